@@ -1,0 +1,104 @@
+// The Python face of the kernels: check the arrays, release the GIL, call, return.
+// The only file that includes pybind11. tfhash/_native.pyi states the types of what is here.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <string>
+
+#include "check.h"
+#include "codes.h"
+#include "kernels/pack.h"
+#include "parallel.h"
+#include "primitives.h"
+
+namespace py = pybind11;
+
+namespace tfhash {
+namespace {
+
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+
+template <class T>
+std::string shape_of(const Array<T>& a) {
+  return py::str(a.attr("shape"));
+}
+
+// A uint64 matrix of codes as the kernels see it.
+CodesView view(const Array<uint64_t>& words, int64_t n_bits) {
+  expect(words.ndim() == 2 && n_bits >= 0 && words.shape(1) == words_for(n_bits),
+         "Expected words of shape [n, ", words_for(n_bits), "] for codes of ", n_bits,
+         " bits. Received shape: ", shape_of(words), ".");
+  return {words.data(), words.shape(0), words.shape(1), n_bits};
+}
+
+MutableCodes mutable_view(Array<uint64_t>& words) {
+  expect(words.ndim() == 2, "Expected words of shape [n, n_words]. Received shape: ",
+         shape_of(words), ".");
+  return {words.mutable_data(), words.shape(0), words.shape(1)};
+}
+
+template <class T>
+void py_pack(const Array<T>& x, Array<uint64_t> out, int64_t start, int64_t row_base) {
+  const MutableCodes codes = mutable_view(out);
+  expect(x.ndim() == 2 && x.shape(0) == codes.n && start >= 0 &&
+             start + x.shape(1) <= 64 * codes.n_words,
+         "Expected a matrix of ", codes.n, " rows that fits from bit ", start, " of ",
+         64 * codes.n_words, " on. Received shape: ", shape_of(x), ".");
+  const MatrixView<T> matrix{x.data(), x.shape(0), x.shape(1), x.shape(1)};
+  py::gil_scoped_release release;
+  pack(matrix, codes, start, row_base);
+}
+
+void py_copy_bits(const Array<uint64_t>& words, int64_t n_bits, int64_t from, int64_t count,
+                  Array<uint64_t> out, int64_t to) {
+  const CodesView codes = view(words, n_bits);
+  const MutableCodes target = mutable_view(out);
+  expect(target.n == codes.n && count >= 0 && from >= 0 && from + count <= n_bits && to >= 0 &&
+             to + count <= 64 * target.n_words,
+         "Expected spans inside both codes. Received: ", count, " bits from bit ", from, " of ",
+         n_bits, " to bit ", to, " of ", 64 * target.n_words, ", ", codes.n, " and ", target.n,
+         " codes.");
+  py::gil_scoped_release release;
+  copy_bits(codes, from, target, to, count);
+}
+
+void bind_pack(py::module_& m) {
+  const auto bind = [&](auto function) {
+    m.def("pack", function, py::arg("x").noconvert(), py::arg("out").noconvert(),
+          py::arg("start"), py::arg("row_base"));
+  };
+  bind(py_pack<float>);
+  bind(py_pack<double>);
+  bind(py_pack<uint8_t>);
+  m.def("copy_bits", py_copy_bits, py::arg("words").noconvert(), py::arg("n_bits"),
+        py::arg("start"), py::arg("count"), py::arg("out").noconvert(), py::arg("to"));
+}
+
+void bind_threads(py::module_& m) {
+  m.def("set_num_threads", set_num_threads, py::arg("n"));
+  m.def("get_num_threads", num_threads);
+  m.def("isa", [] { return isa_name(current_isa()); });
+  m.def("available_isas", [] {
+    py::list names;
+    for (Isa isa : {Isa::kScalar, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
+      if (isa_available(isa)) names.append(isa_name(isa));
+    }
+    return names;
+  });
+}
+
+}  // namespace
+}  // namespace tfhash
+
+PYBIND11_MODULE(_native, m) {
+  m.doc() = "Kernels of tfhash; use tfhash.Codes and tfhash.metrics.";
+  tfhash::load_primitives();
+  tfhash::num_threads();  // a bad TFHASH_NUM_THREADS is reported now, not in the first kernel
+  tfhash::set_interrupt_check([] {
+    py::gil_scoped_acquire acquire;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  });
+  tfhash::bind_threads(m);
+  tfhash::bind_pack(m);
+}

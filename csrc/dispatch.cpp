@@ -1,0 +1,32 @@
+#include "primitives.h"
+#include "target.h"
+
+namespace tfhash {
+namespace {
+
+Primitives table;
+Isa chosen = Isa::kScalar;
+
+}  // namespace
+
+const Primitives& primitives() { return table; }
+Isa current_isa() { return chosen; }
+
+void load_primitives() {
+  chosen = choose_isa();
+  fill_pack_scalar(table.pack);
+#if TFHASH_X86
+  if (chosen == Isa::kAvx2 || chosen == Isa::kAvx512) {
+    fill_pack_avx2(table.pack);
+  }
+  if (chosen == Isa::kAvx512) {
+    fill_pack_avx512(table.pack);
+  }
+#elif TFHASH_NEON
+  if (chosen == Isa::kNeon) {
+    fill_pack_neon(table.pack);
+  }
+#endif
+}
+
+}  // namespace tfhash

@@ -1,0 +1,37 @@
+"""Builds the native extension; everything else is in pyproject.toml.
+
+``TFHASH_SANITIZE=1`` builds it with the address and undefined-behaviour sanitizers.
+"""
+
+import os
+import sys
+from glob import glob
+
+from pybind11.setup_helpers import ParallelCompile, Pybind11Extension, build_ext
+from setuptools import setup
+
+# -ffp-contract=off: a fused multiply-add rounds once where two operations round twice, and
+# results must be the same bits on every instruction set.
+COMPILE_ARGS = ["/O2", "/fp:precise"] if os.name == "nt" else ["-O3", "-ffp-contract=off", "-Wall"]
+LINK_ARGS = [] if os.name == "nt" or sys.platform == "darwin" else ["-pthread"]
+if os.environ.get("TFHASH_SANITIZE") == "1":
+    SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+    COMPILE_ARGS += ["-O1", "-g", "-fno-omit-frame-pointer", *SANITIZE]
+    LINK_ARGS += SANITIZE
+
+ParallelCompile("TFHASH_BUILD_JOBS", default=0).install()
+
+setup(
+    ext_modules=[
+        Pybind11Extension(
+            "tfhash._native",
+            sorted(glob("csrc/**/*.cpp", recursive=True)),
+            include_dirs=["csrc"],
+            depends=sorted(glob("csrc/**/*.h", recursive=True)),
+            cxx_std=17,
+            extra_compile_args=COMPILE_ARGS,
+            extra_link_args=LINK_ARGS,
+        )
+    ],
+    cmdclass={"build_ext": build_ext},
+)
