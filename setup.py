@@ -12,7 +12,7 @@ from setuptools import setup
 
 # -ffp-contract=off: a fused multiply-add rounds once where two operations round twice, and
 # results must be the same bits on every instruction set.
-COMPILE_ARGS = ["/O2", "/fp:precise"] if os.name == "nt" else ["-O3", "-ffp-contract=off", "-Wall"]
+COMPILE_ARGS = ["/O2", "/fp:precise"] if os.name == "nt" else ["-O3", "-ffp-contract=off"]
 LINK_ARGS = [] if os.name == "nt" or sys.platform == "darwin" else ["-pthread"]
 if os.environ.get("TFHASH_SANITIZE") == "1":
     SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]

@@ -4,10 +4,12 @@
 #include <pybind11/pybind11.h>
 
 #include <string>
+#include <vector>
 
 #include "check.h"
 #include "codes.h"
 #include "kernels/pack.h"
+#include "kernels/unique.h"
 #include "parallel.h"
 #include "primitives.h"
 
@@ -75,6 +77,22 @@ void bind_pack(py::module_& m) {
         py::arg("start"), py::arg("count"), py::arg("out").noconvert(), py::arg("to"));
 }
 
+py::tuple py_region_ids(const Array<uint64_t>& words, int64_t n_bits) {
+  const CodesView codes = view(words, n_bits);
+  Array<int64_t> ids(codes.n);
+  int64_t* out = ids.mutable_data();
+  std::vector<int64_t> counts;
+  {
+    py::gil_scoped_release release;
+    counts = region_ids(codes, out);
+  }
+  return py::make_tuple(ids, Array<int64_t>(static_cast<py::ssize_t>(counts.size()), counts.data()));
+}
+
+void bind_regions(py::module_& m) {
+  m.def("region_ids", py_region_ids, py::arg("words").noconvert(), py::arg("n_bits"));
+}
+
 void bind_threads(py::module_& m) {
   m.def("set_num_threads", set_num_threads, py::arg("n"));
   m.def("get_num_threads", num_threads);
@@ -101,4 +119,5 @@ PYBIND11_MODULE(_native, m) {
   });
   tfhash::bind_threads(m);
   tfhash::bind_pack(m);
+  tfhash::bind_regions(m);
 }

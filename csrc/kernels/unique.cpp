@@ -1,0 +1,155 @@
+#include "kernels/unique.h"
+
+#include <algorithm>
+#include <cstring>
+
+#ifdef _MSC_VER
+#include <intrin.h>
+#endif
+
+#include "parallel.h"
+
+namespace tfhash {
+namespace {
+
+struct Entry {
+  uint64_t hash;
+  int64_t index;
+};
+
+constexpr int64_t kPartitionRows = 1 << 13;  // its table of 2^14 entries takes 256 KiB of L2
+constexpr int64_t kMaxPartitions = 1 << 12;
+constexpr int64_t kHashBlockBytes = 1 << 18;
+constexpr int64_t kScatterRows = 1 << 15;
+
+// Odd constants with random bits (the fractional digits of the square roots of 2, 3, 5, 7).
+constexpr uint64_t kSeeds[4] = {0x6a09e667f3bcc909, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b,
+                                0xa54ff53a5f1d36f1};
+
+// Both halves of the 128-bit product, folded: each bit of the result depends on all bits of both.
+inline uint64_t fold_multiply(uint64_t a, uint64_t b) {
+#ifdef _MSC_VER
+  uint64_t high;
+  const uint64_t low = _umul128(a, b, &high);
+  return low ^ high;
+#else
+  const auto product = static_cast<unsigned __int128>(a) * b;
+  return uint64_t(product) ^ uint64_t(product >> 64);
+#endif
+}
+
+// Four chains, so that the multiplications of a wide code overlap. The chain's own state enters
+// each product by addition as well: a factor that happens to be 0 then loses no other word.
+uint64_t hash_row(const uint64_t* words, int64_t n_words) {
+  uint64_t h[4] = {kSeeds[0], kSeeds[1], kSeeds[2], kSeeds[3]};
+  int64_t w = 0;
+  for (; w + 8 <= n_words; w += 8) {
+    for (int lane = 0; lane < 4; ++lane) {
+      const uint64_t a = words[w + 2 * lane], b = words[w + 2 * lane + 1];
+      h[lane] = fold_multiply(a ^ h[lane], b ^ kSeeds[lane]) + (h[lane] ^ a) + b * kSeeds[0];
+    }
+  }
+  for (; w < n_words; ++w) h[w % 4] = fold_multiply(words[w] ^ h[w % 4], kSeeds[1]) + words[w];
+  const uint64_t mixed = fold_multiply(h[0] ^ kSeeds[2], h[1] ^ kSeeds[3]) ^
+                         fold_multiply(h[2] ^ kSeeds[0], h[3] ^ kSeeds[1]);
+  return fold_multiply(mixed ^ kSeeds[3], kSeeds[0]);
+}
+
+// Bits that number the partitions; they are the upper ones, the tables use the lower ones.
+int partition_bits(int64_t n) {
+  int bits = 0;
+  while ((n >> bits) > kPartitionRows && (int64_t(1) << bits) < kMaxPartitions) ++bits;
+  return bits;
+}
+
+// For each entry, the index of the first code equal to it, by one pass in order of index.
+void find_firsts(const CodesView& codes, const Entry* entries, int64_t count,
+                 std::vector<Entry>& slots, int64_t* first) {
+  int64_t size = 16;
+  while (size < 2 * count) size *= 2;
+  slots.assign(size, Entry{0, -1});
+  const size_t row_bytes = codes.n_words * sizeof(uint64_t);
+  for (int64_t e = 0; e < count; ++e) {
+    const Entry& entry = entries[e];
+    for (int64_t at = entry.hash & (size - 1);; at = (at + 1) & (size - 1)) {
+      Entry& slot = slots[at];
+      if (slot.index < 0) {
+        slot = entry;
+        first[entry.index] = entry.index;
+        break;
+      }
+      if (slot.hash == entry.hash &&
+          std::memcmp(codes.row(slot.index), codes.row(entry.index), row_bytes) == 0) {
+        first[entry.index] = slot.index;
+        break;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<int64_t> region_ids(const CodesView& codes, int64_t* ids) {
+  const int64_t n = codes.n;
+  const int bits = partition_bits(n);
+  const int64_t n_partitions = int64_t(1) << bits;
+  const auto partition = [bits](uint64_t hash) {
+    return bits == 0 ? 0 : static_cast<int64_t>(hash >> (64 - bits));
+  };
+
+  const int64_t hash_rows =
+      std::max<int64_t>(1, kHashBlockBytes / (8 * std::max<int64_t>(1, codes.n_words)));
+  const int64_t n_blocks = (n + kScatterRows - 1) / kScatterRows;
+  ThreadTeam team(std::max(n_blocks, (n + hash_rows - 1) / hash_rows));
+  std::vector<uint64_t> hashes(n);
+  team.run((n + hash_rows - 1) / hash_rows, [&](int64_t block, int) {
+    for (int64_t i = block * hash_rows; i < std::min(n, (block + 1) * hash_rows); ++i) {
+      hashes[i] = hash_row(codes.row(i), codes.n_words);
+    }
+  });
+
+  // A stable counting sort by partition: offsets[block][p] is where block writes partition p next.
+  std::vector<int64_t> offsets(n_blocks * n_partitions, 0), starts(n_partitions + 1, 0);
+  team.run(n_blocks, [&](int64_t block, int) {
+    int64_t* count = &offsets[block * n_partitions];
+    for (int64_t i = block * kScatterRows; i < std::min(n, (block + 1) * kScatterRows); ++i) {
+      ++count[partition(hashes[i])];
+    }
+  });
+  for (int64_t p = 0, at = 0; p < n_partitions; ++p) {
+    for (int64_t block = 0; block < n_blocks; ++block) {
+      const int64_t count = offsets[block * n_partitions + p];
+      offsets[block * n_partitions + p] = at;
+      at += count;
+    }
+    starts[p + 1] = at;
+  }
+  std::vector<Entry> entries(n);
+  team.run(n_blocks, [&](int64_t block, int) {
+    int64_t* offset = &offsets[block * n_partitions];
+    for (int64_t i = block * kScatterRows; i < std::min(n, (block + 1) * kScatterRows); ++i) {
+      entries[offset[partition(hashes[i])]++] = {hashes[i], i};
+    }
+  });
+
+  std::vector<int64_t> first(n);
+  std::vector<std::vector<Entry>> slots(team.size());
+  team.run(n_partitions, [&](int64_t p, int worker) {
+    find_firsts(codes, entries.data() + starts[p], starts[p + 1] - starts[p], slots[worker],
+                first.data());
+  });
+
+  std::vector<int64_t> counts;
+  for (int64_t i = 0; i < n; ++i) {
+    if (first[i] == i) {
+      ids[i] = static_cast<int64_t>(counts.size());
+      counts.push_back(1);
+    } else {
+      ids[i] = ids[first[i]];
+      ++counts[ids[i]];
+    }
+  }
+  return counts;
+}
+
+}  // namespace tfhash

@@ -1,0 +1,49 @@
+"""tfhash: how good a hash function is the activation pattern of a Keras model?
+
+Keras is loaded when something that needs it is first touched (``Encoder``, ``datasets``,
+``models``, ``geometry``, ``training``, ``experiments``); codes and metrics work without it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from tfhash.codes import Codes, LayerSpan
+
+if TYPE_CHECKING:
+    from tfhash import (
+        datasets,
+        experiments,
+        figures,
+        metrics,
+        models,
+        results,
+        training,
+    )
+    from tfhash.encoder import Encoder
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Codes",
+    "Encoder",
+    "LayerSpan",
+    "datasets",
+    "experiments",
+    "figures",
+    "metrics",
+    "models",
+    "results",
+    "training",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Encoder":
+        return import_module("tfhash.encoder").Encoder
+    if name in __all__:
+        return import_module(f"tfhash.{name}")
+    raise AttributeError(f"module 'tfhash' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
