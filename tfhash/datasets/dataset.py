@@ -1,0 +1,122 @@
+"""What every other stage is handed: images and labels, train and test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tfhash.errors import InputError
+
+
+class DatasetError(InputError):
+    """A dataset that is unknown, missing, or not what was published under its name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images and labels, train and test. The arrays are read-only.
+
+    Attributes
+    ----------
+    name : str
+        Name of the dataset, lower case.
+    x_train, x_test : numpy.ndarray
+        float32 [n, height, width] or [n, height, width, channels], pixels in [0, 1].
+    y_train, y_test : numpy.ndarray
+        int64 [n], labels 0 to n_classes - 1.
+    n_classes : int
+        Number of classes.
+
+    Raises
+    ------
+    DatasetError
+        Arrays of another type, shape or range, or labels of another length than the images.
+    """
+
+    name: str
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    n_classes: int
+
+    def __post_init__(self) -> None:
+        for split in ("train", "test"):
+            x, y = getattr(self, f"x_{split}"), getattr(self, f"y_{split}")
+            _check(f"{self.name} ({split})", x, y, self.n_classes)
+            # Views, so that an array handed in stays as writable as its owner made it.
+            for key, array in ((f"x_{split}", x.view()), (f"y_{split}", y.view())):
+                array.flags.writeable = False
+                object.__setattr__(self, key, array)
+        if self.x_train.shape[1:] != self.x_test.shape[1:]:
+            raise DatasetError(
+                f"Expected {self.name}'s training and test images to have one shape. "
+                f"Received: {self.x_train.shape[1:]} and {self.x_test.shape[1:]}."
+            )
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one image."""
+        return self.x_train.shape[1:]
+
+    def hold_out(self, fraction: float) -> Dataset:
+        """This dataset without the last `fraction` of its training examples."""
+        keep = len(self.x_train) - round(len(self.x_train) * fraction)
+        return replace(self, x_train=self.x_train[:keep], y_train=self.y_train[:keep])
+
+    def subset(self, n: int, seed: int | list[int]) -> Dataset:
+        """This dataset with `n` of its training examples, drawn at random without replacement.
+
+        Raises
+        ------
+        DatasetError
+            `n` is below 1 or above the number of training examples.
+        """
+        if not 1 <= n <= len(self.x_train):
+            raise DatasetError(
+                f"Expected a sample size from 1 to {len(self.x_train)}, the training examples of "
+                f"{self.name}. Received: {n}."
+            )
+        rows = np.random.default_rng(seed).permutation(len(self.x_train))[:n]
+        return replace(self, x_train=self.x_train[rows], y_train=self.y_train[rows])
+
+
+def from_pixels(
+    name: str,
+    train: tuple[np.ndarray, np.ndarray],
+    test: tuple[np.ndarray, np.ndarray],
+    n_classes: int,
+    white: float = 255.0,
+) -> Dataset:
+    """A `Dataset` from whole-number pixels (0 to `white`) and labels of any integer type."""
+    (x_train, y_train), (x_test, y_test) = train, test
+    return Dataset(
+        name=name,
+        x_train=x_train.astype(np.float32) / np.float32(white),
+        y_train=y_train.astype(np.int64),
+        x_test=x_test.astype(np.float32) / np.float32(white),
+        y_test=y_test.astype(np.int64),
+        n_classes=n_classes,
+    )
+
+
+def _check(what: str, x: np.ndarray, y: np.ndarray, n_classes: int) -> None:
+    if x.dtype != np.float32 or x.ndim not in (3, 4) or len(x) == 0:
+        raise DatasetError(
+            f"Expected images of {what} as float32 [n, height, width] or "
+            f"[n, height, width, channels], n > 0. Received: {x.dtype} {list(x.shape)}."
+        )
+    if not (x.min() >= 0 and x.max() <= 1):
+        raise DatasetError(
+            f"Expected pixels of {what} in [0, 1]. Received: {x.min()} to {x.max()}."
+        )
+    if y.dtype != np.int64 or y.shape != (len(x),):
+        raise DatasetError(
+            f"Expected labels of {what} as int64 [{len(x)}]. Received: {y.dtype} {list(y.shape)}."
+        )
+    if y.min() < 0 or y.max() >= n_classes:
+        raise DatasetError(
+            f"Expected labels of {what} from 0 to {n_classes - 1}. "
+            f"Received: {y.min()} to {y.max()}."
+        )

@@ -1,0 +1,5 @@
+"""Models: one file per family, each a function from sizes to an uncompiled `keras.Model`."""
+
+from tfhash.models.mlp import mlp
+
+__all__ = ["mlp"]

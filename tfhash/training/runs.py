@@ -1,0 +1,223 @@
+"""Run directories: one run, one model, one directory that is whole or not there.
+
+    root/layer_width/mnist/depth=1/width=100/repeat=1/
+        spec.json  epoch=2000.keras  history.csv  properties.json (later, by the encoding stage)
+
+A run is written to a hidden directory beside it and renamed when it is finished; a lock beside it
+says that somebody is at work on it, and goes when they do, however they go.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from tfhash.errors import InputError
+from tfhash.files import FileLock, write_json, write_text
+from tfhash.results import HISTORY_COLUMNS, HISTORY_FILE, SPEC_FILE, checkpoint_file, checkpoints
+from tfhash.training.spec import RunSpec, SpecError
+
+if TYPE_CHECKING:
+    import keras
+
+log = logging.getLogger("tfhash")
+
+
+class RunError(InputError):
+    """A run directory that cannot be written, or that holds something else than it should."""
+
+
+class Runs:
+    """All runs under one root.
+
+    Parameters
+    ----------
+    root
+        Folder of the runs; made when first written to.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = Path(root).expanduser()
+
+    def path(self, spec: RunSpec) -> Path:
+        """Directory of the run of `spec`, finished or not."""
+        return self.root / spec.directory
+
+    def check_writable(self) -> None:
+        """Meet an unwritable root before training does.
+
+        Raises
+        ------
+        RunError
+            The root cannot be made or written to.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise RunError(
+                f"Expected a folder that runs can be written to at {self.root}. Received: "
+                f"{error.strerror or error}. Name another one with --save_path."
+            ) from error
+
+    def is_finished(self, spec: RunSpec) -> bool:
+        """Whether the run of `spec` is there, with every checkpoint it should have.
+
+        Raises
+        ------
+        RunError
+            The directory was made under another spec.
+        """
+        path = self.path(spec)
+        if not path.is_dir():
+            return False
+        try:
+            there = read_spec(path)
+        except RunError:
+            return False
+        differences = spec.differences(there)
+        if differences:
+            raise RunError(
+                f"Expected {path} to be empty or a run of the same spec. Received a run made under "
+                f"another one ({'; '.join(differences)}). Give another --save_path, or remove it."
+            )
+        return not self._damage(path, spec)
+
+    def claim(self, spec: RunSpec) -> RunWriter | None:
+        """Take on the run of `spec`: a writer, or None where it is finished or in other hands.
+
+        A directory with a checkpoint that does not load is set aside (`.repeat=1.broken`), and a
+        warning says so.
+
+        Raises
+        ------
+        RunError
+            The directory was made under another spec, or cannot be written.
+        """
+        path = self.path(spec)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path.parent / f".{path.name}.lock")
+            if not lock.acquire():
+                return None
+        except OSError as error:
+            raise RunError(f"Expected to write {path}. Received: {error}.") from error
+        try:
+            if self.is_finished(spec):
+                lock.release()
+                return None
+            if path.is_dir():
+                reason = self._damage(path, spec) or "its spec.json cannot be read"
+                log.warning("%s: %s. The run is done again.", path, reason)
+                set_aside(path)
+            return RunWriter(path, spec, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @staticmethod
+    def _damage(path: Path, spec: RunSpec) -> str:
+        """What is wrong with the checkpoints in `path`, or nothing.
+
+        A `.keras` file is a zip archive with checksums: reading it finds what is cut short or
+        flipped at a thousandth of the cost of loading it.
+        """
+        there = checkpoints(path)
+        # Early stopping may end a run before its last epochs.
+        needed = [e for e in spec.checkpoint_epochs if not there or e <= max(there)]
+        missing = [e for e in needed if e not in there]
+        if missing or not there:
+            return (
+                f"checkpoint {checkpoint_file(missing[0] if missing else spec.epochs)} is missing"
+            )
+        for file in there.values():
+            try:
+                with zipfile.ZipFile(file) as archive:
+                    bad = archive.testzip()
+                    whole = bad is None and "model.weights.h5" in archive.namelist()
+            except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError):
+                whole = False
+            if not whole:
+                return f"checkpoint {file.name} does not load"
+        return ""
+
+
+class RunWriter:
+    """A run in the making. Leaving the `with` block without `finish` leaves nothing behind.
+
+    `Runs.claim` makes these.
+    """
+
+    def __init__(self, path: Path, spec: RunSpec, lock: FileLock) -> None:
+        self.path = path
+        self.spec = spec
+        self._lock = lock
+        self._partial = path.parent / f".{path.name}.partial"
+        # Left by a run that was killed: the lock says that nobody is at work on it.
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._partial.mkdir()
+
+    def save_checkpoint(self, epoch: int, model: keras.Model) -> None:
+        """Keep `model`, uncompiled, as it is after `epoch` epochs (0: before training)."""
+        model.save(self._partial / checkpoint_file(epoch))
+
+    def save_history(self, rows: Iterable[dict[str, float]]) -> None:
+        """Keep one row per epoch, with the keys of `results.HISTORY_COLUMNS`.
+
+        The training columns are means over the epoch's steps, as Keras reports them (epoch 0 is
+        evaluated); the test columns are evaluated at the end of the epoch.
+        """
+        text = io.StringIO()
+        writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(self._partial / HISTORY_FILE, text.getvalue())
+
+    def finish(self) -> None:
+        """Make the run appear under its name, all at once."""
+        write_json(self._partial / SPEC_FILE, self.spec.to_json())
+        os.rename(self._partial, self.path)
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._lock.release()
+
+
+def read_spec(path: Path) -> RunSpec:
+    """The spec of the run in directory `path`.
+
+    Raises
+    ------
+    RunError
+        Its `spec.json` is missing or is not one.
+    """
+    try:
+        return RunSpec.from_json(json.loads((path / SPEC_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, SpecError) as error:
+        raise RunError(f"Expected a run's spec in {path / SPEC_FILE}. Received: {error}") from error
+
+
+def set_aside(path: Path) -> Path:
+    """Rename the run in `path` to `.NAME.broken`, where nothing looks for it, and return that."""
+    aside = path.parent / f".{path.name}.broken"
+    shutil.rmtree(aside, ignore_errors=True)
+    return path.rename(aside)

@@ -1,0 +1,170 @@
+"""A run's spec: everything that decides what one trained network comes out as."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfhash.datasets import Dataset
+from tfhash.errors import InputError
+from tfhash.models import mlp
+from tfhash.training.protocols import Protocol
+
+if TYPE_CHECKING:
+    import keras
+
+
+class SpecError(InputError):
+    """A spec with a value out of its range."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """Everything that defines one model. Two equal specs give the same network.
+
+    A new factor is a new field whose default means "without it": older `spec.json` files then
+    still read as what they were.
+
+    Attributes
+    ----------
+    experiment : str
+        What the run belongs to, as "layer_width": the first part of its directory.
+    dataset, protocol : str
+        Names of both.
+    depth, width : int
+        Hidden layers, and units of each.
+    repeat : int
+        Number of the repeat, from 1. With `seed` it decides the weights and the batch order.
+    seed : int
+        Base seed of the whole sweep.
+    epochs, batch_size : int
+        Length of training and examples per step; the last step of an epoch takes what is left.
+    learning_rate, decay, decay_every
+        Adam's rate is `learning_rate * decay ** (epochs done // decay_every)`.
+    batch_norm, l2, early_stopping, hold_out
+        As in `Protocol`.
+    sample_size : int or None
+        Training examples drawn at random (after the hold-out), None for all.
+    checkpoint_epochs : tuple of int
+        Epochs whose weights are kept, increasing; 0 is before training. The last epoch that was
+        trained is kept in any case.
+    """
+
+    experiment: str
+    dataset: str
+    protocol: str
+    depth: int
+    width: int
+    repeat: int
+    seed: int = 0
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    decay: float = 1.0
+    decay_every: int = 1
+    batch_norm: bool = False
+    l2: float = 0.0
+    early_stopping: int | None = None
+    hold_out: float = 0.0
+    sample_size: int | None = None
+    checkpoint_epochs: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("depth", "width", "repeat", "batch_size", "decay_every"):
+            if getattr(self, name) < 1:
+                raise SpecError(f"Expected {name} of at least 1. Received: {getattr(self, name)}.")
+        for name in ("epochs", "seed"):
+            if getattr(self, name) < 0:
+                raise SpecError(f"Expected {name} of at least 0. Received: {getattr(self, name)}.")
+        if not self.learning_rate > 0:
+            raise SpecError(f"Expected a learning rate above 0. Received: {self.learning_rate}.")
+        kept = self.checkpoint_epochs
+        if any(b <= a for a, b in zip(kept, kept[1:], strict=False)) or any(
+            not 0 <= epoch <= self.epochs for epoch in kept
+        ):
+            raise SpecError(
+                f"Expected increasing checkpoint epochs from 0 to {self.epochs}. "
+                f"Received: {list(kept)}."
+            )
+
+    @classmethod
+    def from_protocol(cls, protocol: Protocol, **rest: Any) -> RunSpec:
+        """The spec of one run of `protocol`; `rest` goes over what the protocol says."""
+        shared = {field.name for field in fields(cls)} & {field.name for field in fields(protocol)}
+        values = {name: getattr(protocol, name) for name in shared}
+        return cls(**{**values, "protocol": protocol.name, **rest})
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> RunSpec:
+        """The spec that `to_json` gave `content` for; absent fields take their defaults.
+
+        Raises
+        ------
+        SpecError
+            Unknown or missing fields, or values out of their range.
+        """
+        known = {field.name for field in fields(cls)}
+        try:
+            unknown = sorted(set(content) - known)
+            if unknown:
+                raise SpecError(
+                    f"Expected a spec with fields among {', '.join(sorted(known))}. "
+                    f"Received also: {', '.join(unknown)}."
+                )
+            values = dict(content)
+            values["checkpoint_epochs"] = tuple(values.get("checkpoint_epochs", ()))
+            return cls(**values)
+        except TypeError as error:
+            raise SpecError(f"Expected a complete spec. Received: {error}.") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields, as JSON writes them."""
+        return {**asdict(self), "checkpoint_epochs": list(self.checkpoint_epochs)}
+
+    def differences(self, other: RunSpec) -> list[str]:
+        """One line for every field in which `other` is not as `self`."""
+        mine, theirs = self.to_json(), other.to_json()
+        return [f"{k}: {theirs[k]} there, {mine[k]} here" for k in mine if mine[k] != theirs[k]]
+
+    @property
+    def directory(self) -> Path:
+        """Where the run is kept, relative to the root of all runs."""
+        parts = [self.experiment, self.dataset, f"depth={self.depth}", f"width={self.width}"]
+        if self.sample_size is not None:
+            parts.append(f"sample_size={self.sample_size}")
+        return Path(*parts, f"repeat={self.repeat}")
+
+    def rate(self, epoch: int) -> float:
+        """Adam's learning rate while `epoch` (from 1) is trained."""
+        return self.learning_rate * self.decay ** ((epoch - 1) // self.decay_every)
+
+    def batch_order(self, epoch: int, n: int) -> np.ndarray:
+        """Order int64 [n] in which `epoch` (from 1) goes through the n training examples.
+
+        The same for every model of a repeat, however it is trained.
+        """
+        return np.random.default_rng([self.seed, self.repeat, epoch]).permutation(n)
+
+    def training_data(self, dataset: Dataset) -> Dataset:
+        """What of `dataset` this run trains on, and is measured against."""
+        if self.hold_out:
+            dataset = dataset.hold_out(self.hold_out)
+        if self.sample_size is not None:
+            dataset = dataset.subset(self.sample_size, [self.seed, self.repeat])
+        return dataset
+
+    def build_model(self, dataset: Dataset) -> keras.Model:
+        """The network before training, uncompiled."""
+        return mlp(
+            dataset.input_shape,
+            self.width,
+            self.depth,
+            dataset.n_classes,
+            batch_norm=self.batch_norm,
+            l2=self.l2,
+            seed=[self.seed, self.repeat],
+        )

@@ -1,0 +1,84 @@
+"""From specs to finished runs, whoever does the training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tfhash.datasets import Dataset
+from tfhash.training.fit import fit_one_by_one
+from tfhash.training.runs import Runs
+from tfhash.training.spec import RunSpec
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+Trainer = Callable[[Sequence[RunSpec], Dataset, Runs, "tqdm[Any]"], None]
+"""What trains: it claims each of the specs with `runs.claim`, one at a time or many at once, hands
+checkpoints and history to the writers it gets, calls their `finish`, and moves the progress bar by
+`spec.epochs` for every spec. Where `claim` gives None, the run is done or in other hands."""
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What became of a list of specs.
+
+    Attributes
+    ----------
+    trained : list of RunSpec
+        Finished by this call.
+    skipped : list of RunSpec
+        Finished before it.
+    elsewhere : list of RunSpec
+        Not finished: another process is at work on them.
+    """
+
+    trained: list[RunSpec]
+    skipped: list[RunSpec]
+    elsewhere: list[RunSpec]
+
+
+def train(
+    specs: Sequence[RunSpec],
+    dataset: Dataset,
+    root: str | os.PathLike[str],
+    trainer: Trainer = fit_one_by_one,
+) -> TrainingReport:
+    """Train what is not there yet.
+
+    Parameters
+    ----------
+    specs
+        Runs to be had, each in a directory of its own.
+    dataset
+        What they train on.
+    root
+        Folder of all runs.
+    trainer
+        What does the training.
+
+    Raises
+    ------
+    RunError
+        The root cannot be written, or holds a run of another spec in one of the directories; then
+        nothing is trained.
+    """
+    from tqdm import tqdm
+
+    runs = Runs(root)
+    runs.check_writable()
+    finished = {spec: runs.is_finished(spec) for spec in specs}
+    pending = [spec for spec in specs if not finished[spec]]
+    if pending:
+        with tqdm(
+            total=sum(spec.epochs for spec in pending), unit="epoch", disable=None
+        ) as progress:
+            trainer(pending, dataset, runs, progress)
+    now = {spec: runs.is_finished(spec) for spec in pending}
+    return TrainingReport(
+        trained=[spec for spec in pending if now[spec]],
+        skipped=[spec for spec in specs if finished[spec]],
+        elsewhere=[spec for spec in pending if not now[spec]],
+    )
