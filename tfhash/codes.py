@@ -279,6 +279,42 @@ class Codes:
         return f"Codes(n={len(self)}, {_outline(self)}, nbytes={self.nbytes})"
 
 
+class CodesBuilder:
+    """Codes written layer by layer and block by block, as an encoder makes them.
+
+    Parameters
+    ----------
+    n : int
+        How many codes there will be.
+    layers : sequence of (name, n_units)
+    """
+
+    def __init__(self, n: int, layers: Iterable[tuple[str, int]]) -> None:
+        self._layers: list[LayerSpan] = []
+        for name, n_units in layers:
+            start = self._layers[-1].stop if self._layers else 0
+            self._layers.append(LayerSpan(name, start, start + n_units))
+        self._n_bits = self._layers[-1].stop if self._layers else 0
+        self._words = np.zeros((n, -(-self._n_bits // 64)), np.uint64)
+
+    def write(self, row: int, layer: int, activations: NDArray[Any]) -> None:
+        """Pack the activations, float [rows, n_units], of the examples from ``row`` on.
+
+        Each part is written once, the layers of one example in order. Raises ValueError, naming
+        layer, row and column, where an activation is NaN or infinite.
+        """
+        name, start, _ = self._layers[layer]
+        matrix = np.ascontiguousarray(native_floats(activations))
+        try:
+            _native.pack(matrix, self._words[row : row + len(matrix)], start, row)
+        except ValueError as error:
+            raise ValueError(f"layer {name!r}: {error}") from None
+
+    def finish(self) -> Codes:
+        """The codes; nothing may be written after."""
+        return Codes(self._words, self._n_bits, self._layers)
+
+
 def native_floats(array: NDArray[Any]) -> NDArray[Any]:
     """float32 and float64 as they are, narrower floats (float16, bfloat16) as float32.
 
