@@ -152,7 +152,8 @@ def test_layers_that_are_no_partition_are_refused(layers):
 
 
 @pytest.mark.parametrize(
-    "rows", (slice(2, 7), slice(None, None, -2), [3, 1, 1], np.arange(9) % 2 == 0, [], -1, np.int64(4))
+    "rows",
+    (slice(2, 7), slice(None, None, -2), [3, 1, 1], np.arange(9) % 2 == 0, [], -1, np.int64(4)),
 )
 def test_rows_are_taken_as_numpy_takes_them(rows):
     codes = layered()
@@ -241,7 +242,7 @@ def test_damaged_words_are_refused(tmp_path):
     whole = bytearray(path.read_bytes())
     whole[-9] ^= 1
     path.write_bytes(whole)
-    with pytest.raises(ValueError, match="CRC-32.*damaged"):
+    with pytest.raises(ValueError, match=r"CRC-32.*damaged"):
         Codes.load(path)
 
 

@@ -121,7 +121,9 @@ def test_the_model_is_left_as_it_was(net):
     model = net()
 
     def state():
-        operations = [op for m in model._flatten_layers() for op in (m, *getattr(m, "operations", ()))]
+        operations = [
+            op for m in model._flatten_layers() for op in (m, *getattr(m, "operations", ()))
+        ]
         return [(op.name, len(op._inbound_nodes), len(op._outbound_nodes)) for op in operations]
 
     before, config, weights = state(), model.get_config(), model.get_weights()
@@ -223,7 +225,7 @@ def test_activations_that_are_not_finite_name_their_layer():
     encoder = Encoder(dense_net())
     x = np.zeros((30, 28, 28), "float32")
     x[17] = np.finfo("float32").max
-    with pytest.raises(ValueError, match="layer 'h1': Expected finite.*inf at row 17, column"):
+    with pytest.raises(ValueError, match=r"layer 'h1': Expected finite.*inf at row 17, column"):
         encoder.encode(x, batch_size=10)
 
 
@@ -240,5 +242,5 @@ def test_weights_that_are_not_finite_are_refused():
     model = dense_net()
     kernel = model.layers[3].kernel
     kernel.assign(np.full(kernel.shape, np.nan))
-    with pytest.raises(ValueError, match="finite weights.*plain/kernel"):
+    with pytest.raises(ValueError, match=r"finite weights.*plain/kernel"):
         Encoder(model).encode(inputs_for(model))
