@@ -4,6 +4,7 @@ python -m benchmarks.bench_codes
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
