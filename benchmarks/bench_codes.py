@@ -86,12 +86,10 @@ def growth(options: Options) -> Iterator[Row]:
         void = words.view(np.dtype((np.void, 16))).ravel()
         repeats = options.repeats if n < 10**6 else 1
         ours, theirs = medians(
-            repeats, lambda c=codes: metrics.region_ids(c), lambda v=void: np.unique(v)
+            repeats, partial(metrics.region_ids, codes), partial(np.unique, void)
         )
-        note = f"{ours / n * 1e9:.0f} ns a code"
-        yield Row(
-            f"region_ids {n:,} x 128 random", "np.unique, void view", ours, theirs, None, note
-        )
+        work, note = f"region_ids {n:,} x 128 random", f"{ours / n * 1e9:.0f} ns a code"
+        yield Row(work, "np.unique, void view", ours, theirs, None, note)
 
 
 def encoding(options: Options) -> Row:
