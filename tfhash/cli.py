@@ -7,6 +7,7 @@ wrong flags and data end with status 2, a full disk and the like with 1, Ctrl-C 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -102,6 +103,8 @@ def _quiet_native_stderr() -> Iterator[None]:
 def _load_keras() -> None:
     with _quiet_native_stderr():
         import keras  # noqa: F401
+    # Its advice on retracing is for one model called again and again; we call many models once.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def _define_places(values: flags.FlagValues, home: Path, name: str) -> None:
