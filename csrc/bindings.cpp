@@ -3,7 +3,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
-#include <algorithm>
+#include <cstdint>
 #include <string>
 
 #include "check.h"
@@ -103,8 +103,12 @@ void bind_regions(py::module_& m) {
 py::tuple py_hamming_knn(const Array<uint64_t>& database, const Array<uint64_t>& queries,
                          int64_t n_bits, int64_t k) {
   const CodesView codes = view(database, n_bits), asked = view(queries, n_bits);
-  Array<int32_t> distances({asked.n, std::max<int64_t>(0, k)});
-  Array<int64_t> indices({asked.n, std::max<int64_t>(0, k)});
+  expect(k >= 1 && k <= codes.n, "Expected k from 1 to the ", codes.n,
+         " codes of the database. Received: ", k, ".");
+  expect(n_bits <= INT32_MAX, "Expected codes of at most ", INT32_MAX, " bits. Received: ", n_bits,
+         ".");
+  Array<int32_t> distances({asked.n, k});
+  Array<int64_t> indices({asked.n, k});
   int32_t* distance = distances.mutable_data();
   int64_t* index = indices.mutable_data();
   {

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "aligned.h"
-#include "check.h"
 #include "kernels/query_groups.h"
 #include "parallel.h"
 #include "primitives.h"
@@ -18,6 +17,7 @@ namespace {
 constexpr int64_t kTaskWork = int64_t(1) << 27;    // tens of milliseconds
 constexpr int64_t kThreadWork = int64_t(1) << 17;  // below it a second thread does not pay
 constexpr int64_t kRangeQueries = 512;             // turning a block costs as much as some 20
+constexpr int64_t kTasksPerThread = 4;
 constexpr int64_t kBatchBytes = int64_t(1) << 27;  // of lists and keys at a time
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -76,7 +76,8 @@ class Search {
     team_.run(ceil_div(queries_.n, rows), [&](int64_t block, int) {
       for (int64_t q = block * rows; q < std::min(queries_.n, (block + 1) * rows); ++q) {
         uint64_t* keys = keys_.data() + q * keys_per_query_;
-        std::partial_sort(keys, keys + k_, keys + keys_per_query_);
+        if (k_ < keys_per_query_) std::nth_element(keys, keys + k_ - 1, keys + keys_per_query_);
+        std::sort(keys, keys + k_);
         for (int64_t i = 0; i < k_; ++i) {
           distances[q * k_ + i] = int32_t(key_.distance(keys[i]));
           indices[q * k_ + i] = key_.index(keys[i]);
@@ -92,7 +93,7 @@ class Search {
   // Tasks are a range of queries and a split of the database: splits only where there are not
   // enough ranges, because each starts its own list of neighbours.
   void divide() {
-    const int64_t wanted = team_.size() == 1 ? 1 : 4 * team_.size();
+    const int64_t wanted = team_.size() == 1 ? 1 : kTasksPerThread * team_.size();
     const int64_t range = std::min(kRangeQueries, kTaskWork / width());
     range_groups_ = std::max<int64_t>(1, range / layout_.group);
     n_ranges_ = ceil_div(groups_.n_groups(), range_groups_);
@@ -210,16 +211,11 @@ class Search {
 
 void hamming_knn(const CodesView& database, const CodesView& queries, int64_t k,
                  int32_t* distances, int64_t* indices) {
-  expect(database.n_bits == queries.n_bits,
-         "Expected database and queries of the same width. Received: ", database.n_bits, " and ",
-         queries.n_bits, " bits.");
-  expect(k >= 1 && k <= database.n, "Expected k from 1 to the ", database.n,
-         " codes of the database. Received: ", k, ".");
   const PlaneLayout layout(database.n_words);
   const std::vector<uint64_t> reference = common_bits(queries, layout);
-  const int64_t bytes = layout.group_bytes() / layout.group + 8 * k;
-  const int64_t batch =
-      std::max<int64_t>(1, kBatchBytes / bytes / layout.group) * layout.group;
+  const int64_t keys = std::min(database.n, k * kTasksPerThread * num_threads());
+  const int64_t bytes = layout.group_bytes() / layout.group + 8 * keys;
+  const int64_t batch = std::max<int64_t>(1, kBatchBytes / bytes / layout.group) * layout.group;
   for (int64_t q = 0; q < queries.n; q += batch) {
     const CodesView part{queries.row(q), std::min(batch, queries.n - q), queries.n_words,
                          queries.n_bits};

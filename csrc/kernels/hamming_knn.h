@@ -6,8 +6,8 @@
 namespace tfhash {
 
 // For each query the k nearest codes of the database, nearest first, equally near ones by index:
-// distances [queries.n, k] and indices [queries.n, k]. Throws std::invalid_argument unless
-// 1 <= k <= database.n and both are of one width.
+// distances [queries.n, k] and indices [queries.n, k]. Both sides are of one width, below 2^31 bits,
+// and 1 <= k <= database.n.
 //
 // Every pair is counted (see primitives/hamming.h); a threshold test on 512 sums at once leaves
 // the few that may be among the nearest. Beside the results it needs the keys of the neighbours

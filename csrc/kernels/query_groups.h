@@ -17,7 +17,7 @@ struct PlaneLayout {
   int group;
   int levels;  // planes of a number up to 64 * n_words
 
-  explicit PlaneLayout(int64_t n_words);
+  explicit PlaneLayout(int64_t words);
 
   int64_t words_of(int64_t chunk) const;
   int64_t group_bytes() const;  // of memory for a group in QueryGroups

@@ -5,9 +5,11 @@
 // after defining
 //   V, kWidth                     a vector of kWidth words
 //   load, store                   from and to 64-byte aligned planes
+//   load_any                      from words aligned as words are
 //   all(bits)                     the word `bits` in every word
 //   any(x)                        whether a bit is set
 //   bit_and, bit_xor, shift_left, shift_right
+//   transpose_words(x)            exchanges word i of x[j] with word j of x[i]
 //   sum3(a, b, c)                 a ^ b ^ c: the low bit of a + b + c
 //   carry3(a, b, c)               at least two of a, b, c: the high bit of it
 
@@ -28,11 +30,15 @@ inline V half_add(V& into, V a) {
 
 // ---- planes: 64 x 64 bit transposition, kWidth of them side by side ------------------------
 
-// Three of the six stages of the exchange of rows and columns, on rows 0, step, ..., 7 * step.
+constexpr int64_t kTile = 64 * kWidth;    // words of a tile: 64 vectors, each a word of kWidth rows
+constexpr int64_t kTilePitch = kTile + 8;  // keeps tiles out of one another's cache sets
+
+// Three of the six stages of the exchange of rows and columns, on 8 vectors of a tile kStride
+// apart; they are written `pitch` words apart.
 template <int kStride>
-inline void exchange(uint64_t* tile) {
+inline void exchange(const uint64_t* from, uint64_t* to, int64_t pitch) {
   V x[8];
-  for (int i = 0; i < 8; ++i) x[i] = load(tile + i * kStride * kWidth);
+  for (int i = 0; i < 8; ++i) x[i] = load(from + i * kStride * kWidth);
   const uint64_t masks[3] = {kStride == 8 ? 0x00000000ffffffff : 0x0f0f0f0f0f0f0f0f,
                              kStride == 8 ? 0x0000ffff0000ffff : 0x3333333333333333,
                              kStride == 8 ? 0x00ff00ff00ff00ff : 0x5555555555555555};
@@ -46,36 +52,50 @@ inline void exchange(uint64_t* tile) {
       x[i] = bit_xor(x[i], shift_left(swap, shift));
     }
   }
-  for (int i = 0; i < 8; ++i) store(tile + i * kStride * kWidth, x[i]);
+  for (int i = 0; i < 8; ++i) store(to + i * pitch, x[i]);
 }
 
-// Whole cache lines are read at a time: 8 words of every row. Rows 64 apart go to the words of one
-// vector, and the pitch keeps tiles of different words out of one another's cache sets.
+// Fills n_tiles tiles, of a word each, with 64 * kWidth rows: tile t holds word t of row
+// i + 64 * p at vector i, word p. Reads whole cache lines where there are 8 words.
+inline void fill_tiles(const uint64_t* rows, int64_t stride, int64_t n_rows, int64_t n_tiles,
+                       const uint64_t* reference, uint64_t* tiles) {
+  const int64_t whole = n_rows >= 64 * kWidth ? n_tiles / kWidth * kWidth : 0;
+  for (int64_t i = 0; i < 64; ++i) {
+    for (int64_t t = 0; t < whole; t += kWidth) {
+      const V common = load_any(reference + t);
+      V x[kWidth];
+      for (int64_t p = 0; p < kWidth; ++p) {
+        x[p] = bit_xor(load_any(rows + (i + 64 * p) * stride + t), common);
+      }
+      transpose_words(x);
+      for (int64_t p = 0; p < kWidth; ++p) store(tiles + (t + p) * kTilePitch + i * kWidth, x[p]);
+    }
+    for (int64_t p = 0; p < kWidth; ++p) {
+      const int64_t row = i + 64 * p;
+      uint64_t* to = tiles + i * kWidth + p;
+      for (int64_t t = whole; t < n_tiles; ++t) {
+        to[t * kTilePitch] = row < n_rows ? rows[row * stride + t] ^ reference[t] : 0;
+      }
+    }
+  }
+}
+
 void planes(const uint64_t* rows, int64_t stride, int64_t n_rows, int64_t n_words,
             const uint64_t* reference, uint64_t* out) {
-  constexpr int64_t kTile = 64 * kWidth, kPitch = kTile + 8;
-  alignas(64) uint64_t tiles[8 * kPitch];
+  alignas(64) uint64_t tiles[8 * kTilePitch];
   for (int64_t word = 0; word < n_words; word += 8) {
     const int64_t n_tiles = n_words - word < 8 ? n_words - word : 8;
     for (int64_t first = 0; first < kLaneWords; first += kWidth) {
-      for (int64_t part = 0; part < kWidth; ++part) {
-        for (int64_t i = 0; i < 64; ++i) {
-          const int64_t row = 64 * (first + part) + i;
-          uint64_t* to = tiles + i * kWidth + part;
-          if (row >= n_rows) {
-            for (int64_t t = 0; t < n_tiles; ++t) to[t * kPitch] = 0;
-            continue;
-          }
-          const uint64_t* from = rows + row * stride + word;
-          for (int64_t t = 0; t < n_tiles; ++t) to[t * kPitch] = from[t] ^ reference[word + t];
-        }
-      }
+      fill_tiles(rows + 64 * first * stride + word, stride, n_rows - 64 * first, n_tiles,
+                 reference + word, tiles);
       for (int64_t t = 0; t < n_tiles; ++t) {
-        uint64_t* tile = tiles + t * kPitch;
-        for (int i = 0; i < 8; ++i) exchange<8>(tile + i * kWidth);
-        for (int i = 0; i < 8; ++i) exchange<1>(tile + 8 * i * kWidth);
-        for (int64_t j = 0; j < 64; ++j) {
-          store(out + (64 * (word + t) + j) * kLaneWords + first, load(tile + j * kWidth));
+        uint64_t* tile = tiles + t * kTilePitch;
+        uint64_t* to = out + 64 * (word + t) * kLaneWords + first;
+        for (int i = 0; i < 8; ++i) {
+          exchange<8>(tile + i * kWidth, tile + i * kWidth, 8 * kWidth);
+        }
+        for (int i = 0; i < 8; ++i) {
+          exchange<1>(tile + 8 * i * kWidth, to + 8 * i * kLaneWords, kLaneWords);
         }
       }
     }
@@ -185,7 +205,8 @@ void count(const uint64_t* all_planes, const PlaneClasses& classes, int g, int l
     const uint16_t* members = classes.members;
     for (int i = 0; i < g; ++i) {
       left[i] = {room + (2 + i) * kNumberWords, 0};
-      total[i] = {room + (2 + kMaxGroup + i) * kNumberWords, 0};
+      uint64_t* sum = sums + i * levels * kLaneWords + lane;
+      total[i] = {first ? sum : room + (2 + kMaxGroup + i) * kNumberWords, 0};
     }
     current.planes = room + kNumberWords;
     if (g == 1) {
@@ -209,14 +230,15 @@ void count(const uint64_t* all_planes, const PlaneClasses& classes, int g, int l
     for (int i = 0; i < g; ++i) {
       uint64_t* sum = sums + i * levels * kLaneWords + lane;
       const int n = bit_length(uint64_t(total[i].bound));
+      if (first) {
+        for (int l = n; l < levels; ++l) store(sum + l * kLaneWords, zeros());
+        continue;
+      }
       V carry = zeros();
       for (int l = 0; l < levels; ++l) {
-        V x = l < n ? load(total[i].planes + l * kLaneWords) : zeros();
-        if (!first) {
-          V y = load(sum + l * kLaneWords);
-          carry = full_add(y, x, carry);
-          x = y;
-        }
+        V x = load(sum + l * kLaneWords);
+        carry = l < n ? full_add(x, load(total[i].planes + l * kLaneWords), carry)
+                      : half_add(x, carry);
         store(sum + l * kLaneWords, x);
       }
     }

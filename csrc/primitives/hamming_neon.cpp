@@ -14,6 +14,7 @@ using V = uint64x2_t;
 constexpr int64_t kWidth = 2;
 
 inline V load(const uint64_t* at) { return vld1q_u64(at); }
+inline V load_any(const uint64_t* at) { return vld1q_u64(at); }
 inline void store(uint64_t* at, V x) { vst1q_u64(at, x); }
 inline V all(uint64_t bits) { return vdupq_n_u64(bits); }
 inline bool any(V a) { return vmaxvq_u32(vreinterpretq_u32_u64(a)) != 0; }
@@ -24,6 +25,12 @@ inline V shift_right(V a, int by) { return vshlq_u64(a, vdupq_n_s64(-by)); }
 inline V sum3(V a, V b, V c) { return bit_xor(bit_xor(a, b), c); }
 // Where a and b differ it is c's word, elsewhere a's.
 inline V carry3(V a, V b, V c) { return vbslq_u64(bit_xor(a, b), c, a); }
+
+inline void transpose_words(V* x) {
+  const V low = vzip1q_u64(x[0], x[1]);
+  x[1] = vzip2q_u64(x[0], x[1]);
+  x[0] = low;
+}
 
 #include "primitives/hamming_body.h"
 
