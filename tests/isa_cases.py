@@ -35,7 +35,23 @@ def regions() -> Iterator[np.ndarray]:
         yield from metrics.region_ids(random_bits(n, n_bits, repeats=0.3))
 
 
-CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (packing, regions)
+def neighbors() -> Iterator[np.ndarray]:
+    # 4097 and 9000 bits: more than one chunk; 600 queries: more than one range of them.
+    for n, q, n_bits, k in (
+        (1, 1, 1, 1),
+        (513, 600, 65, 9),
+        (1500, 67, 130, 40),
+        (3000, 35, 300, 3),
+        (600, 33, 1000, 600),
+        (700, 20, 2100, 9),
+        (1100, 13, 4097, 9),
+        (530, 9, 9000, 2),
+    ):
+        bits = random_bits(n + q, n_bits, repeats=0.3)
+        yield from metrics.hamming_knn(bits[:n], bits[n:], k)
+
+
+CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (packing, regions, neighbors)
 
 
 def main() -> None:
