@@ -7,12 +7,14 @@
 #pragma once
 
 #include "cpu.h"
+#include "primitives/hamming.h"
 #include "primitives/pack.h"
 
 namespace tfhash {
 
 struct Primitives {
   PackPrimitives pack;
+  HammingPrimitives hamming;
 };
 
 // The table of the ISA chosen when the module was loaded.
