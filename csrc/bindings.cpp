@@ -3,11 +3,13 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "check.h"
 #include "codes.h"
+#include "kernels/kmeans.h"
 #include "kernels/pack.h"
 #include "kernels/unique.h"
 #include "parallel.h"
@@ -24,6 +26,16 @@ using Array = py::array_t<T, py::array::c_style>;
 template <class T>
 std::string shape_of(const Array<T>& a) {
   return py::str(a.attr("shape"));
+}
+
+// A copy of the numbers, in `rows` rows where that is not 0.
+template <class T>
+Array<T> array_of(const std::vector<T>& values, int64_t rows = 0) {
+  const int64_t size = static_cast<int64_t>(values.size());
+  Array<T> out(rows == 0 ? std::vector<py::ssize_t>{size}
+                         : std::vector<py::ssize_t>{rows, size / rows});
+  std::copy(values.begin(), values.end(), out.mutable_data());
+  return out;
 }
 
 // A uint64 matrix of codes as the kernels see it.
@@ -93,6 +105,43 @@ void bind_regions(py::module_& m) {
   m.def("region_ids", py_region_ids, py::arg("words").noconvert(), py::arg("n_bits"));
 }
 
+py::tuple py_kmeans(const Array<uint64_t>& words, int64_t n_bits, int64_t k,
+                    const Array<double>& draws, int64_t max_iter, double tol) {
+  const CodesView codes = view(words, n_bits);
+  expect(k >= 1 && draws.ndim() == 2 && draws.shape(0) >= 1 && draws.shape(1) >= 1 &&
+             (k == 1 || (draws.shape(1) > 1 && (draws.shape(1) - 1) % (k - 1) == 0)),
+         "Expected draws of shape [n_runs, 1 + (k - 1) * n_trials] for k = ", k,
+         ". Received shape: ", shape_of(draws), ".");
+  const int64_t n_trials = k == 1 ? 0 : (draws.shape(1) - 1) / (k - 1);
+  const KMeansOptions options{k, draws.shape(0), n_trials, draws.data(), max_iter, tol};
+  KMeansResult result;
+  {
+    py::gil_scoped_release release;
+    result = kmeans(codes, options);
+  }
+  return py::make_tuple(array_of(result.labels), array_of(result.centers, k), result.inertia,
+                        result.n_iter, array_of(result.seeds));
+}
+
+double py_kmeans_assign(const Array<uint64_t>& words, int64_t n_bits,
+                        const Array<double>& centers, Array<int32_t> labels) {
+  const CodesView codes = view(words, n_bits);
+  expect(centers.ndim() == 2 && centers.shape(0) >= 1 && centers.shape(1) == n_bits,
+         "Expected centres of shape [k, ", n_bits, "]. Received shape: ", shape_of(centers), ".");
+  expect(labels.ndim() == 1 && labels.shape(0) == codes.n, "Expected room for ", codes.n,
+         " labels. Received shape: ", shape_of(labels), ".");
+  int32_t* out = labels.mutable_data();
+  py::gil_scoped_release release;
+  return kmeans_assign(codes, centers.data(), centers.shape(0), out);
+}
+
+void bind_kmeans(py::module_& m) {
+  m.def("kmeans", py_kmeans, py::arg("words").noconvert(), py::arg("n_bits"), py::arg("k"),
+        py::arg("draws").noconvert(), py::arg("max_iter"), py::arg("tol"));
+  m.def("kmeans_assign", py_kmeans_assign, py::arg("words").noconvert(), py::arg("n_bits"),
+        py::arg("centers").noconvert(), py::arg("labels").noconvert());
+}
+
 void bind_threads(py::module_& m) {
   m.def("set_num_threads", set_num_threads, py::arg("n"));
   m.def("get_num_threads", num_threads);
@@ -119,5 +168,6 @@ PYBIND11_MODULE(_native, m) {
   });
   tfhash::bind_threads(m);
   tfhash::bind_pack(m);
+  tfhash::bind_kmeans(m);
   tfhash::bind_regions(m);
 }

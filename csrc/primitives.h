@@ -7,12 +7,16 @@
 #pragma once
 
 #include "cpu.h"
+#include "primitives/clusters.h"
 #include "primitives/pack.h"
+#include "primitives/tables.h"
 
 namespace tfhash {
 
 struct Primitives {
+  ClusterPrimitives clusters;
   PackPrimitives pack;
+  TablePrimitives tables;
 };
 
 // The table of the ISA chosen when the module was loaded.
