@@ -13,7 +13,8 @@ namespace tfhash {
 //
 // ||x - c||^2 = ||c||^2 + sum over the bits of x that are 1 of (1 - 2 c_j). The terms are kept in
 // fixed point, 16 centres side by side, and added by table; the result is within `error` of the
-// true one. Where two centres are closer than that, the distances are added up in float64.
+// true one. Where two centres are closer than that, the distances are added up in float64. (Centres
+// that are codes themselves tie often, but have no error.)
 struct Centers {
   int64_t k = 0, n_bits = 0, n_words = 0, n_groups = 0;
   std::vector<double> values;  // [k][n_bits]
@@ -21,7 +22,8 @@ struct Centers {
   Aligned<int32_t> entries;    // [n_groups][64 * n_words][16]: 1 - 2 c_j
   Aligned<int32_t> bases;      // [n_groups][16]: ||c||^2; out of reach in lanes past k
   double scale = 1;            // fixed-point units in 1
-  int32_t error = 0;           // in fixed-point units
+  std::vector<double> errors;  // [n_words]: the most that the entries of a word are off together
+  double error = 0;            // in fixed-point units
 
   Centers() = default;
   Centers(int64_t k, int64_t n_bits);
@@ -31,7 +33,7 @@ struct Centers {
 
   // Entries of the bits of words [first, last), from the values.
   void set_entries(int64_t first, int64_t last);
-  // Bases, from the norms.
+  // Bases and the error, when all entries are set, from the norms.
   void set_bases();
 };
 
@@ -41,7 +43,7 @@ constexpr int64_t kCenterBlock = 2048;  // rows that are looked up together
 struct NearestScratch {
   Aligned<int32_t> table, sums;
   std::vector<uint64_t> words;
-  std::vector<TwoSmallest> found;
+  std::vector<TwoSmallest> best, found;
   NearestScratch();
 };
 

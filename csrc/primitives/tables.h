@@ -18,9 +18,10 @@ struct TablePrimitives {
   void (*build)(const int32_t* entries, int n_nibbles, int32_t* table);
 
   // sums[i][lane] += the sum over nibbles of table[nibble][words[i] >> 4 * nibble & 15][lane];
-  // bits of the words past 4 * n_nibbles are 0. No sum may leave the range of int32.
+  // where `start` is not null, from start[lane] on instead of what was in sums[i][lane]. Bits of
+  // the words past 4 * n_nibbles are 0. No sum may leave the range of int32.
   void (*scan)(const int32_t* table, int n_nibbles, const uint64_t* words, int64_t n,
-               int32_t* sums);
+               const int32_t* start, int32_t* sums);
 
   // totals[i][lane] += sums[i][lane], which are set to 0.
   void (*flush)(int32_t* sums, int64_t n, int64_t* totals);

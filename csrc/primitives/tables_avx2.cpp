@@ -37,9 +37,12 @@ void build(const int32_t* entries, int n_nibbles, int32_t* table) {
 }
 
 // Two rows at once: their chains of additions overlap.
-inline void scan_two(const int32_t* table, int n_nibbles, const uint64_t* words, int32_t* sums) {
+inline void scan_two(const int32_t* table, int n_nibbles, const uint64_t* words,
+                     const int32_t* start, int32_t* sums) {
   uint64_t w0 = words[0], w1 = words[1];
-  __m256i a0 = load(sums), a1 = load(sums + 8), b0 = load(sums + 16), b1 = load(sums + 24);
+  const int32_t* from = start != nullptr ? start : sums;
+  const int64_t step = start != nullptr ? 0 : kLanes;
+  __m256i a0 = load(from), a1 = load(from + 8), b0 = load(from + step), b1 = load(from + step + 8);
   for (int nibble = 0; nibble < n_nibbles; ++nibble, table += kNibbleTable) {
     const int32_t* a = table + (w0 & 15) * kLanes;
     const int32_t* b = table + (w1 & 15) * kLanes;
@@ -56,12 +59,14 @@ inline void scan_two(const int32_t* table, int n_nibbles, const uint64_t* words,
   store(sums + 24, b1);
 }
 
-void scan(const int32_t* table, int n_nibbles, const uint64_t* words, int64_t n, int32_t* sums) {
+void scan(const int32_t* table, int n_nibbles, const uint64_t* words, int64_t n,
+          const int32_t* start, int32_t* sums) {
   int64_t i = 0;
-  for (; i + 2 <= n; i += 2) scan_two(table, n_nibbles, words + i, sums + i * kLanes);
+  for (; i + 2 <= n; i += 2) scan_two(table, n_nibbles, words + i, start, sums + i * kLanes);
   if (i < n) {
     uint64_t word = words[i];
-    __m256i a0 = load(sums + i * kLanes), a1 = load(sums + i * kLanes + 8);
+    const int32_t* from = start != nullptr ? start : sums + i * kLanes;
+    __m256i a0 = load(from), a1 = load(from + 8);
     for (int nibble = 0; nibble < n_nibbles; ++nibble, word >>= 4, table += kNibbleTable) {
       const int32_t* a = table + (word & 15) * kLanes;
       a0 = _mm256_add_epi32(a0, load(a));

@@ -34,11 +34,14 @@ inline __m512i at(const char* table, uint64_t offset) {
 }
 
 // Four rows at once: their chains of additions overlap.
-inline void scan_four(const int32_t* table, int n_nibbles, const uint64_t* words, int32_t* sums) {
+inline void scan_four(const int32_t* table, int n_nibbles, const uint64_t* words,
+                      const int32_t* start, int32_t* sums) {
   const char* base = reinterpret_cast<const char*>(table);
   uint64_t w0 = words[0], w1 = words[1], w2 = words[2], w3 = words[3];
-  __m512i s0 = load(sums), s1 = load(sums + kLanes), s2 = load(sums + 2 * kLanes),
-          s3 = load(sums + 3 * kLanes);
+  const int32_t* from = start != nullptr ? start : sums;
+  const int64_t step = start != nullptr ? 0 : kLanes;
+  __m512i s0 = load(from), s1 = load(from + step), s2 = load(from + 2 * step),
+          s3 = load(from + 3 * step);
   for (int nibble = 0; nibble < n_nibbles; ++nibble, base += 4 * kNibbleTable) {
     s0 = _mm512_add_epi32(s0, at(base, (w0 & 15) << 6));
     s1 = _mm512_add_epi32(s1, at(base, (w1 & 15) << 6));
@@ -55,13 +58,14 @@ inline void scan_four(const int32_t* table, int n_nibbles, const uint64_t* words
   _mm512_store_si512(sums + 3 * kLanes, s3);
 }
 
-void scan(const int32_t* table, int n_nibbles, const uint64_t* words, int64_t n, int32_t* sums) {
+void scan(const int32_t* table, int n_nibbles, const uint64_t* words, int64_t n,
+          const int32_t* start, int32_t* sums) {
   int64_t i = 0;
-  for (; i + 4 <= n; i += 4) scan_four(table, n_nibbles, words + i, sums + i * kLanes);
+  for (; i + 4 <= n; i += 4) scan_four(table, n_nibbles, words + i, start, sums + i * kLanes);
   for (; i < n; ++i) {
     const char* base = reinterpret_cast<const char*>(table);
     uint64_t word = words[i];
-    __m512i sum = load(sums + i * kLanes);
+    __m512i sum = load(start != nullptr ? start : sums + i * kLanes);
     for (int nibble = 0; nibble < n_nibbles; ++nibble, word >>= 4, base += 4 * kNibbleTable) {
       sum = _mm512_add_epi32(sum, at(base, (word & 15) << 6));
     }

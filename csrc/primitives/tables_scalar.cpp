@@ -18,9 +18,13 @@ void build(const int32_t* entries, int n_nibbles, int32_t* table) {
   }
 }
 
-void scan(const int32_t* table, int n_nibbles, const uint64_t* words, int64_t n, int32_t* sums) {
+void scan(const int32_t* table, int n_nibbles, const uint64_t* words, int64_t n,
+          const int32_t* start, int32_t* sums) {
   for (int64_t i = 0; i < n; ++i, sums += kLanes) {
     uint64_t word = words[i];
+    if (start != nullptr) {
+      for (int lane = 0; lane < kLanes; ++lane) sums[lane] = start[lane];
+    }
     for (int nibble = 0; nibble < n_nibbles; ++nibble, word >>= 4) {
       const int32_t* from = table + nibble * kNibbleTable + (word & 15) * kLanes;
       for (int lane = 0; lane < kLanes; ++lane) sums[lane] += from[lane];
