@@ -10,6 +10,7 @@
 #include "check.h"
 #include "codes.h"
 #include "kernels/kmeans.h"
+#include "kernels/logistic.h"
 #include "kernels/pack.h"
 #include "kernels/unique.h"
 #include "parallel.h"
@@ -142,6 +143,51 @@ void bind_kmeans(py::module_& m) {
         py::arg("centers").noconvert(), py::arg("labels").noconvert());
 }
 
+py::tuple py_fit_one_vs_one(const Array<uint64_t>& words, int64_t n_bits,
+                            const Array<int32_t>& labels, int64_t n_classes, double c, double tol,
+                            int64_t max_iter) {
+  const CodesView codes = view(words, n_bits);
+  expect(labels.ndim() == 1 && labels.shape(0) == codes.n, "Expected ", codes.n,
+         " labels. Received shape: ", shape_of(labels), ".");
+  expect(n_classes >= 2, "Expected at least 2 classes. Received: ", n_classes, ".");
+  for (int64_t i = 0; i < codes.n; ++i) {
+    expect(labels.data()[i] >= 0 && labels.data()[i] < n_classes, "Expected labels from 0 to ",
+           n_classes - 1, ". Received: ", labels.data()[i], ".");
+  }
+  LogisticModels models;
+  {
+    py::gil_scoped_release release;
+    models = fit_one_vs_one(codes, labels.data(), n_classes, {c, tol, max_iter});
+  }
+  return py::make_tuple(array_of(models.weights, n_classes * (n_classes - 1) / 2),
+                        array_of(models.intercepts), array_of(models.n_iter),
+                        array_of(models.gradients));
+}
+
+Array<double> py_linear_scores(const Array<uint64_t>& words, int64_t n_bits,
+                               const Array<double>& weights, const Array<double>& intercepts) {
+  const CodesView codes = view(words, n_bits);
+  expect(weights.ndim() == 2 && weights.shape(1) == n_bits && intercepts.ndim() == 1 &&
+             intercepts.shape(0) == weights.shape(0),
+         "Expected weights of shape [n_models, ", n_bits, "] and as many intercepts. Received ",
+         "shapes: ", shape_of(weights), " and ", shape_of(intercepts), ".");
+  Array<double> scores({codes.n, static_cast<int64_t>(weights.shape(0))});
+  double* out = scores.mutable_data();
+  {
+    py::gil_scoped_release release;
+    linear_scores(codes, weights.data(), intercepts.data(), weights.shape(0), out);
+  }
+  return scores;
+}
+
+void bind_logistic(py::module_& m) {
+  m.def("fit_one_vs_one", py_fit_one_vs_one, py::arg("words").noconvert(), py::arg("n_bits"),
+        py::arg("labels").noconvert(), py::arg("n_classes"), py::arg("c"), py::arg("tol"),
+        py::arg("max_iter"));
+  m.def("linear_scores", py_linear_scores, py::arg("words").noconvert(), py::arg("n_bits"),
+        py::arg("weights").noconvert(), py::arg("intercepts").noconvert());
+}
+
 void bind_threads(py::module_& m) {
   m.def("set_num_threads", set_num_threads, py::arg("n"));
   m.def("get_num_threads", num_threads);
@@ -169,5 +215,6 @@ PYBIND11_MODULE(_native, m) {
   tfhash::bind_threads(m);
   tfhash::bind_pack(m);
   tfhash::bind_kmeans(m);
+  tfhash::bind_logistic(m);
   tfhash::bind_regions(m);
 }

@@ -8,6 +8,7 @@
 
 #include "cpu.h"
 #include "primitives/clusters.h"
+#include "primitives/logistic.h"
 #include "primitives/pack.h"
 #include "primitives/tables.h"
 
@@ -15,6 +16,7 @@ namespace tfhash {
 
 struct Primitives {
   ClusterPrimitives clusters;
+  LogisticPrimitives logistic;
   PackPrimitives pack;
   TablePrimitives tables;
 };
