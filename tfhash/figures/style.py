@@ -1,0 +1,84 @@
+"""One look for all figures, and how they are written to disk."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+# Okabe and Ito's palette: told apart by all common kinds of colour vision.
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555"
+STYLE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.6,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    # No dates or random identifiers: the same table gives the same file.
+    "svg.hashsalt": "tfhash",
+}
+
+
+@dataclass(frozen=True)
+class Caption:
+    """The words on a figure.
+
+    Attributes
+    ----------
+    title, subtitle : str
+        What was trained on, and how it was trained.
+    ours, paper : str
+        Names of our curves and the paper's.
+    """
+
+    title: str
+    subtitle: str
+    ours: str
+    paper: str
+
+
+def new_axes(caption: Caption, x_label: str, y_label: str) -> tuple[Figure, Axes]:
+    """A figure of one panel, with y read as percent."""
+    figure = Figure(figsize=(4.8, 3.8), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(caption.title, fontweight="bold", pad=18)
+    axes.annotate(
+        caption.subtitle,
+        (0, 1),
+        (0, 6),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        color=GREY,
+        fontsize=8,
+    ).set_in_layout(False)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+    return figure, axes
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> list[Path]:
+    """Write `figure` to `path` with .png (200 dots per inch) and .svg added, and return both."""
+    files = [Path(f"{path}.png"), Path(f"{path}.svg")]
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(files[0], dpi=200)
+        figure.savefig(files[1], metadata={"Date": None})
+    return files
