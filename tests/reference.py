@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Sizes that hit the tails of words (64), vectors (8, 16, 32, 64 elements) and blocks.
-BIT_SIZES = (1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 129, 511, 512, 513, 1000)
+BIT_SIZES = (1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 129, 511, 512, 513)
 ROW_SIZES = (0, 1, 2, 7, 8, 9, 63, 64, 65)
 
 
