@@ -35,8 +35,9 @@ def clustering_accuracy(y_true: ArrayLike, clusters: ArrayLike) -> float:
     _, cluster_ids = np.unique(names, return_inverse=True)
     n_labels = int(label_ids.max()) + 1
     # How many examples each (cluster, label) holds, of those pairs that hold any.
-    pairs, counts = np.unique(cluster_ids.astype(np.int64) * n_labels + label_ids,
-                              return_counts=True)
+    pairs, counts = np.unique(
+        cluster_ids.astype(np.int64) * n_labels + label_ids, return_counts=True
+    )
     best = np.zeros(int(cluster_ids.max()) + 1, np.int64)
     np.maximum.at(best, pairs // n_labels, counts)
     return float(best.sum() / len(labels))
