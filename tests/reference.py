@@ -33,9 +33,7 @@ def region_ids(bits: NDArray[np.uint8]) -> tuple[list[int], list[int]]:
     return ids, np.bincount(ids, minlength=len(numbers)).tolist()
 
 
-def hamming_distances(
-    database: NDArray[np.uint8], queries: NDArray[np.uint8]
-) -> NDArray[np.int64]:
+def hamming_distances(database: NDArray[np.uint8], queries: NDArray[np.uint8]) -> NDArray[np.int64]:
     """int64 [q, n]: in how many bits each query differs from each code."""
     shape = (len(queries), len(database))
     return np.array([(database != query).sum(axis=1) for query in queries], int).reshape(shape)
