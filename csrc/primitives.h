@@ -8,6 +8,7 @@
 
 #include "cpu.h"
 #include "primitives/clusters.h"
+#include "primitives/hamming.h"
 #include "primitives/logistic.h"
 #include "primitives/pack.h"
 #include "primitives/tables.h"
@@ -16,6 +17,7 @@ namespace tfhash {
 
 struct Primitives {
   ClusterPrimitives clusters;
+  HammingPrimitives hamming;
   LogisticPrimitives logistic;
   PackPrimitives pack;
   TablePrimitives tables;

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Sizes that hit the tails of words (64), vectors (8, 16, 32, 64 elements) and blocks.
-BIT_SIZES = (1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 129, 511, 512, 513, 1000)
+BIT_SIZES = (1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 129, 511, 512, 513)
 ROW_SIZES = (0, 1, 2, 7, 8, 9, 63, 64, 65)
 
 
@@ -31,6 +31,21 @@ def region_ids(bits: NDArray[np.uint8]) -> tuple[list[int], list[int]]:
     numbers: dict[bytes, int] = {}
     ids = [numbers.setdefault(row.tobytes(), len(numbers)) for row in bits]
     return ids, np.bincount(ids, minlength=len(numbers)).tolist()
+
+
+def hamming_distances(database: NDArray[np.uint8], queries: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """int64 [q, n]: in how many bits each query differs from each code."""
+    shape = (len(queries), len(database))
+    return np.array([(database != query).sum(axis=1) for query in queries], int).reshape(shape)
+
+
+def hamming_knn(
+    database: NDArray[np.uint8], queries: NDArray[np.uint8], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distances and rows of the k nearest, of equal ones the lower row first."""
+    distances = hamming_distances(database, queries)
+    rows = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(distances, rows, axis=1), rows
 
 
 def kmeans_seeds(bits: NDArray[np.uint8], k: int, draws: NDArray[np.float64]) -> list[int]:
