@@ -39,6 +39,7 @@ WIDE = (
     (20_000, 200, 557_056, 1.5),
 )
 AT_AVX2 = tuple((n, q, n_bits, 1.2) for n, q, n_bits, _ in (*AGAINST_FAISS, WIDE[0]))
+COPIES = 4.5  # of the database: FAISS's own, and what the clustered codes are made of
 MEMORY_LEFT = 0.7  # share of the free memory that a row may take
 
 
@@ -47,7 +48,7 @@ def rows(options: Options) -> Iterator[Row]:
     for n, q, n_bits, target in AGAINST_FAISS:
         yield row(options, n, q, n_bits, target, ("faiss",))
     for n, q, n_bits, target in WIDE:
-        if 2.2 * n * n_bits / 8 < MEMORY_LEFT * free_memory():  # ours, and FAISS's copy
+        if COPIES * n * n_bits / 8 < MEMORY_LEFT * free_memory():
             yield row(options, n, q, n_bits, target, ("faiss", "usearch"))
     if "avx512" in metrics.isa():
         yield from at_avx2(options)
