@@ -50,7 +50,9 @@ def draw(path: Path, figures_path: Path, datasets: Collection[str] | None = None
             script = f"run_{kind.experiment}_encoding_properties.py"
             left_out.append(f"{kind.name}: no {measured} under {path}; {script} measures it.")
         for name, group in _settings(kind, rows):
-            deviations.append(_draw_one(kind, name, group, figures_path))
+            apart = _draw_one(kind, name, group, figures_path)
+            if len(apart):
+                deviations.append(apart)
             print(f"Drew {figures_path / name}.png (and .svg, and the table behind it, .csv)")
             n_drawn += 1
             drawn = set(zip(group["metric"], group["split"], strict=True))
