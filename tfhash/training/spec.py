@@ -48,6 +48,8 @@ class RunSpec:
         Adam's rate is `learning_rate * decay ** (epochs done // decay_every)`.
     batch_norm, l2, early_stopping, hold_out
         As in `Protocol`.
+    clip_norm : float or None
+        What the norm of all gradients together is clipped to, None for no clipping.
     sample_size : int or None
         Training examples drawn at random (after the hold-out), None for all.
     checkpoint_epochs : tuple of int
@@ -69,6 +71,7 @@ class RunSpec:
     decay_every: int = 1
     batch_norm: bool = False
     l2: float = 0.0
+    clip_norm: float | None = None
     early_stopping: int | None = None
     hold_out: float = 0.0
     sample_size: int | None = None
@@ -83,6 +86,8 @@ class RunSpec:
                 raise SpecError(f"Expected {name} of at least 0. Received: {getattr(self, name)}.")
         if not self.learning_rate > 0:
             raise SpecError(f"Expected a learning rate above 0. Received: {self.learning_rate}.")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise SpecError(f"Expected clip_norm above 0. Received: {self.clip_norm}.")
         kept = self.checkpoint_epochs
         if any(b <= a for a, b in pairwise(kept)) or any(
             not 0 <= epoch <= self.epochs for epoch in kept

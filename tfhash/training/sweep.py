@@ -1,0 +1,221 @@
+"""Training many runs as one compiled program, many times faster than one after another.
+
+The runs of one repeat share their batches: they are trained side by side (`SideBySide`), an epoch
+per call into the backend. Weights come out as `fit` gives them, to rounding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfhash.datasets import Dataset
+from tfhash.training.runs import Runs, RunWriter
+from tfhash.training.side_by_side import SideBySide
+from tfhash.training.spec import RunSpec
+from tfhash.training.state import SweepState, find_state
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from tfhash.backend import EpochLoop
+
+MAX_PADDING = 0.1
+
+
+@dataclass(frozen=True)
+class SweepTrainer:
+    """Trains groups of runs, each group as one program. A `Trainer`.
+
+    Attributes
+    ----------
+    group_size : int or None
+        Most runs that are trained side by side; None for as many as a quarter of the memory holds.
+    save_every : float
+        Seconds between savings of a group's state, from which a killed command goes on.
+    """
+
+    group_size: int | None = None
+    save_every: float = 120.0
+
+    def __call__(
+        self, specs: Sequence[RunSpec], dataset: Dataset, runs: Runs, progress: tqdm[Any]
+    ) -> None:
+        import keras
+
+        for group in groups(specs, dataset, self.group_size):
+            with contextlib.ExitStack() as stack:
+                writers = {}
+                for spec in group:
+                    writer = runs.claim(spec, resume=True)
+                    if writer is None:
+                        progress.update(spec.epochs)
+                    else:
+                        writers[spec] = stack.enter_context(writer)
+                if writers:
+                    _Group(writers, dataset, runs, progress).train(self.save_every)
+            # Keras keeps what was built until told otherwise.
+            keras.utils.clear_session()
+
+
+def groups(
+    specs: Sequence[RunSpec], dataset: Dataset, group_size: int | None = None
+) -> Iterator[list[RunSpec]]:
+    """`specs` in groups that can be trained as one program, by width.
+
+    What differs in a group is width and what belongs to single networks (L2, clipping,
+    checkpoints); batches, data and everything else are common.
+    """
+    together: dict[RunSpec, list[RunSpec]] = {}
+    for spec in specs:
+        common = replace(spec, width=1, l2=0.0, clip_norm=None, checkpoint_epochs=())
+        together.setdefault(common, []).append(spec)
+    n_inputs = int(np.prod(dataset.input_shape))
+    budget = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+    for alike in together.values():
+        group: list[RunSpec] = []
+        size = 0
+        for spec in sorted(alike, key=lambda spec: (spec.width, spec.directory)):
+            # Weights, two moments, gradients and their temporaries; activations both ways.
+            n_weights = spec.width * (n_inputs + spec.depth * (spec.width + 4) + 16)
+            needed = 4 * (6 * n_weights + 8 * spec.depth * spec.width * spec.batch_size)
+            if group and (len(group) == group_size or size + needed > budget):
+                yield group
+                group, size = [], 0
+            group.append(spec)
+            size += needed
+        yield group
+
+
+class _Group:
+    """Runs that are being trained side by side.
+
+    `state.specs` are those in the program; `writers` has those that are not finished.
+    """
+
+    def __init__(
+        self,
+        writers: dict[RunSpec, RunWriter],
+        dataset: Dataset,
+        runs: Runs,
+        progress: tqdm[Any],
+    ) -> None:
+        self.writers = writers
+        self.progress = progress
+        self.folder = runs.root / ".sweeps"
+        first = next(iter(writers))
+        self.dataset = dataset
+        self.data = first.training_data(dataset)
+        self.pixels = {
+            split: (_pixels(x), y)
+            for split, x, y in (
+                ("train", self.data.x_train, self.data.y_train),
+                ("test", self.data.x_test, self.data.y_test),
+            )
+        }
+        self.models = {spec: spec.build_model(dataset) for spec in writers}
+        state = find_state(self.folder, list(writers))
+        if state is None or not all(
+            writer.has_checkpoints(state.epoch) for writer in writers.values()
+        ):
+            for writer in writers.values():
+                writer.clear()
+            state = SweepState.start(self.models)
+        self.state = state
+
+    def train(self, save_every: float) -> None:
+        """Train all runs to their end, and finish them."""
+        state = self.state
+        loop = self._compile()
+        self.progress.update(state.epoch * len(self.writers))
+        if state.epoch == 0:
+            state.history.append(self._row(loop.measure("train"), loop.measure("test")))
+            self._keep(loop)
+        saved = time.monotonic()
+        while self.writers:
+            if len(self.writers) <= len(state.specs) // 2:
+                # Early stopping has left half of them or fewer.
+                state.update(loop.read())
+                state.keep([state.specs.index(spec) for spec in self.writers])
+                loop = self._compile()
+            if time.monotonic() - saved > save_every:
+                state.update(loop.read())
+                state.save(self.folder)
+                saved = time.monotonic()
+            one = next(iter(self.writers))
+            epoch = state.epoch + 1
+            self._describe(epoch, one.epochs)
+            order = one.batch_order(epoch, len(self.data.x_train))
+            trained = loop.epoch(order, one.rate(epoch)) / len(order)
+            state.epoch = epoch
+            state.history.append(self._row(trained * len(self.data.x_train), loop.measure("test")))
+            self.progress.update(len(self.writers))
+            self._keep(loop)
+        state.remove(self.folder)
+
+    def _compile(self) -> EpochLoop:
+        from tfhash import backend
+
+        specs = self.state.specs
+        networks = SideBySide(
+            widths=tuple(spec.width for spec in specs),
+            depth=specs[0].depth,
+            n_inputs=int(np.prod(self.data.input_shape)),
+            n_classes=self.data.n_classes,
+            batch_norm=specs[0].batch_norm,
+            l2=tuple(spec.l2 for spec in specs),
+            clip_norm=tuple(spec.clip_norm or np.inf for spec in specs),
+            max_padding=MAX_PADDING,
+        )
+        self.state.networks = networks
+        step = backend.Step(len(specs), networks.loss, networks.gradients, networks.measure)
+        return backend.epoch_loop(
+            step, self.pixels, specs[0].batch_size, self.state.placed()
+        )
+
+    def _row(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        """Loss and accuracy on train and test, float64 [4, n_models], from sums of measures."""
+        return np.concatenate([train / len(self.data.x_train), test / len(self.data.x_test)])
+
+    def _keep(self, loop: EpochLoop) -> None:
+        """Write the checkpoints of this epoch, and finish the runs that end with it."""
+        state = self.state
+        ended = [
+            spec
+            for spec in self.writers
+            if state.epoch == spec.epochs or state.has_stalled(state.specs.index(spec))
+        ]
+        kept = [s for s in self.writers if state.epoch in s.checkpoint_epochs or s in ended]
+        if kept:
+            state.update(loop.read())
+        for spec in kept:
+            state.assign(self.models[spec], state.specs.index(spec))
+            self.writers[spec].save_checkpoint(state.epoch, self.models[spec])
+        if ended and len(ended) < len(self.writers):
+            # Should we be killed now, the finished ones are left out of what goes on.
+            state.save(self.folder)
+        for spec in ended:
+            writer = self.writers.pop(spec)
+            writer.save_history(state.rows(state.specs.index(spec)))
+            writer.finish()
+            self.progress.update(spec.epochs - state.epoch)
+
+    def _describe(self, epoch: int, epochs: int) -> None:
+        widths = [spec.width for spec in self.writers]
+        span = f"width {min(widths)}" + (f"-{max(widths)}" if len(widths) > 1 else "")
+        self.progress.set_description(
+            f"{len(widths)} model{'s' if len(widths) > 1 else ''}, {span}, epoch {epoch}/{epochs}"
+        )
+
+
+def _pixels(x: np.ndarray) -> np.ndarray:
+    """Images as rows: bytes where they are whole 255ths, a quarter of the memory, else as is."""
+    x = x.reshape(len(x), -1)
+    whole = np.round(x * 255).astype(np.uint8)
+    return whole if np.array_equal(whole.astype(np.float32) / np.float32(255), x) else x
