@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,6 +143,12 @@ class RunSpec:
         if self.sample_size is not None:
             parts.append(f"sample_size={self.sample_size}")
         return Path(*parts, f"repeat={self.repeat}")
+
+    @property
+    def network(self) -> RunSpec:
+        """This spec without what has no bearing on the weights: whom they are trained for, and
+        when they are written. Two runs with the same one have the same weights in every epoch."""
+        return replace(self, experiment="", checkpoint_epochs=())
 
     def rate(self, epoch: int) -> float:
         """Adam's learning rate while `epoch` (from 1) is trained."""

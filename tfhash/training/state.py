@@ -38,7 +38,7 @@ class SweepState:
     Attributes
     ----------
     specs : list of RunSpec
-        The runs in the program, by width; some may be finished.
+        The networks (`RunSpec.network`) in the program, by width; some may be finished.
     epoch, steps : int
         Done so far.
     models : dict
@@ -95,21 +95,27 @@ class SweepState:
         self.models = {part: [of[i] for i in chosen] for part, of in self.models.items()}
         self.history = [row[:, list(chosen)] for row in self.history]
 
-    def assign(self, model: keras.Model, i: int) -> None:
-        """Give `model` the weights of run `i`."""
-        for key, variable in variables(model, self.specs[i].depth).items():
-            variable.assign(self.models["weights"][i][key])
+    def index(self, spec: RunSpec) -> int:
+        """Number of the network of a run."""
+        return self.specs.index(spec.network)
 
-    def rows(self, i: int) -> list[dict[str, float]]:
-        """The history of run `i`, for `RunWriter.save_history`."""
+    def assign(self, model: keras.Model, spec: RunSpec) -> None:
+        """Give `model` the weights of the run of `spec`."""
+        weights = self.models["weights"][self.index(spec)]
+        for key, variable in variables(model, spec.depth).items():
+            variable.assign(weights[key])
+
+    def rows(self, spec: RunSpec) -> list[dict[str, float]]:
+        """The history of the run of `spec`, for `RunWriter.save_history`."""
+        i = self.index(spec)
         return [
             dict(zip(HISTORY_COLUMNS, (epoch, *map(float, row[:, i])), strict=True))
             for epoch, row in enumerate(self.history)
         ]
 
-    def has_stalled(self, i: int) -> bool:
-        """Whether early stopping ends run `i` now, as Keras's `EarlyStopping` on the loss does."""
-        patience = self.specs[i].early_stopping
+    def has_stalled(self, spec: RunSpec) -> bool:
+        """Whether early stopping ends a run now, as Keras's `EarlyStopping` on the loss does."""
+        i, patience = self.index(spec), spec.early_stopping
         if patience is None or self.epoch < 2:
             return False
         best, waited = np.inf, 0

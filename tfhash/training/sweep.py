@@ -70,11 +70,12 @@ def groups(
     """`specs` in groups that can be trained as one program, by width.
 
     What differs in a group is width and what belongs to single networks (L2, clipping,
-    checkpoints); batches, data and everything else are common.
+    checkpoints); batches, data and everything else are common. Runs of the same network, for
+    different experiments, are next to each other.
     """
     together: dict[RunSpec, list[RunSpec]] = {}
     for spec in specs:
-        common = replace(spec, width=1, l2=0.0, clip_norm=None, checkpoint_epochs=())
+        common = replace(spec.network, width=1, l2=0.0, clip_norm=None)
         together.setdefault(common, []).append(spec)
     n_inputs = int(np.prod(dataset.input_shape))
     budget = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
@@ -96,7 +97,8 @@ def groups(
 class _Group:
     """Runs that are being trained side by side.
 
-    `state.specs` are those in the program; `writers` has those that are not finished.
+    `state.specs` are the networks in the program; `writers` has the runs that are not finished,
+    one or more for each network.
     """
 
     def __init__(
@@ -119,8 +121,8 @@ class _Group:
                 ("test", self.data.x_test, self.data.y_test),
             )
         }
-        self.models = {spec: spec.build_model(dataset) for spec in writers}
-        state = find_state(self.folder, list(writers))
+        self.models = {spec.network: spec.build_model(dataset) for spec in writers}
+        state = find_state(self.folder, list(self.models))
         if state is None or not all(
             writer.has_checkpoints(state.epoch) for writer in writers.values()
         ):
@@ -139,10 +141,11 @@ class _Group:
             self._keep(loop)
         saved = time.monotonic()
         while self.writers:
-            if len(self.writers) <= len(state.specs) // 2:
+            at_work = sorted({state.index(spec) for spec in self.writers})
+            if len(at_work) <= len(state.specs) // 2:
                 # Early stopping has left half of them or fewer.
                 state.update(loop.read())
-                state.keep([state.specs.index(spec) for spec in self.writers])
+                state.keep(at_work)
                 loop = self._compile()
             if time.monotonic() - saved > save_every:
                 state.update(loop.read())
@@ -189,20 +192,21 @@ class _Group:
         ended = [
             spec
             for spec in self.writers
-            if state.epoch == spec.epochs or state.has_stalled(state.specs.index(spec))
+            if state.epoch == spec.epochs or state.has_stalled(spec)
         ]
         kept = [s for s in self.writers if state.epoch in s.checkpoint_epochs or s in ended]
         if kept:
             state.update(loop.read())
         for spec in kept:
-            state.assign(self.models[spec], state.specs.index(spec))
-            self.writers[spec].save_checkpoint(state.epoch, self.models[spec])
+            model = self.models[spec.network]
+            state.assign(model, spec)
+            self.writers[spec].save_checkpoint(state.epoch, model)
         if ended and len(ended) < len(self.writers):
             # Should we be killed now, the finished ones are left out of what goes on.
             state.save(self.folder)
         for spec in ended:
             writer = self.writers.pop(spec)
-            writer.save_history(state.rows(state.specs.index(spec)))
+            writer.save_history(state.rows(spec))
             writer.finish()
             self.progress.update(spec.epochs - state.epoch)
 
