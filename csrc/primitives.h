@@ -7,12 +7,20 @@
 #pragma once
 
 #include "cpu.h"
+#include "primitives/clusters.h"
+#include "primitives/hamming.h"
+#include "primitives/logistic.h"
 #include "primitives/pack.h"
+#include "primitives/tables.h"
 
 namespace tfhash {
 
 struct Primitives {
+  ClusterPrimitives clusters;
+  HammingPrimitives hamming;
+  LogisticPrimitives logistic;
   PackPrimitives pack;
+  TablePrimitives tables;
 };
 
 // The table of the ISA chosen when the module was loaded.

@@ -195,18 +195,20 @@ def _options(values: flags.FlagValues, path: str) -> dict[str, object]:
 
 
 def _layer_width_train(values: flags.FlagValues) -> None:
-    _load_keras()
     from tfhash.experiments import Options, layer_width
 
-    layer_width.train(Options(**_options(values, values.save_path)))  # type: ignore[arg-type]
+    options = Options(**_options(values, values.save_path))  # type: ignore[arg-type]
+    _load_keras()
+    layer_width.train(options)
 
 
 def _layer_width_encoding_properties(values: flags.FlagValues) -> None:
-    _load_keras()
     from tfhash.experiments import Options, layer_width
 
-    options = {**_options(values, values.load_path), "metrics": tuple(values.metrics)}
-    layer_width.encoding_properties(Options(**options))  # type: ignore[arg-type]
+    given = {**_options(values, values.load_path), "metrics": tuple(values.metrics)}
+    options = Options(**given)  # type: ignore[arg-type]
+    _load_keras()
+    layer_width.encoding_properties(options)
 
 
 def _draw_figures(values: flags.FlagValues) -> None:

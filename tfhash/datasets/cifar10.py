@@ -89,7 +89,7 @@ def _read_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels
 
 
-def _check(what: str, array: Any, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
+def _check(what: str, array: Any, dtype: Any, shape: tuple[int, ...]) -> None:
     is_array = isinstance(array, np.ndarray)
     if not is_array or not np.issubdtype(array.dtype, dtype) or array.shape != shape:
         got = f"{array.dtype} {list(array.shape)}" if is_array else type(array).__name__

@@ -62,7 +62,7 @@ def draw(path: Path, figures_path: Path, datasets: Collection[str] | None = None
     for reason in left_out:
         print(f"Left out {reason}")
     _report(pd.concat(deviations) if deviations else pd.DataFrame(), figures_path)
-    print(f"{n_drawn} figures are in {figures_path}", flush=True)
+    print(f"{n_drawn} figure{' is' if n_drawn == 1 else 's are'} in {figures_path}", flush=True)
 
 
 def _rows_of(kind: FigureKind, table: pd.DataFrame) -> pd.DataFrame:

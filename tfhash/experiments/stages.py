@@ -24,15 +24,15 @@ def train(specs: Sequence[RunSpec], options: Options) -> None:
     training.Runs(options.path).check_writable()
     started = time.monotonic()
     print(
-        f"{options.dataset}: {len(specs)} networks of {specs[0].epochs} epochs, "
+        f"{options.dataset}: {_networks(len(specs))} of {specs[0].epochs} epochs, "
         f"{specs[0].protocol} protocol, into {options.path}",
         flush=True,
     )
     report = training.train(specs, options.load_dataset(), options.path)
     print(
-        f"Trained {len(report.trained)} networks in {_duration(time.monotonic() - started)}"
-        f"{_also(len(report.skipped), 'were there already')}"
-        f"{_also(len(report.elsewhere), 'are being trained by another process')}. "
+        f"Trained {_networks(len(report.trained))} in {_duration(time.monotonic() - started)}"
+        f"{_also(len(report.skipped), 'there already')}"
+        f"{_also(len(report.elsewhere), 'being trained by another process')}. "
         f"They are in {options.path / specs[0].directory.parts[0] / options.dataset}",
         flush=True,
     )
@@ -52,8 +52,8 @@ def encoding_properties(specs: Sequence[RunSpec], options: Options) -> None:
         )
     started = time.monotonic()
     print(
-        f"{options.dataset}: measuring {', '.join(options.metrics)} of {len(found)} networks"
-        f"{_also(len(paths) - len(found), 'are not trained yet')}",
+        f"{options.dataset}: measuring {', '.join(options.metrics)} of {_networks(len(found))}"
+        f"{_also(len(paths) - len(found), 'not trained yet')}",
         flush=True,
     )
     dataset = options.load_dataset()
@@ -63,9 +63,9 @@ def encoding_properties(specs: Sequence[RunSpec], options: Options) -> None:
             progress.set_description("/".join(path.parts[-2:]))
             outcomes[_measure(path, dataset, options)] += 1
     print(
-        f"Measured {outcomes['measured']} networks in {_duration(time.monotonic() - started)}"
-        f"{_also(outcomes['there'], 'were measured already')}"
-        f"{_also(outcomes['elsewhere'], 'are in the hands of another process')}. The numbers are "
+        f"Measured {_networks(outcomes['measured'])} in {_duration(time.monotonic() - started)}"
+        f"{_also(outcomes['there'], 'measured already')}"
+        f"{_also(outcomes['elsewhere'], 'in the hands of another process')}. The numbers are "
         f"in {results.PROPERTIES_FILE} of each run under {options.path}; draw_figures.py draws "
         f"them.",
         flush=True,
@@ -95,6 +95,10 @@ def _measure(path: Path, dataset: Dataset, options: Options) -> str:
                 log.warning("%s: %s. The run is trained again.", path, error)
                 training.set_aside(path)
         training.train([spec], dataset, options.path)
+
+
+def _networks(count: int) -> str:
+    return f"{count} network" if count == 1 else f"{count} networks"
 
 
 def _also(count: int, what: str) -> str:
