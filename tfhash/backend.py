@@ -27,8 +27,8 @@ class Step(NamedTuple):
     n_models : int
         Models that are trained side by side.
     loss
-        From (weights, statistics, x, y) to (total, (new statistics, measures)): the total is what
-        is differentiated by the weights.
+        From (weights, statistics, x, y) to (total, (statistics that change, measures)): the total
+        is what is differentiated by the weights.
     gradients
         From (gradients, weights) to the gradients that Adam is given.
     measure
@@ -80,7 +80,10 @@ def epoch_loop(
         The Keras backend is neither TensorFlow nor JAX.
     """
     backend = keras.backend.backend()
-    loops = {"tensorflow": _TensorFlowLoop, "jax": _JaxLoop}
+    loops: dict[str, type[_TensorFlowLoop] | type[_JaxLoop]] = {
+        "tensorflow": _TensorFlowLoop,
+        "jax": _JaxLoop,
+    }
     if backend not in loops:
         raise NotImplementedError(
             f"Expected the Keras backend tensorflow or jax (KERAS_BACKEND). Received: {backend}."
@@ -222,14 +225,13 @@ class _JaxLoop:
         self._measure = jax.jit(partial(_jax_measure, step))
 
     def epoch(self, order: np.ndarray, rate: float) -> np.ndarray:
-        order, rate = order.astype(np.int32), np.float32(rate)
-        self._state, sums = self._epoch(self._state, *self._data["train"], order, rate)
+        self._state, sums = self._epoch(
+            self._state, *self._data["train"], order.astype(np.int32), np.float32(rate)
+        )
         return np.asarray(sums, np.float64)
 
     def measure(self, split: str) -> np.ndarray:
-        sums = self._measure(
-            self._state["weights"], self._state["statistics"], *self._data[split]
-        )
+        sums = self._measure(self._state["weights"], self._state["statistics"], *self._data[split])
         return np.asarray(sums, np.float64)
 
     def read(self) -> dict[str, Arrays]:
@@ -251,9 +253,7 @@ def _jax_epoch(
         grads = step.gradients(grads, state["weights"])
         steps = state["steps"]["steps"] + 1
         alpha = adam_rate(rate, steps)
-        momentum = jax.tree.map(
-            lambda m, g: m + (g - m) * (1 - BETA_1), state["momentum"], grads
-        )
+        momentum = jax.tree.map(lambda m, g: m + (g - m) * (1 - BETA_1), state["momentum"], grads)
         velocity = jax.tree.map(
             lambda v, g: v + (g * g - v) * (1 - BETA_2), state["velocity"], grads
         )
@@ -265,7 +265,7 @@ def _jax_epoch(
         )
         return {
             "weights": weights,
-            "statistics": statistics,
+            "statistics": {**state["statistics"], **statistics},
             "momentum": momentum,
             "velocity": velocity,
             "steps": {"steps": steps},

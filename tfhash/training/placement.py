@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,55 +31,61 @@ def variables(model: keras.Model, depth: int) -> dict[tuple[str, int], Any]:
     return found
 
 
-def place(networks: SideBySide, models: Sequence[Mapping[tuple[str, int], Any]]) -> dict[str, Any]:
-    """The arrays "first" and "rest" that hold the weights of all `models`, by width."""
-    first = np.zeros((networks.n_inputs, networks.n_units), np.float32)
-    rest = _empty(networks.weights)
-    for i, model in enumerate(models):
-        columns = _columns(networks, i)
-        first[:, columns] = model["kernel", 1]
-        for segment, view in _views(networks, networks.weights, rest, i):
-            view[...] = model[segment.kind, segment.layer]
-    return {"first": first, "rest": rest}
+@dataclass(frozen=True)
+class Placement:
+    """Where the weights of each network are.
 
+    Attributes
+    ----------
+    networks : SideBySide
+        The networks, by width.
+    inputs : numpy.ndarray
+        int64 [n_inputs], the inputs in the order in which the networks take them.
+    """
 
-def place_statistics(
-    networks: SideBySide, models: Sequence[Mapping[tuple[str, int], Any]]
-) -> dict[str, Any]:
-    """The array "moving" with the statistics of all `models`, or nothing where there are none."""
-    if not networks.statistics:
-        return {}
-    moving = _empty(networks.statistics)
-    for i, model in enumerate(models):
-        for segment, view in _views(networks, networks.statistics, moving, i):
-            view[...] = model[segment.kind, segment.layer]
-    return {"moving": moving}
+    networks: SideBySide
+    inputs: np.ndarray
 
+    def weights(self, models: Sequence[Tensors]) -> dict[str, np.ndarray]:
+        """The arrays "first" and "rest" with the weights (or moments of them) of all models."""
+        networks = self.networks
+        first = np.zeros((networks.n_live, networks.n_units), np.float32)
+        rest = _empty(networks.weights)
+        for i, model in enumerate(models):
+            live = self.inputs[: networks.n_live]
+            first[:, networks.columns(i)] = model["kernel", 1][live]
+            for segment, view in _views(networks, networks.weights, rest, i):
+                view[...] = model[segment.kind, segment.layer]
+        return {"first": first, "rest": rest}
 
-def take(networks: SideBySide, arrays: Mapping[str, np.ndarray], i: int) -> Tensors:
-    """What of "first", "rest" and "moving" (those that are given) belongs to network `i`."""
-    found: Tensors = {}
-    if "first" in arrays:
-        found["kernel", 1] = arrays["first"][:, _columns(networks, i)].copy()
-    for name, segments in (("rest", networks.weights), ("moving", networks.statistics)):
-        if name in arrays:
-            for segment, view in _views(networks, segments, arrays[name], i):
-                found[segment.kind, segment.layer] = view.copy()
-    return found
+    def statistics(self, models: Sequence[Tensors]) -> dict[str, np.ndarray]:
+        """The arrays "dead" and, with batch normalisation, "moving" of all models."""
+        networks = self.networks
+        dead = np.zeros((networks.n_inputs - networks.n_live, networks.n_units), np.float32)
+        moving = _empty(networks.statistics)
+        for i, model in enumerate(models):
+            dead[:, networks.columns(i)] = model["kernel", 1][self.inputs[networks.n_live :]]
+            for segment, view in _views(networks, networks.statistics, moving, i):
+                view[...] = model[segment.kind, segment.layer]
+        return {"dead": dead, **({"moving": moving} if networks.statistics else {})}
+
+    def take(self, arrays: Mapping[str, np.ndarray], i: int) -> Tensors:
+        """What of "first" and "rest", and of "dead" and "moving" if given, is network `i`'s."""
+        networks = self.networks
+        kernel = np.zeros((networks.n_inputs, networks.widths[i]), np.float32)
+        kernel[self.inputs[: networks.n_live]] = arrays["first"][:, networks.columns(i)]
+        if "dead" in arrays:
+            kernel[self.inputs[networks.n_live :]] = arrays["dead"][:, networks.columns(i)]
+        found = {("kernel", 1): kernel}
+        for name, segments in (("rest", networks.weights), ("moving", networks.statistics)):
+            if name in arrays:
+                for segment, view in _views(networks, segments, arrays[name], i):
+                    found[segment.kind, segment.layer] = view.copy()
+        return found
 
 
 def _empty(segments: Sequence[Segment]) -> np.ndarray:
     return np.zeros(sum(int(np.prod(segment.shape)) for segment in segments), np.float32)
-
-
-def _columns(networks: SideBySide, i: int) -> slice:
-    start = 0
-    for stack in networks.stacks:
-        if i < stack.stop:
-            start += (i - stack.start) * stack.width
-            return slice(start, start + networks.widths[i])
-        start += len(stack) * stack.width
-    raise IndexError(i)
 
 
 def _views(
@@ -92,7 +99,7 @@ def _views(
         whole = flat[start : start + size].reshape(segment.shape)
         start += size
         if segment.stack is None:
-            yield segment, whole[_columns(networks, i)]
+            yield segment, whole[networks.columns(i)]
         elif segment.stack.start <= i < segment.stack.stop:
             mine = whole[i - segment.stack.start]
             units = networks.n_classes if segment.layer > networks.depth else width

@@ -49,9 +49,10 @@ class Segment:
 class SideBySide:
     """The arithmetic of networks side by side, and where the weights of each are.
 
-    Weights are {"first": float32 [n_inputs, n_units], "rest": float32 [...]}, the kernels of all
-    first layers and one flat vector of everything else; statistics, of batch normalisation, are
-    {"moving": float32 [...]} or {}.
+    Weights are {"first": float32 [n_live, n_units], "rest": float32 [...]}, the kernels of all
+    first layers and one flat vector of everything else. Statistics are {"dead": float32
+    [n_inputs - n_live, n_units]}, the rows of the first kernels that are not trained, and with
+    batch normalisation "moving": float32 [...].
 
     Attributes
     ----------
@@ -59,6 +60,9 @@ class SideBySide:
         Units per hidden layer of each network, not decreasing.
     depth, n_inputs, n_classes : int
         Hidden layers, inputs and logits of all of them.
+    n_live : int
+        The inputs after the first `n_live` are zero in all training examples: their weights, which
+        get no gradient, are left alone, unless there is L2.
     batch_norm : bool
         Batch normalisation before each ReLU.
     l2, clip_norm : tuple of float
@@ -72,6 +76,7 @@ class SideBySide:
     depth: int
     n_inputs: int
     n_classes: int
+    n_live: int
     batch_norm: bool = False
     l2: tuple[float, ...] = field(default=())
     clip_norm: tuple[float, ...] = field(default=())
@@ -96,6 +101,13 @@ class SideBySide:
         """Units of the first layers of all networks, with padding."""
         return sum(len(stack) * stack.width for stack in self.stacks)
 
+    def columns(self, i: int) -> slice:
+        """Where among the units of the first layers those of network `i` are."""
+        before = [s for s in self.stacks if s.stop <= i]
+        stack = self.stacks[len(before)]
+        start = sum(len(s) * s.width for s in before) + (i - stack.start) * stack.width
+        return slice(start, start + self.widths[i])
+
     @cached_property
     def weights(self) -> list[Segment]:
         """What makes up the vector "rest" of the weights."""
@@ -105,9 +117,7 @@ class SideBySide:
             last = layer > self.depth
             for stack in self.stacks:
                 units = self.n_classes if last else stack.width
-                segments.append(
-                    Segment("kernel", layer, stack, (len(stack), stack.width, units))
-                )
+                segments.append(Segment("kernel", layer, stack, (len(stack), stack.width, units)))
                 kinds = ["bias"] if last else common
                 segments += [Segment(k, layer, stack, (len(stack), 1, units)) for k in kinds]
         return segments
@@ -126,7 +136,10 @@ class SideBySide:
         ]
 
     def logits(self, weights: Any, statistics: Any, x: Any, training: bool) -> tuple[Any, Any]:
-        """Logits [n_models, batch, n_classes] for inputs [batch, n_inputs], and new statistics."""
+        """Logits [n_models, batch, n_classes] and new statistics.
+
+        Inputs are [batch, n_live] where the others are zero, or [batch, n_inputs].
+        """
         from keras import ops
 
         of = self._cut(weights["rest"], self.weights)
@@ -135,17 +148,20 @@ class SideBySide:
 
         def activate(z: Any, *key: Any) -> Any:
             if self.batch_norm:
-                mean, variance = moving["mean", *key], moving["variance", *key]
+                mean, variance = moving[("mean", *key)], moving[("variance", *key)]
                 if training:
                     now = ops.moments(z, axes=(-2,), keepdims=z.ndim == 3)
-                    new["mean", *key] = mean * BN_MOMENTUM + now[0] * (1 - BN_MOMENTUM)
-                    new["variance", *key] = variance * BN_MOMENTUM + now[1] * (1 - BN_MOMENTUM)
+                    new[("mean", *key)] = mean * BN_MOMENTUM + now[0] * (1 - BN_MOMENTUM)
+                    new[("variance", *key)] = variance * BN_MOMENTUM + now[1] * (1 - BN_MOMENTUM)
                     mean, variance = now
-                scale = ops.rsqrt(variance + BN_EPSILON) * of["gamma", *key]
-                z = z * scale + (of["beta", *key] - mean * scale)
+                scale = ops.rsqrt(variance + BN_EPSILON) * of[("gamma", *key)]
+                z = z * scale + (of[("beta", *key)] - mean * scale)
             return ops.relu(z)
 
-        h = activate(ops.matmul(x, weights["first"]) + of["bias", 1, None], 1, None)
+        z = ops.matmul(x[:, : self.n_live], weights["first"])
+        if x.shape[1] > self.n_live:
+            z = z + ops.matmul(x[:, self.n_live :], statistics["dead"])
+        h = activate(z + of["bias", 1, None], 1, None)
         logits = []
         for stack, hidden in zip(self.stacks, self._split(h), strict=True):
             for layer in range(2, self.depth + 1):
@@ -155,18 +171,19 @@ class SideBySide:
             logits.append(ops.matmul(hidden, of["kernel", last, stack]) + of["bias", last, stack])
         if self.batch_norm and training:
             flat = [new[s.kind, s.layer, s.stack] for s in self.statistics]
-            statistics = {"moving": ops.concatenate([ops.reshape(t, (-1,)) for t in flat])}
-        return ops.concatenate(logits), statistics
+            moved = {"moving": ops.concatenate([ops.reshape(t, (-1,)) for t in flat])}
+            return ops.concatenate(logits), moved
+        return ops.concatenate(logits), {}
 
     def loss(self, weights: Any, statistics: Any, x: Any, y: Any) -> tuple[Any, Any]:
         """Sum of all mean losses, without L2; (new statistics, measures). As `Step.loss`."""
         from keras import ops
 
-        logits, statistics = self.logits(weights, statistics, x, training=True)
+        logits, moved = self.logits(weights, statistics, x, training=True)
         losses, right = self._score(logits, y)
         n = y.shape[0]
         measures = ops.stack([losses + n * self._penalties(weights), right])
-        return ops.sum(losses) / n, (statistics, measures)
+        return ops.sum(losses) / n, (moved, measures)
 
     def measure(self, weights: Any, statistics: Any, x: Any, y: Any) -> Any:
         """Measures at inference. As `Step.measure`."""
@@ -205,9 +222,9 @@ class SideBySide:
         """Activations [batch, n_units] of the first layers as [networks, batch, width] by stack."""
         from keras import ops
 
-        ends = np.cumsum([len(stack) * stack.width for stack in self.stacks])
+        units = [len(stack) * stack.width for stack in self.stacks]
         parts = []
-        for stack, part in zip(self.stacks, ops.split(h, ends[:-1], axis=1), strict=True):
+        for stack, part in zip(self.stacks, _split(h, units, axis=1), strict=True):
             part = ops.reshape(part, (-1, len(stack), stack.width))
             if len(stack) == 1:
                 parts.append(ops.reshape(part, (1, -1, stack.width)))
@@ -219,10 +236,10 @@ class SideBySide:
     def _cut(vector: Any, segments: Sequence[Segment]) -> dict[Any, Any]:
         from keras import ops
 
-        ends = np.cumsum([prod(segment.shape) for segment in segments])
+        parts = _split(vector, [prod(segment.shape) for segment in segments], axis=0)
         return {
             (segment.kind, segment.layer, segment.stack): ops.reshape(part, segment.shape)
-            for segment, part in zip(segments, ops.split(vector, ends[:-1]), strict=True)
+            for segment, part in zip(segments, parts, strict=True)
         }
 
     def _penalties(self, weights: Any) -> Any:
@@ -273,3 +290,10 @@ class SideBySide:
         return np.concatenate(
             [np.full(prod(s.shape), s.kind == kind, np.float32) for s in self.weights]
         )
+
+
+def _split(tensor: Any, sizes: Sequence[int], axis: int) -> list[Any]:
+    """`tensor` in parts of the given sizes; `keras.ops.split` does not take a single one."""
+    from keras import ops
+
+    return ops.split(tensor, np.cumsum(sizes)[:-1], axis=axis) if len(sizes) > 1 else [tensor]

@@ -14,15 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfhash.results import HISTORY_COLUMNS
-from tfhash.training.placement import (
-    STATISTICS,
-    Tensors,
-    place,
-    place_statistics,
-    take,
-    variables,
-)
-from tfhash.training.side_by_side import SideBySide
+from tfhash.training.placement import STATISTICS, Placement, Tensors, variables
 from tfhash.training.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -46,8 +38,6 @@ class SweepState:
         tensors of each run.
     history : list of float64 [4, n_runs]
         The values of `results.HISTORY_COLUMNS` for each epoch from 0.
-    networks : SideBySide
-        How they are placed in the program.
     """
 
     specs: list[RunSpec]
@@ -55,13 +45,17 @@ class SweepState:
     steps: int
     models: dict[str, list[Tensors]]
     history: list[np.ndarray] = field(default_factory=list)
-    networks: SideBySide | None = None
 
     @classmethod
     def start(cls, models: Mapping[RunSpec, keras.Model]) -> SweepState:
         """Before training, with the weights that the models have."""
+        import keras
+
         tensors = [
-            {key: np.array(variable) for key, variable in variables(model, spec.depth).items()}
+            {
+                key: np.array(keras.ops.convert_to_numpy(variable))
+                for key, variable in variables(model, spec.depth).items()
+            }
             for spec, model in models.items()
         ]
         zeros = [
@@ -70,23 +64,20 @@ class SweepState:
         ]
         return cls(list(models), 0, 0, {"weights": tensors, "momentum": zeros, "velocity": zeros})
 
-    def placed(self) -> dict[str, dict[str, np.ndarray]]:
+    def placed(self, placement: Placement) -> dict[str, dict[str, np.ndarray]]:
         """The state as `backend.epoch_loop` takes it."""
-        networks = self._placement()
-        placed = {part: place(networks, self.models[part]) for part in PARTS}
-        placed["statistics"] = place_statistics(networks, self.models["weights"])
+        placed = {part: placement.weights(self.models[part]) for part in PARTS}
+        placed["statistics"] = placement.statistics(self.models["weights"])
         placed["steps"] = {"steps": np.array(self.steps, np.int32)}
         return placed
 
-    def update(self, placed: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+    def update(self, placed: Mapping[str, Mapping[str, np.ndarray]], placement: Placement) -> None:
         """Take over what the loop has come to."""
-        networks = self._placement()
-        n = len(self.specs)
         for part in PARTS:
             arrays = dict(placed[part])
             if part == "weights":
                 arrays.update(placed["statistics"])
-            self.models[part] = [take(networks, arrays, i) for i in range(n)]
+            self.models[part] = [placement.take(arrays, i) for i in range(len(self.specs))]
         self.steps = int(placed["steps"]["steps"])
 
     def keep(self, chosen: Sequence[int]) -> None:
@@ -126,7 +117,7 @@ class SweepState:
     def save(self, folder: Path) -> None:
         """Write the state to a file in `folder`, whole or not at all."""
         folder.mkdir(exist_ok=True)
-        arrays = {
+        arrays: dict[str, Any] = {
             f"{part}/{i}/{kind}/{layer}": array
             for part in PARTS
             for i, tensors in enumerate(self.models[part])
@@ -140,7 +131,8 @@ class SweepState:
         handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez(file, header=json.dumps(header), history=np.array(self.history), **arrays)
+                arrays.update(header=json.dumps(header), history=np.array(self.history))
+                np.savez(file, **arrays)
             os.replace(name, self._file(folder))
         except BaseException:
             os.unlink(name)
@@ -153,11 +145,6 @@ class SweepState:
     def _file(self, folder: Path) -> Path:
         specs = sorted(json.dumps(spec.to_json(), sort_keys=True) for spec in self.specs)
         return folder / f"{hashlib.sha256(''.join(specs).encode()).hexdigest()[:16]}.npz"
-
-    def _placement(self) -> SideBySide:
-        if self.networks is None:
-            raise RuntimeError("The networks are not placed in a program yet.")
-        return self.networks
 
 
 def find_state(folder: Path, specs: Sequence[RunSpec]) -> SweepState | None:

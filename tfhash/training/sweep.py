@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfhash.datasets import Dataset
+from tfhash.training.placement import Placement
 from tfhash.training.runs import Runs, RunWriter
 from tfhash.training.side_by_side import SideBySide
 from tfhash.training.spec import RunSpec
@@ -114,13 +115,8 @@ class _Group:
         first = next(iter(writers))
         self.dataset = dataset
         self.data = first.training_data(dataset)
-        self.pixels = {
-            split: (_pixels(x), y)
-            for split, x, y in (
-                ("train", self.data.x_train, self.data.y_train),
-                ("test", self.data.x_test, self.data.y_test),
-            )
-        }
+        # L2 pulls at all weights, those of pixels that are always zero too.
+        self.pixels = Pixels.of(self.data, leave_out=not any(spec.l2 for spec in writers))
         self.models = {spec.network: spec.build_model(dataset) for spec in writers}
         state = find_state(self.folder, list(self.models))
         if state is None or not all(
@@ -144,11 +140,11 @@ class _Group:
             at_work = sorted({state.index(spec) for spec in self.writers})
             if len(at_work) <= len(state.specs) // 2:
                 # Early stopping has left half of them or fewer.
-                state.update(loop.read())
+                state.update(loop.read(), self.placement)
                 state.keep(at_work)
                 loop = self._compile()
             if time.monotonic() - saved > save_every:
-                state.update(loop.read())
+                state.update(loop.read(), self.placement)
                 state.save(self.folder)
                 saved = time.monotonic()
             one = next(iter(self.writers))
@@ -169,17 +165,22 @@ class _Group:
         networks = SideBySide(
             widths=tuple(spec.width for spec in specs),
             depth=specs[0].depth,
-            n_inputs=int(np.prod(self.data.input_shape)),
+            n_inputs=len(self.pixels.order),
             n_classes=self.data.n_classes,
+            n_live=self.pixels.n_live,
             batch_norm=specs[0].batch_norm,
             l2=tuple(spec.l2 for spec in specs),
             clip_norm=tuple(spec.clip_norm or np.inf for spec in specs),
             max_padding=MAX_PADDING,
         )
-        self.state.networks = networks
+        self.placement = Placement(networks, self.pixels.order)
         step = backend.Step(len(specs), networks.loss, networks.gradients, networks.measure)
+        data = {
+            "train": (self.pixels.train, self.data.y_train),
+            "test": (self.pixels.test, self.data.y_test),
+        }
         return backend.epoch_loop(
-            step, self.pixels, specs[0].batch_size, self.state.placed()
+            step, data, specs[0].batch_size, self.state.placed(self.placement)
         )
 
     def _row(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -190,13 +191,11 @@ class _Group:
         """Write the checkpoints of this epoch, and finish the runs that end with it."""
         state = self.state
         ended = [
-            spec
-            for spec in self.writers
-            if state.epoch == spec.epochs or state.has_stalled(spec)
+            spec for spec in self.writers if state.epoch == spec.epochs or state.has_stalled(spec)
         ]
         kept = [s for s in self.writers if state.epoch in s.checkpoint_epochs or s in ended]
         if kept:
-            state.update(loop.read())
+            state.update(loop.read(), self.placement)
         for spec in kept:
             model = self.models[spec.network]
             state.assign(model, spec)
@@ -218,8 +217,39 @@ class _Group:
         )
 
 
-def _pixels(x: np.ndarray) -> np.ndarray:
-    """Images as rows: bytes where they are whole 255ths, a quarter of the memory, else as is."""
-    x = x.reshape(len(x), -1)
+@dataclass(frozen=True)
+class Pixels:
+    """Images as rows of pixels, in the least memory.
+
+    Attributes
+    ----------
+    order : numpy.ndarray
+        int64 [n_pixels], the pixels in the order they are in: those that are zero in all training
+        images come last.
+    n_live : int
+        Number of the others.
+    train, test : numpy.ndarray
+        [n_train, n_live] and [n_test, n_pixels]: bytes where all pixels are whole 255ths, float32
+        otherwise.
+    """
+
+    order: np.ndarray
+    n_live: int
+    train: np.ndarray
+    test: np.ndarray
+
+    @classmethod
+    def of(cls, data: Dataset, leave_out: bool) -> Pixels:
+        """The images of `data`; with `leave_out`, all are live unless they are always zero."""
+        train, test = (_bytes(x.reshape(len(x), -1)) for x in (data.x_train, data.x_test))
+        if train.dtype != test.dtype:
+            train, test = (x.reshape(len(x), -1) for x in (data.x_train, data.x_test))
+        live = train.any(axis=0) | (not leave_out)
+        order = np.argsort(~live, kind="stable")
+        n_live = int(live.sum())
+        return cls(order, n_live, train[:, order[:n_live]], test[:, order])
+
+
+def _bytes(x: np.ndarray) -> np.ndarray:
     whole = np.round(x * 255).astype(np.uint8)
     return whole if np.array_equal(whole.astype(np.float32) / np.float32(255), x) else x
