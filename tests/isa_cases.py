@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tests.reference import BIT_SIZES, random_bits
+from reference import BIT_SIZES, random_bits
 from tfhash import Codes, metrics
 
 

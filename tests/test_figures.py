@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.test_results import PROPERTIES, make_run
+from test_results import PROPERTIES, make_run
 from tfhash import figures, results
 from tfhash.errors import InputError
 from tfhash.experiments import drawing

@@ -10,9 +10,9 @@ from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 
-from tests import reference
-from tests.estimator_checks import check_as_it_is, check_on_bits
-from tests.reference import BIT_SIZES, random_bits
+import reference
+from estimator_checks import check_as_it_is, check_on_bits
+from reference import BIT_SIZES, random_bits
 from tfhash import Codes, metrics
 from tfhash.metrics import CodeKMeans
 

@@ -10,9 +10,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsOneClassifier
 
-from tests import reference
-from tests.estimator_checks import check_as_it_is, check_on_bits
-from tests.reference import BIT_SIZES
+import reference
+from estimator_checks import check_as_it_is, check_on_bits
+from reference import BIT_SIZES
 from tfhash import Codes
 from tfhash.metrics import CodeLogisticRegression
 

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.utils.estimator_checks import check_estimator
 
-from tests import reference
-from tests.reference import BIT_SIZES, ROW_SIZES, random_bits
+import reference
+from estimator_checks import check_as_it_is, check_on_bits
+from reference import BIT_SIZES, ROW_SIZES, random_bits
 from tfhash import Codes, metrics
-from tfhash.metrics import HammingKNeighborsClassifier, _inputs
+from tfhash.metrics import HammingKNeighborsClassifier
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     done = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parent,
         capture_output=True,
         text=True,
         check=True,
@@ -271,53 +271,7 @@ def test_bad_input_to_the_classifier_is_refused():
         fitted.predict(bits[:, 1:])
 
 
-NOT_BITS = "the check's data are not 0/1, which is refused"
-NEEDS_BITS = [
-    "check_classifier_data_not_an_array",
-    "check_classifiers_classes",
-    "check_classifiers_one_label",
-    "check_classifiers_train",
-    "check_dict_unchanged",
-    "check_dont_overwrite_parameters",
-    "check_dtype_object",
-    "check_estimators_dtypes",
-    "check_estimators_fit_returns_self",
-    "check_estimators_nan_inf",
-    "check_estimators_overwrite_params",
-    "check_estimators_pickle",
-    "check_f_contiguous_array_estimator",
-    "check_fit2d_1feature",
-    "check_fit2d_1sample",
-    "check_fit2d_predict1d",
-    "check_fit_check_is_fitted",
-    "check_fit_idempotent",
-    "check_fit_score_takes_y",
-    "check_methods_sample_order_invariance",
-    "check_methods_subset_invariance",
-    "check_n_features_in",
-    "check_n_features_in_after_fitting",
-    "check_pipeline_consistency",
-    "check_positive_only_tag_during_fit",
-    "check_readonly_memmap_input",
-    "check_supervised_y_2d",
-]
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_check_estimator():
-    expected = dict.fromkeys(NEEDS_BITS, NOT_BITS)
-    found = check_estimator(
-        HammingKNeighborsClassifier(), expected_failed_checks=expected, on_skip=None
-    )
-    passed = {check["check_name"] for check in found if check["status"] == "passed"}
-    assert passed.isdisjoint(expected)
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_check_estimator_where_any_number_is_a_bit(monkeypatch):
-    # With bits told from numbers by their sign, the data of those checks will do, and all pass.
-    def signs(x, name):
-        return Codes.from_bits(np.asarray(x, float) > 0)
-
-    monkeypatch.setattr(_inputs, "_pack", signs)
-    check_estimator(HammingKNeighborsClassifier(), on_skip=None)
+@pytest.mark.filterwarnings("ignore")  # of what the checks do on purpose
+def test_scikit_learns_checks(monkeypatch):
+    check_as_it_is(HammingKNeighborsClassifier())
+    check_on_bits(HammingKNeighborsClassifier(), monkeypatch)

@@ -59,13 +59,6 @@ void Centers::set_bases() {
   if (error > 0) error += 1;
 }
 
-NearestScratch::NearestScratch()
-    : table(kWordTable),
-      sums(kCenterBlock * kLanes),
-      words(kCenterBlock),
-      best(kCenterBlock),
-      found(kCenterBlock) {}
-
 double squared_distance(const Columns& codes, int64_t i, const double* center) {
   double sum = 0;
   for (int64_t w = 0; w < codes.n_words; ++w) {
@@ -79,55 +72,68 @@ double squared_distance(const Columns& codes, int64_t i, const double* center) {
   return sum;
 }
 
-void nearest_centers(const Columns& codes, const Centers& centers, int64_t first,
-                     const int32_t* rows, int64_t count, NearestScratch& scratch, Nearest* out) {
-  const TablePrimitives& tables = primitives().tables;
-  int32_t* sums = scratch.sums.data();
-  TwoSmallest* best = scratch.best.data();
+Nearest::Nearest()
+    : labels(kCenterBlock),
+      gaps(kCenterBlock),
+      table(kWordTable),
+      sums(kCenterBlock * kLanes),
+      words(kCenterBlock),
+      first(kCenterBlock),
+      second(kCenterBlock),
+      group_first(kCenterBlock),
+      group_second(kCenterBlock),
+      lanes(kCenterBlock) {}
 
+void Nearest::find(const Columns& codes, const Centers& centers, int64_t start,
+                   const int32_t* rows, int64_t count) {
+  const TablePrimitives& tables = primitives().tables;
+  const ClusterPrimitives& clusters = primitives().clusters;
   for (int64_t g = 0; g < centers.n_groups; ++g) {
-    const int32_t* start = centers.bases.data() + g * kLanes;
+    const int32_t* bases = centers.bases.data() + g * kLanes;
     if (codes.n_words == 0) {
-      for (int64_t i = 0; i < count; ++i) std::copy_n(start, kLanes, sums + i * kLanes);
+      for (int64_t i = 0; i < count; ++i) std::copy_n(bases, kLanes, sums.data() + i * kLanes);
     }
     for (int64_t w = 0; w < codes.n_words; ++w) {
-      const uint64_t* words = codes.column(w) + first;
+      const uint64_t* column = codes.column(w) + start;
       if (rows != nullptr) {
-        for (int64_t i = 0; i < count; ++i) scratch.words[i] = words[rows[i]];
-        words = scratch.words.data();
+        for (int64_t i = 0; i < count; ++i) words[i] = column[rows[i]];
+        column = words.data();
       }
       const int n_nibbles = codes.n_nibbles(w);
       tables.build(centers.entries.data() + (g * centers.n_words + w) * 64 * kLanes, n_nibbles,
-                   scratch.table.data());
-      tables.scan(scratch.table.data(), n_nibbles, words, count, w == 0 ? start : nullptr, sums);
+                   table.data());
+      tables.scan(table.data(), n_nibbles, column, count, w == 0 ? bases : nullptr, sums.data());
     }
-    TwoSmallest* found = g == 0 ? best : scratch.found.data();
-    primitives().clusters.two_smallest(sums, count, found);
-    for (int64_t i = 0; g > 0 && i < count; ++i) {
-      if (found[i].first < best[i].first) {
-        const int32_t second = std::min(best[i].first, found[i].second);
-        best[i] = {found[i].first, second, static_cast<int32_t>(g * kLanes + found[i].lane)};
+    if (g == 0) {
+      clusters.two_smallest(sums.data(), count, first.data(), second.data(), labels.data());
+      continue;
+    }
+    clusters.two_smallest(sums.data(), count, group_first.data(), group_second.data(),
+                          lanes.data());
+    for (int64_t i = 0; i < count; ++i) {
+      if (group_first[i] < first[i]) {
+        second[i] = std::min(first[i], group_second[i]);
+        first[i] = group_first[i];
+        labels[i] = static_cast<int32_t>(g * kLanes + lanes[i]);
       } else {
-        best[i].second = std::min(best[i].second, found[i].first);
+        second[i] = std::min(second[i], group_first[i]);
       }
     }
   }
+  clusters.gaps(first.data(), second.data(), count, static_cast<float>(centers.error),
+                static_cast<float>(1 / centers.scale), gaps.data());
 
-  const double unit = 1 / centers.scale;
-  for (int64_t i = 0; i < count; ++i) {
-    const double near = best[i].first + centers.error, next = best[i].second - centers.error;
-    const double gap = std::sqrt(std::max(0.0, next) * unit) - std::sqrt(near * unit);
-    out[i] = {best[i].lane, static_cast<float>(gap)};
-    if (next > near || centers.error == 0) continue;
+  for (int64_t i = 0; centers.error > 0 && i < count; ++i) {
+    if (double(second[i]) - first[i] > 2 * centers.error) continue;
     // Too close to tell: add up in float64.
-    const int64_t row = first + (rows != nullptr ? rows[i] : i);
+    const int64_t row = start + (rows != nullptr ? rows[i] : i);
     double least = squared_distance(codes, row, centers.center(0));
-    out[i].label = 0;
+    labels[i] = 0;
     for (int64_t j = 1; j < centers.k; ++j) {
       const double distance = squared_distance(codes, row, centers.center(j));
       if (distance < least) {
         least = distance;
-        out[i].label = static_cast<int32_t>(j);
+        labels[i] = static_cast<int32_t>(j);
       }
     }
   }

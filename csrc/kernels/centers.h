@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "kernels/columns.h"
-#include "primitives/clusters.h"
 #include "primitives/tables.h"
 
 namespace tfhash {
@@ -39,24 +38,21 @@ struct Centers {
 
 constexpr int64_t kCenterBlock = 2048;  // rows that are looked up together
 
-// Memory that one thread needs to look up a block.
-struct NearestScratch {
+// What one thread finds out about a block, and the memory it needs for it.
+struct Nearest {
+  std::vector<int32_t> labels;  // the nearest centre, the lowest index where several are in float64
+  std::vector<float> gaps;      // the next one is farther by at least this (a difference of roots)
+
   Aligned<int32_t> table, sums;
   std::vector<uint64_t> words;
-  std::vector<TwoSmallest> best, found;
-  NearestScratch();
-};
+  std::vector<int32_t> first, second;                     // smallest sums of all groups so far
+  std::vector<int32_t> group_first, group_second, lanes;  // and of a group
+  Nearest();
 
-// A row's nearest centre (the lowest index where several are equally near in float64), and a lower
-// bound on how much farther the next one is: the difference of the two distances.
-struct Nearest {
-  int32_t label;
-  float gap;
+  // For `count` rows of the block that starts at row `start`: those listed, or the first `count`.
+  void find(const Columns& codes, const Centers& centers, int64_t start, const int32_t* rows,
+            int64_t count);
 };
-
-// For `count` rows of the block that starts at row `first`: those listed, or the first `count`.
-void nearest_centers(const Columns& codes, const Centers& centers, int64_t first,
-                     const int32_t* rows, int64_t count, NearestScratch& scratch, Nearest* out);
 
 // ||x_i - c||^2 in float64, bits in ascending order.
 double squared_distance(const Columns& codes, int64_t i, const double* center);

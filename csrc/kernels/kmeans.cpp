@@ -66,9 +66,8 @@ class Lloyd {
         n_blocks_(ceil_div(codes.n, kCenterBlock)),
         n_chunks_(ceil_div(codes.n_words, kChunkWords)),
         team_(team),
-        scratch_(team.size()),
-        rows_(team.size(), std::vector<int32_t>(kCenterBlock + kLanes)),
-        nearest_(team.size(), std::vector<Nearest>(kCenterBlock)) {}
+        nearest_(team.size()),
+        rows_(team.size(), std::vector<int32_t>(kCenterBlock + kLanes)) {}
 
   void start(Run& run, const int64_t* seeds) {
     Centers& centers = run.centers;
@@ -124,7 +123,7 @@ class Lloyd {
       const int64_t block = task % n_blocks_, first = block * kCenterBlock;
       const int64_t n = std::min(kCenterBlock, codes_.n - first);
       int32_t* rows = rows_[worker].data();
-      Nearest* nearest = nearest_[worker].data();
+      Nearest& nearest = nearest_[worker];
       std::vector<Move>& moves = run.moves[block];
       int32_t* labels = run.labels.data() + first;
       float* keys = run.keys.data() + first;
@@ -136,14 +135,13 @@ class Lloyd {
       }
       if (count == 0) return;
       const bool all = count == n;
-      nearest_centers(codes_, run.centers, first, all ? nullptr : rows, count, scratch_[worker],
-                      nearest);
+      nearest.find(codes_, run.centers, first, all ? nullptr : rows, count);
       for (int64_t i = 0; i < count; ++i) {
-        const int32_t row = all ? static_cast<int32_t>(i) : rows[i], label = nearest[i].label;
+        const int32_t row = all ? static_cast<int32_t>(i) : rows[i], label = nearest.labels[i];
         if (label != labels[row]) moves.push_back({row, labels[row], label});
         labels[row] = label;
         // Rounded down, to be on the safe side.
-        const double gap = nearest[i].gap, travel = run.travel[label];
+        const double gap = nearest.gaps[i], travel = run.travel[label];
         keys[row] = static_cast<float>(gap + travel - 1e-6 * (std::fabs(gap) + travel));
       }
     });
@@ -279,9 +277,8 @@ class Lloyd {
   const Columns& codes_;
   const int64_t k_, n_blocks_, n_chunks_;
   ThreadTeam& team_;
-  std::vector<NearestScratch> scratch_;
+  std::vector<Nearest> nearest_;
   std::vector<std::vector<int32_t>> rows_;
-  std::vector<std::vector<Nearest>> nearest_;
 };
 
 // Whether both say the same but for the numbers of the clusters.
@@ -384,15 +381,14 @@ double kmeans_assign(const CodesView& codes, const double* values, int64_t k, in
   centers.set_entries(0, centers.n_words);
   centers.set_bases();
 
-  std::vector<NearestScratch> scratch(team.size());
+  std::vector<Nearest> nearest(team.size());
   std::vector<double> sums(n_blocks);
   team.run(n_blocks, [&](int64_t block, int worker) {
     const int64_t first = block * kCenterBlock, count = std::min(kCenterBlock, codes.n - first);
-    std::vector<Nearest> nearest(count);
-    nearest_centers(columns, centers, first, nullptr, count, scratch[worker], nearest.data());
+    nearest[worker].find(columns, centers, first, nullptr, count);
     for (int64_t i = 0; i < count; ++i) {
-      labels[first + i] = nearest[i].label;
-      sums[block] += squared_distance(columns, first + i, centers.center(nearest[i].label));
+      const int32_t label = labels[first + i] = nearest[worker].labels[i];
+      sums[block] += squared_distance(columns, first + i, centers.center(label));
     }
   });
   double sum = 0;

@@ -10,14 +10,17 @@ struct Move {
   int32_t row, from, to;
 };
 
-// The two smallest of a row's sums; `lane` is that of the smallest, the lowest where they tie.
-struct TwoSmallest {
-  int32_t first, second, lane;
-};
-
 struct ClusterPrimitives {
-  // For each of n rows of 16 sums (64-byte aligned).
-  void (*two_smallest)(const int32_t* sums, int64_t n, TwoSmallest* out);
+  // The two smallest of each row of 16 sums (64-byte aligned), and the lane of the smallest, the
+  // lowest where they tie.
+  void (*two_smallest)(const int32_t* sums, int64_t n, int32_t* first, int32_t* second,
+                       int32_t* lane);
+
+  // gaps[i] = sqrt((second[i] - error) * unit) - sqrt((first[i] + error) * unit), less a millionth
+  // of the first root for rounding: a lower bound on the difference of two distances whose squares
+  // are known to within an error. The same float32 operations for every instruction set.
+  void (*gaps)(const int32_t* first, const int32_t* second, int64_t n, float error, float unit,
+               float* gaps);
 
   // Writes the rows in [0, n) for which keys[row] <= limits[labels[row]], ascending, and returns
   // how many they are. `rows` has room for n + 16, `limits` for a multiple of 16.

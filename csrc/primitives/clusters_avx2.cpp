@@ -35,20 +35,45 @@ inline uint32_t mask_of(__m256i lanes) {
   return uint32_t(_mm256_movemask_ps(_mm256_castsi256_ps(lanes)));
 }
 
-void two_smallest(const int32_t* sums, int64_t n, TwoSmallest* out) {
+void two_smallest(const int32_t* sums, int64_t n, int32_t* first, int32_t* second, int32_t* lane) {
   const __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   const __m256i largest = _mm256_set1_epi32(INT_MAX);
   for (int64_t i = 0; i < n; ++i) {
     const __m256i a = load(sums + i * kLanes), b = load(sums + i * kLanes + 8);
-    const __m256i first = smallest(_mm256_min_epi32(a, b));
-    const uint32_t equal = mask_of(_mm256_cmpeq_epi32(a, first)) |
-                           mask_of(_mm256_cmpeq_epi32(b, first)) << 8;
-    const int32_t lane = static_cast<int32_t>(_tzcnt_u32(equal));
-    const __m256i in_a = _mm256_cmpeq_epi32(index, _mm256_set1_epi32(lane));
-    const __m256i in_b = _mm256_cmpeq_epi32(index, _mm256_set1_epi32(lane - 8));
+    const __m256i least = smallest(_mm256_min_epi32(a, b));
+    const uint32_t equal = mask_of(_mm256_cmpeq_epi32(a, least)) |
+                           mask_of(_mm256_cmpeq_epi32(b, least)) << 8;
+    const int32_t lowest = static_cast<int32_t>(_tzcnt_u32(equal));
+    const __m256i in_a = _mm256_cmpeq_epi32(index, _mm256_set1_epi32(lowest));
+    const __m256i in_b = _mm256_cmpeq_epi32(index, _mm256_set1_epi32(lowest - 8));
     const __m256i others = _mm256_min_epi32(_mm256_blendv_epi8(a, largest, in_a),
                                             _mm256_blendv_epi8(b, largest, in_b));
-    out[i] = {any_lane(first), any_lane(smallest(others)), lane};
+    first[i] = any_lane(least);
+    second[i] = any_lane(smallest(others));
+    lane[i] = lowest;
+  }
+}
+
+// Eight rows' numbers to a vector: the last of them may be fewer.
+inline __m256 floats(const int32_t* p, int64_t n) {
+  if (n >= 8) return _mm256_cvtepi32_ps(load_unaligned(p));
+  alignas(32) int32_t tail[8] = {};
+  for (int64_t i = 0; i < n; ++i) tail[i] = p[i];
+  return _mm256_cvtepi32_ps(load(tail));
+}
+
+void gaps(const int32_t* first, const int32_t* second, int64_t n, float error, float unit,
+          float* gaps) {
+  const __m256 errors = _mm256_set1_ps(error), units = _mm256_set1_ps(unit);
+  for (int64_t i = 0; i < n; i += 8) {
+    const __m256 above = _mm256_sub_ps(floats(second + i, n - i), errors);
+    const __m256 next = _mm256_mul_ps(_mm256_max_ps(above, _mm256_setzero_ps()), units);
+    const __m256 near = _mm256_mul_ps(_mm256_add_ps(floats(first + i, n - i), errors), units);
+    const __m256 root = _mm256_sqrt_ps(next);
+    const __m256 safe = _mm256_sub_ps(root, _mm256_mul_ps(root, _mm256_set1_ps(1e-6f)));
+    alignas(32) float gap[8];
+    _mm256_store_ps(gap, _mm256_sub_ps(safe, _mm256_sqrt_ps(near)));
+    for (int64_t j = 0; j < 8 && i + j < n; ++j) gaps[i + j] = gap[j];
   }
 }
 
@@ -129,7 +154,7 @@ int64_t potential(const uint64_t* words, int64_t stride, int64_t n_words, const 
 }  // namespace
 
 void fill_clusters_avx2(ClusterPrimitives& table) {
-  table = {two_smallest, overdue, count_moves, potential};
+  table = {two_smallest, gaps, overdue, count_moves, potential};
 }
 
 }  // namespace tfhash

@@ -24,15 +24,32 @@ inline __m512i smallest(__m512i v) {
 
 inline int32_t any_lane(__m512i v) { return _mm_cvtsi128_si32(_mm512_castsi512_si128(v)); }
 
-void two_smallest(const int32_t* sums, int64_t n, TwoSmallest* out) {
+void two_smallest(const int32_t* sums, int64_t n, int32_t* first, int32_t* second, int32_t* lane) {
   const __m512i largest = _mm512_set1_epi32(INT_MAX);
   for (int64_t i = 0; i < n; ++i) {
     const __m512i v = _mm512_load_si512(sums + i * kLanes);
-    const __m512i first = smallest(v);
-    const uint32_t equal = _mm512_cmpeq_epi32_mask(v, first);
-    const __mmask16 lane = __mmask16(equal & (0u - equal));
-    const __m512i second = smallest(_mm512_mask_mov_epi32(v, lane, largest));
-    out[i] = {any_lane(first), any_lane(second), static_cast<int32_t>(_tzcnt_u32(equal))};
+    const __m512i least = smallest(v);
+    const uint32_t equal = _mm512_cmpeq_epi32_mask(v, least);
+    const __mmask16 lowest = __mmask16(equal & (0u - equal));
+    first[i] = any_lane(least);
+    second[i] = any_lane(smallest(_mm512_mask_mov_epi32(v, lowest, largest)));
+    lane[i] = static_cast<int32_t>(_tzcnt_u32(equal));
+  }
+}
+
+void gaps(const int32_t* first, const int32_t* second, int64_t n, float error, float unit,
+          float* gaps) {
+  const __m512 errors = _mm512_set1_ps(error), units = _mm512_set1_ps(unit);
+  for (int64_t i = 0; i < n; i += 16) {
+    const __mmask16 in = n - i >= 16 ? __mmask16(0xffff) : __mmask16((1u << (n - i)) - 1);
+    const __m512 b = _mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(in, second + i));
+    const __m512 a = _mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(in, first + i));
+    const __m512 next =
+        _mm512_mul_ps(_mm512_max_ps(_mm512_sub_ps(b, errors), _mm512_setzero_ps()), units);
+    const __m512 near = _mm512_mul_ps(_mm512_add_ps(a, errors), units);
+    const __m512 root = _mm512_sqrt_ps(next);
+    const __m512 safe = _mm512_sub_ps(root, _mm512_mul_ps(root, _mm512_set1_ps(1e-6f)));
+    _mm512_mask_storeu_ps(gaps + i, in, _mm512_sub_ps(safe, _mm512_sqrt_ps(near)));
   }
 }
 
@@ -115,7 +132,7 @@ int64_t potential(const uint64_t* words, int64_t stride, int64_t n_words, const 
 }  // namespace
 
 void fill_clusters_avx512(ClusterPrimitives& table) {
-  table = {two_smallest, overdue, count_moves, potential};
+  table = {two_smallest, gaps, overdue, count_moves, potential};
 }
 
 }  // namespace tfhash

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <climits>
+#include <cmath>
 
 #include "primitives/clusters.h"
 #include "primitives/tables.h"
@@ -17,17 +18,30 @@ int count_bits(uint64_t x) {
 #endif
 }
 
-void two_smallest(const int32_t* sums, int64_t n, TwoSmallest* out) {
+void two_smallest(const int32_t* sums, int64_t n, int32_t* first, int32_t* second, int32_t* lane) {
   for (int64_t i = 0; i < n; ++i, sums += kLanes) {
-    TwoSmallest best{sums[0], INT_MAX, 0};
-    for (int lane = 1; lane < kLanes; ++lane) {
-      if (sums[lane] < best.first) {
-        best = {sums[lane], best.first, lane};
+    first[i] = sums[0];
+    second[i] = INT_MAX;
+    lane[i] = 0;
+    for (int at = 1; at < kLanes; ++at) {
+      if (sums[at] < first[i]) {
+        second[i] = first[i];
+        first[i] = sums[at];
+        lane[i] = at;
       } else {
-        best.second = std::min(best.second, sums[lane]);
+        second[i] = std::min(second[i], sums[at]);
       }
     }
-    out[i] = best;
+  }
+}
+
+void gaps(const int32_t* first, const int32_t* second, int64_t n, float error, float unit,
+          float* gaps) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float next = std::max(static_cast<float>(second[i]) - error, 0.0f) * unit;
+    const float near = (static_cast<float>(first[i]) + error) * unit;
+    const float root = std::sqrt(next);
+    gaps[i] = (root - root * 1e-6f) - std::sqrt(near);
   }
 }
 
@@ -70,7 +84,7 @@ int64_t potential(const uint64_t* words, int64_t stride, int64_t n_words, const 
 }  // namespace
 
 void fill_clusters_scalar(ClusterPrimitives& table) {
-  table = {two_smallest, overdue, count_moves, potential};
+  table = {two_smallest, gaps, overdue, count_moves, potential};
 }
 
 }  // namespace tfhash

@@ -100,8 +100,8 @@ class CodeKMeans(ClusterMixin, BaseEstimator):
         )
         self.labels_: NDArray[np.int32] = labels
         self.cluster_centers_: NDArray[np.float64] = centers
-        self.inertia_ = inertia
-        self.n_iter_ = n_iter
+        self.inertia_: float = inertia
+        self.n_iter_: int = n_iter
         self._seeds = seeds
         n_found = len(np.unique(self.labels_))
         if n_found < k:

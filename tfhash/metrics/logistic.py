@@ -78,7 +78,7 @@ class CodeLogisticRegression(ClassifierMixin, BaseEstimator):
         labels = check_labels(column_or_1d(y, warn=True), len(codes))
         for name in ("C", "tol"):
             value = getattr(self, name)
-            if not isinstance(value, Real) or not 0 < value < np.inf:
+            if not isinstance(value, Real) or not 0 < float(value) < np.inf:
                 raise ValueError(
                     f"Expected {name} to be a finite number over 0. Received: {value!r}."
                 )
@@ -92,7 +92,7 @@ class CodeLogisticRegression(ClassifierMixin, BaseEstimator):
                 f"Expected labels of at least two classes. Received: only one class, {classes[0]}."
             )
         self.classes_: NDArray[Any] = classes
-        self.coef_, self.intercept_, self.n_iter_, gradients = _native.fit_one_vs_one(
+        coef, intercept, n_iter, gradients = _native.fit_one_vs_one(
             codes.words,
             codes.n_bits,
             indices.astype(np.int32),
@@ -101,11 +101,14 @@ class CodeLogisticRegression(ClassifierMixin, BaseEstimator):
             float(self.tol),
             int(self.max_iter),
         )
+        self.coef_: NDArray[np.float64] = coef
+        self.intercept_: NDArray[np.float64] = intercept
+        self.n_iter_: NDArray[np.int64] = n_iter
         missed = int((gradients > self.tol).sum())
         if missed:
             warnings.warn(
                 f"{missed} of {len(gradients)} models did not converge to tol={self.tol} in "
-                f"{self.n_iter_.max()} iterations (largest gradient {gradients.max():.2g}). "
+                f"{n_iter.max()} iterations (largest gradient {gradients.max():.2g}). "
                 "Raise max_iter or tol.",
                 ConvergenceWarning,
                 stacklevel=2,
