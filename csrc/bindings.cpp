@@ -11,6 +11,7 @@
 #include "codes.h"
 #include "kernels/hamming_knn.h"
 #include "kernels/kmeans.h"
+#include "kernels/linear_scores.h"
 #include "kernels/logistic.h"
 #include "kernels/pack.h"
 #include "kernels/unique.h"

@@ -5,8 +5,9 @@
 #include <memory>
 #include <mutex>
 
-#include "kernels/columns.h"
+#include "kernels/class_rows.h"
 #include "kernels/lbfgs.h"
+#include "kernels/linear_scores.h"
 #include "primitives.h"
 
 namespace tfhash {
@@ -14,62 +15,8 @@ namespace {
 
 constexpr int64_t kBlock = 512;     // rows of one task, whose residuals add up in an int32
 constexpr double kSoften = 0.01;    // variance given to every bit: see Pair
-constexpr int kMaxExponent = 24;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// The largest power of 2 that keeps sums of up to `most` under 2^29 in fixed point.
-double scale_for(double most) {
-  if (most == 0) return std::ldexp(1.0, kMaxExponent);
-  return std::ldexp(1.0, std::min(kMaxExponent, 28 - std::ilogb(most)));
-}
-
-// The codes by class, and the same matrix of bits the other way round.
-//
-// Rows of a class are padded to a multiple of 64 with rows of 0. Column block b of `features`
-// holds, for each bit, the 64 rows from 64 b on as a word; after the bits, the rows that are real.
-struct Examples {
-  Columns codes;
-  std::vector<int64_t> starts;      // [n_classes + 1]: first row of each class
-  std::vector<int64_t> sizes;       // [n_classes]: real rows
-  int64_t n_terms = 0;              // n_bits + 1: the bits and the intercept
-  std::vector<uint64_t> features;   // [n_rows / 64][n_terms]
-  std::vector<int64_t> on;          // [n_classes][n_bits]: rows that have the bit
-
-  Examples(const CodesView& all, const std::vector<int64_t>& kept, const int32_t* labels,
-           int64_t n_classes, ThreadTeam& team)
-      : starts(n_classes + 1, 0), sizes(n_classes, 0) {
-    for (int64_t i = 0; i < all.n; ++i) ++sizes[labels[i]];
-    for (int64_t a = 0; a < n_classes; ++a) starts[a + 1] = starts[a] + ceil_div(sizes[a], 64) * 64;
-    std::vector<int64_t> rows(starts.back(), -1), next(starts.begin(), starts.end() - 1);
-    for (int64_t i = 0; i < all.n; ++i) rows[next[labels[i]]++] = i;
-    codes = make_columns(all, kept, &rows, team);
-    n_terms = codes.n_bits + 1;
-    features.resize(starts.back() / 64 * n_terms);
-    on.resize(n_classes * codes.n_bits);
-    team.run(n_classes, [&](int64_t a, int) {
-      for (int64_t first = starts[a]; first < starts[a + 1]; first += 64) turn_block(a, first);
-    });
-  }
-
- private:
-  void turn_block(int64_t a, int64_t first) {
-    uint64_t* out = features.data() + first / 64 * n_terms;
-    for (int64_t w = 0; w < codes.n_words; ++w) {
-      uint64_t square[64];
-      std::copy_n(codes.column(w) + first, 64, square);
-      transpose_64(square);
-      const int64_t n_bits = std::min<int64_t>(64, codes.n_bits - 64 * w);
-      std::copy_n(square, n_bits, out + 64 * w);
-    }
-    for (int64_t b = 0; b < codes.n_bits; ++b) {
-      uint64_t word = out[b];
-      for (; word != 0; word &= word - 1) ++on[a * codes.n_bits + b];
-    }
-    const int64_t real = std::min<int64_t>(64, starts[a] + sizes[a] - first);
-    out[codes.n_bits] = real == 64 ? ~uint64_t(0) : (uint64_t(1) << real) - 1;
-  }
-};
 
 // The model of classes i and j, and its way to the optimum.
 //
@@ -85,7 +32,7 @@ struct Pair {
   double largest = 0;  // entry of the gradient at the best weights so far
   bool active = true;
 
-  Pair(int64_t i_, int64_t j_, const Examples& examples, double c)
+  Pair(int64_t i_, int64_t j_, const ClassRows& examples, double c)
       : i(i_),
         j(j_),
         n(double(examples.sizes[i_] + examples.sizes[j_])),
@@ -143,7 +90,7 @@ struct Lanes {
   Aligned<int64_t> totals;     // [n_terms][16]: the gradient of the summed loss, times 2^21
   std::unique_ptr<std::mutex> mutex = std::make_unique<std::mutex>();
 
-  Lanes(int64_t a, const Examples& examples)
+  Lanes(int64_t a, const ClassRows& examples)
       : class_index(a),
         entries(64 * examples.codes.n_words * kLanes),
         start(kLanes),
@@ -156,7 +103,7 @@ struct Lanes {
     const int64_t n_bits = int64_t(pair.mean.size());
     double most = 0;
     for (double weight : pair.weights) most += std::fabs(weight);
-    const double scale = scale_for(most);
+    const double scale = fixed_point_scale(most);
     for (int64_t b = 0; b < n_bits; ++b) {
       entries[b * kLanes + lane] = static_cast<int32_t>(std::lrint(pair.weights[b] * scale));
     }
@@ -174,7 +121,7 @@ struct Scratch {
 
 class OneVsOne {
  public:
-  OneVsOne(const Examples& examples, std::vector<Pair>& pairs, ThreadTeam& team)
+  OneVsOne(const ClassRows& examples, std::vector<Pair>& pairs, ThreadTeam& team)
       : examples_(examples), pairs_(pairs), team_(team) {
     for (int worker = 0; worker < team.size(); ++worker) scratch_.emplace_back(examples.n_terms);
   }
@@ -279,7 +226,7 @@ class OneVsOne {
     pair.advance(options);
   }
 
-  const Examples& examples_;
+  const ClassRows& examples_;
   std::vector<Pair>& pairs_;
   ThreadTeam& team_;
   std::vector<Lanes> lanes_;
@@ -294,7 +241,7 @@ LogisticModels fit_one_vs_one(const CodesView& codes, const int32_t* labels, int
   // A bit that is always 1 does what the unpenalised intercept does for nothing; one that is
   // always 0 does nothing. Their weights are 0 at the optimum.
   const std::vector<int64_t> kept = varying_bits(codes, team);
-  const Examples examples(codes, kept, labels, n_classes, team);
+  const ClassRows examples(codes, kept, labels, n_classes, team);
   std::vector<Pair> pairs;
   for (int64_t i = 0; i < n_classes; ++i) {
     for (int64_t j = i + 1; j < n_classes; ++j) pairs.emplace_back(i, j, examples, options.c);
@@ -312,64 +259,6 @@ LogisticModels fit_one_vs_one(const CodesView& codes, const int32_t* labels, int
     models.gradients.push_back(pairs[p].largest);
   }
   return models;
-}
-
-void linear_scores(const CodesView& codes, const double* weights, const double* intercepts,
-                   int64_t n_models, double* scores) {
-  const int64_t n_blocks = ceil_div(codes.n, kBlock), n_groups = ceil_div(n_models, kLanes);
-  ThreadTeam team(n_blocks);
-  std::vector<int64_t> all(codes.n_bits);
-  for (int64_t b = 0; b < codes.n_bits; ++b) all[b] = b;
-  const Columns columns = make_columns(codes, all, nullptr, team);
-
-  // Weights in two parts, the second what is left over of the first, 2^shift times finer.
-  const int64_t n_entries = 64 * columns.n_words * kLanes;
-  const double finer = scale_for(double(codes.n_bits));
-  std::vector<Aligned<int32_t>> parts;
-  std::vector<double> scales(n_models);
-  for (int64_t g = 0; g < 2 * n_groups; ++g) parts.emplace_back(n_entries);
-  for (int64_t m = 0; m < n_models; ++m) {
-    const double* model = weights + m * codes.n_bits;
-    double most = 0;
-    for (int64_t b = 0; b < codes.n_bits; ++b) most += std::fabs(model[b]);
-    scales[m] = scale_for(most);
-    for (int64_t b = 0; b < codes.n_bits; ++b) {
-      const double whole = std::nearbyint(model[b] * scales[m]);
-      const int64_t at = b * kLanes + m % kLanes;
-      parts[m / kLanes * 2][at] = static_cast<int32_t>(whole);
-      parts[m / kLanes * 2 + 1][at] =
-          static_cast<int32_t>(std::lrint((model[b] * scales[m] - whole) * finer));
-    }
-  }
-
-  const TablePrimitives& tables = primitives().tables;
-  std::vector<Scratch> scratch;
-  for (int worker = 0; worker < team.size(); ++worker) scratch.emplace_back(0);
-  const Aligned<int32_t> zero(kLanes);
-  team.run(n_blocks, [&](int64_t block, int worker) {
-    const int64_t first = block * kBlock, count = std::min(kBlock, codes.n - first);
-    int32_t* sums = scratch[worker].sums.data();
-    int32_t* table = scratch[worker].table.data();
-    for (int64_t part = 0; part < 2 * n_groups; ++part) {
-      for (int64_t w = 0; w < columns.n_words; ++w) {
-        tables.build(parts[part].data() + w * 64 * kLanes, columns.n_nibbles(w), table);
-        tables.scan(table, columns.n_nibbles(w), columns.column(w) + first, count,
-                    w == 0 ? zero.data() : nullptr, sums);
-      }
-      const int64_t model = part / 2 * kLanes;
-      for (int64_t i = 0; i < count; ++i) {
-        double* row = scores + (first + i) * n_models;
-        for (int64_t m = model; m < std::min(n_models, model + kLanes); ++m) {
-          const double sum = double(sums[i * kLanes + m - model]) / scales[m];
-          if (part % 2 == 0) {
-            row[m] = intercepts[m] + sum;
-          } else {
-            row[m] += sum / finer;
-          }
-        }
-      }
-    }
-  });
 }
 
 }  // namespace tfhash

@@ -26,9 +26,4 @@ struct LogisticModels {
 LogisticModels fit_one_vs_one(const CodesView& codes, const int32_t* labels, int64_t n_classes,
                               const LogisticOptions& options);
 
-// scores[i][m] = intercepts[m] + the sum of weights[m][j] over the bits j of code i that are 1,
-// to about 2^-50 of the sum of the absolute weights.
-void linear_scores(const CodesView& codes, const double* weights, const double* intercepts,
-                   int64_t n_models, double* scores);
-
 }  // namespace tfhash
