@@ -52,6 +52,9 @@ class RunSpec:
         What the norm of all gradients together is clipped to, None for no clipping.
     sample_size : int or None
         Training examples drawn at random (after the hold-out), None for all.
+    epoch_size : int or None
+        Examples that an epoch goes through: a smaller sample is gone through again and again, so
+        that all sample sizes are trained for the same number of steps. None for each once.
     checkpoint_epochs : tuple of int
         Epochs whose weights are kept, increasing; 0 is before training. The last epoch that was
         trained is kept in any case.
@@ -75,11 +78,15 @@ class RunSpec:
     early_stopping: int | None = None
     hold_out: float = 0.0
     sample_size: int | None = None
+    epoch_size: int | None = None
     checkpoint_epochs: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("depth", "width", "repeat", "batch_size", "decay_every"):
             if getattr(self, name) < 1:
+                raise SpecError(f"Expected {name} of at least 1. Received: {getattr(self, name)}.")
+        for name in ("sample_size", "epoch_size"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise SpecError(f"Expected {name} of at least 1. Received: {getattr(self, name)}.")
         for name in ("epochs", "seed"):
             if getattr(self, name) < 0:
@@ -155,11 +162,15 @@ class RunSpec:
         return self.learning_rate * self.decay ** ((epoch - 1) // self.decay_every)
 
     def batch_order(self, epoch: int, n: int) -> np.ndarray:
-        """Order int64 [n] in which `epoch` (from 1) goes through the n training examples.
+        """Order int64 [epoch_size or n] in which `epoch` (from 1) goes through n examples.
 
         The same for every model of a repeat, however it is trained.
         """
-        return np.random.default_rng([self.seed, self.repeat, epoch]).permutation(n)
+        rng = np.random.default_rng([self.seed, self.repeat, epoch])
+        if self.epoch_size is None:
+            return rng.permutation(n)
+        passes = [rng.permutation(n) for _ in range(-(-self.epoch_size // n))]
+        return np.concatenate(passes)[: self.epoch_size]
 
     def training_data(self, dataset: Dataset) -> Dataset:
         """What of `dataset` this run trains on, and is measured against."""

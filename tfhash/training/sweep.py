@@ -134,7 +134,8 @@ class _Group:
         loop = self._compile()
         self.progress.update(state.epoch * len(self.writers))
         if state.epoch == 0:
-            state.history.append(self._row(loop.measure("train"), loop.measure("test")))
+            both = [self._measured(loop, split) for split in ("train", "test")]
+            state.history.append(np.concatenate(both))
             self._keep(loop)
         saved = time.monotonic()
         while self.writers:
@@ -154,7 +155,7 @@ class _Group:
             order = one.batch_order(epoch, len(self.data.x_train))
             trained = loop.epoch(order, one.rate(epoch)) / len(order)
             state.epoch = epoch
-            state.history.append(self._row(trained * len(self.data.x_train), loop.measure("test")))
+            state.history.append(np.concatenate([trained, self._measured(loop, "test")]))
             self.progress.update(len(self.writers))
             self._keep(loop)
         state.remove(self.folder)
@@ -184,9 +185,9 @@ class _Group:
             step, data, specs[0].batch_size, self.state.placed(self.placement)
         )
 
-    def _row(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-        """Loss and accuracy on train and test, float64 [4, n_models], from sums of measures."""
-        return np.concatenate([train / len(self.data.x_train), test / len(self.data.x_test)])
+    def _measured(self, loop: EpochLoop, split: str) -> np.ndarray:
+        """Loss and accuracy on "train" or "test", float64 [2, n_models]."""
+        return loop.measure(split) / len(getattr(self.data, f"y_{split}"))
 
     def _keep(self, loop: EpochLoop) -> None:
         """Write the checkpoints of this epoch, and finish the runs that end with it."""
