@@ -71,6 +71,8 @@ def _rows_of(kind: FigureKind, table: pd.DataFrame) -> pd.DataFrame:
     """The rows of `table` that `kind` draws, of each run's last measured epoch."""
     wanted = pd.MultiIndex.from_frame(table[["metric", "split"]]).isin(list(kind.curves))
     encoded = (table["stage"] == "encoding") & (table["experiment"] == kind.experiment)
+    if kind.datasets:
+        encoded &= table["dataset"].isin(kind.datasets)
     rows = table[encoded & wanted]
     # The network's own accuracy comes with every measurement and makes no figure by itself.
     if set(rows["metric"]) <= {"accuracy"}:
