@@ -37,6 +37,7 @@ void load_primitives() {
 #elif TFHASH_NEON
   if (chosen == Isa::kNeon) {
     fill_pack_neon(table.pack);
+    fill_tables_neon(table.tables);
     fill_hamming_neon(table.hamming);
   }
 #endif

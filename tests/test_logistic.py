@@ -128,6 +128,13 @@ def test_bits_that_tell_nothing():
     assert (model.predict(np.ones((2, 3), np.uint8)) == 1).all()
 
 
+def test_iterations_are_counted():
+    bits, labels = np.repeat([[0] * 300, [1] * 300], 50, axis=0), np.repeat([0, 1], 50)
+    assert CodeLogisticRegression(tol=0.02).fit(bits, labels).n_iter_.tolist() == [1]
+    same = np.repeat(bits, 2, axis=0), np.tile([0, 1], 100)  # nothing to learn: 0 is the optimum
+    assert CodeLogisticRegression().fit(*same).n_iter_.tolist() == [0]
+
+
 def test_separable_codes():
     bits = np.repeat([[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 0]], 50, axis=0)
     labels = np.repeat([0, 1, 2], 50)

@@ -30,6 +30,8 @@ struct Pair {
   std::vector<double> weights, gradient;    // [n_bits + 1]: the intercept last
   Lbfgs solver;
   double largest = 0;  // entry of the gradient at the best weights so far
+  int64_t n_iter = 0;
+  bool evaluated = false;
   bool active = true;
 
   Pair(int64_t i_, int64_t j_, const ClassRows& examples, double c)
@@ -61,13 +63,16 @@ struct Pair {
       gradient[b] = (entry - mean[b] * slope) / deviation[b];
     }
     if (most <= options.tol) {
+      // A step that ends here need not be a good one to go on from.
+      if (evaluated) ++n_iter;
       largest = most;
       active = false;
       return;
     }
-    const int64_t n_iter = solver.n_iter();
     active = solver.advance(gradient.data());
-    if ((solver.n_iter() == 0 && largest == 0) || solver.n_iter() > n_iter) largest = most;
+    if (!evaluated || solver.n_iter() > n_iter) largest = most;
+    evaluated = true;
+    n_iter = solver.n_iter();
     if (solver.n_iter() >= options.max_iter) active = false;
     const double* v = active ? solver.point() : solver.best();
     double shift = 0;
@@ -255,7 +260,7 @@ LogisticModels fit_one_vs_one(const CodesView& codes, const int32_t* labels, int
       models.weights[p * codes.n_bits + kept[b]] = pairs[p].weights[b];
     }
     models.intercepts.push_back(pairs[p].weights.back());
-    models.n_iter.push_back(pairs[p].solver.n_iter());
+    models.n_iter.push_back(pairs[p].n_iter);
     models.gradients.push_back(pairs[p].largest);
   }
   return models;

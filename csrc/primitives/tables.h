@@ -30,5 +30,6 @@ struct TablePrimitives {
 void fill_tables_scalar(TablePrimitives& table);
 void fill_tables_avx2(TablePrimitives& table);
 void fill_tables_avx512(TablePrimitives& table);
+void fill_tables_neon(TablePrimitives& table);
 
 }  // namespace tfhash

@@ -1,5 +1,7 @@
 #include "primitives/tables.h"
 
+#include <cstring>
+
 namespace tfhash {
 namespace {
 
@@ -18,17 +20,19 @@ void build(const int32_t* entries, int n_nibbles, int32_t* table) {
   }
 }
 
+// The sums are held apart while they are added to: the compiler keeps them in vector registers,
+// where the target's plain instructions have any (SSE2, NEON).
 void scan(const int32_t* table, int n_nibbles, const uint64_t* words, int64_t n,
           const int32_t* start, int32_t* sums) {
   for (int64_t i = 0; i < n; ++i, sums += kLanes) {
     uint64_t word = words[i];
-    if (start != nullptr) {
-      for (int lane = 0; lane < kLanes; ++lane) sums[lane] = start[lane];
-    }
+    int32_t held[kLanes];
+    std::memcpy(held, start != nullptr ? start : sums, sizeof(held));
     for (int nibble = 0; nibble < n_nibbles; ++nibble, word >>= 4) {
       const int32_t* from = table + nibble * kNibbleTable + (word & 15) * kLanes;
-      for (int lane = 0; lane < kLanes; ++lane) sums[lane] += from[lane];
+      for (int lane = 0; lane < kLanes; ++lane) held[lane] += from[lane];
     }
+    std::memcpy(sums, held, sizeof(held));
   }
 }
 
