@@ -15,7 +15,12 @@ from tfhash.files import write_text
 TITLES = {"digits": "Digits", "mnist": "MNIST", "cifar10": "CIFAR-10"}
 
 
-def draw(path: Path, figures_path: Path, datasets: Collection[str] | None = None) -> None:
+def draw(
+    path: Path,
+    figures_path: Path,
+    datasets: Collection[str] | None = None,
+    experiments: Collection[str] | None = None,
+) -> None:
     """Draw what there are results for, each figure with the table behind it.
 
     Parameters
@@ -24,7 +29,7 @@ def draw(path: Path, figures_path: Path, datasets: Collection[str] | None = None
         Folder of the runs.
     figures_path
         Where NAME.png, NAME.svg and NAME.csv are written for each figure, and `deviations.csv`.
-    datasets
+    datasets, experiments
         Leave out the others; None for all.
 
     Raises
@@ -41,14 +46,16 @@ def draw(path: Path, figures_path: Path, datasets: Collection[str] | None = None
         raise InputError(
             f"Expected a folder that can be written at {figures_path}. Received: {error.strerror}."
         ) from error
-    left_out, deviations = [], []
+    left_out: list[str] = []
+    missing: dict[str, list[str]] = {}  # by experiment, the figures that have no results
+    deviations = []
     n_drawn = 0
     for kind in figures.FIGURES:
+        if experiments is not None and kind.experiment not in experiments:
+            continue
         rows = _rows_of(kind, table)
         if rows.empty:
-            measured = " or ".join(dict.fromkeys(metric for metric, _ in kind.curves))
-            script = f"run_{kind.experiment}_encoding_properties.py"
-            left_out.append(f"{kind.name}: no {measured} under {path}; {script} measures it.")
+            missing.setdefault(kind.experiment, []).append(kind.name)
         for name, group in _settings(kind, rows):
             apart = _draw_one(kind, name, group, figures_path)
             if len(apart):
@@ -61,6 +68,11 @@ def draw(path: Path, figures_path: Path, datasets: Collection[str] | None = None
                 for metric, split in kind.curves
                 if (metric, split) not in drawn
             ]
+    left_out += [
+        f"{', '.join(names)}: not measured under {path}; run_{experiment}_train_mlp.py and then "
+        f"run_{experiment}_encoding_properties.py make the results."
+        for experiment, names in missing.items()
+    ]
     for reason in left_out:
         print(f"Left out {reason}")
     _report(pd.concat(deviations) if deviations else pd.DataFrame(), figures_path)
