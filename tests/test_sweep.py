@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from tfhash import datasets, results, training
 from tfhash.training import Runs, RunSpec, SweepTrainer, fit_one_by_one
 from tfhash.training.sweep import groups
 
+ROOT = Path(__file__).resolve().parent.parent
 FACTORS = {
     "nothing": {"depth": 1},
     "depth 5": {"depth": 5},
@@ -181,7 +183,7 @@ def test_killed_and_resumed_is_bit_for_bit(digits, tmp_path):
     specs = [spec(**LONG, width=w) for w in (3, 6)]
     training.train(specs, digits, tmp_path / "whole")
     root = tmp_path / "killed"
-    with subprocess.Popen([sys.executable, "-c", KILLED, root], cwd=os.getcwd()) as process:
+    with subprocess.Popen([sys.executable, "-c", KILLED, root], cwd=ROOT) as process:
         kept = run_of(root, specs[1]).parent / ".repeat=1.partial" / "epoch=0002.keras"
         deadline = time.monotonic() + 120
         while not kept.exists() and process.poll() is None and time.monotonic() < deadline:

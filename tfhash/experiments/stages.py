@@ -104,22 +104,19 @@ def _measured(
             raise
 
 
-_worker_dataset: Dataset | None = None
+_in_worker: dict[str, Dataset] = {}  # the data of this process, where it is a worker
 
 
 def _start_worker(options: Options) -> None:
     """Load the data once for each process, and share the cores among them."""
     from tfhash import metrics
 
-    global _worker_dataset
-    _worker_dataset = options.load_dataset()
+    _in_worker["dataset"] = options.load_dataset()
     metrics.set_num_threads(max(1, metrics.get_num_threads() // options.workers))
 
 
 def _measure_in_worker(path: Path, options: Options, every_epoch: bool) -> str:
-    if _worker_dataset is None:
-        raise RuntimeError("The worker was not started.")
-    return _measure(path, _worker_dataset, options, every_epoch)
+    return _measure(path, _in_worker["dataset"], options, every_epoch)
 
 
 def _measure(path: Path, dataset: Dataset, options: Options, every_epoch: bool) -> str:
