@@ -47,14 +47,18 @@ def draw(
             f"Expected a folder that can be written at {figures_path}. Received: {error.strerror}."
         ) from error
     left_out: list[str] = []
-    missing: dict[str, list[str]] = {}  # by experiment, the figures that have no results
+    missing: dict[str, list[str]] = {}  # by experiment without runs, its figures
     deviations = []
     n_drawn = 0
     for kind in figures.FIGURES:
         if experiments is not None and kind.experiment not in experiments:
             continue
         rows = _rows_of(kind, table)
-        if rows.empty:
+        if rows.empty and kind.experiment in set(table["experiment"]):
+            measured = " or ".join(dict.fromkeys(metric for metric, _ in kind.curves))
+            script = f"run_{kind.experiment}_encoding_properties.py"
+            left_out.append(f"{kind.name}: no {measured} under {path}; {script} measures it.")
+        elif rows.empty:
             missing.setdefault(kind.experiment, []).append(kind.name)
         for name, group in _settings(kind, rows):
             apart = _draw_one(kind, name, group, figures_path)
@@ -69,8 +73,8 @@ def draw(
                 if (metric, split) not in drawn
             ]
     left_out += [
-        f"{', '.join(names)}: not measured under {path}; run_{experiment}_train_mlp.py and then "
-        f"run_{experiment}_encoding_properties.py make the results."
+        f"{', '.join(names)}: no {experiment} runs under {path}; run_{experiment}_train_mlp.py "
+        f"and then run_{experiment}_encoding_properties.py make them."
         for experiment, names in missing.items()
     ]
     for reason in left_out:
