@@ -88,7 +88,7 @@ def test_a_panel_for_each_metric_and_a_colour_for_each_width(kind):
         theirs = [line for line in axes.get_lines() if dashed(line) and len(line.get_xdata())]
         there = ((paper["metric"] == metric) & (paper["split"] == split)).any()
         assert len(theirs) == (len(series) if there else 0)
-        assert axes.get_title() and axes.get_xscale() in ("log", "symlog")
+        assert axes.get_title(loc="left") and axes.get_xscale() in ("log", "symlog")
     legend = figure.axes[0].get_legend().get_texts()
     assert [text.get_text() for text in legend] == ["ours", "theirs"]
 
