@@ -67,7 +67,7 @@ def test_a_panel_for_each_metric_and_a_colour_for_each_width(kind):
     paper = paper[(paper["figure"] == kind.paper) & (paper["dataset"] == dataset)]
     assert len(paper) and set(paper["x_name"]) == {kind.x_name}
     assert set(zip(paper["metric"], paper["split"], strict=True)) <= set(kind.curves)
-    series = sorted(set(paper["series"]), key=len)
+    series = sorted(set(paper["series"]), key=lambda name: (len(name), name))
     ours = pd.DataFrame(
         [
             (metric, split, name, x, (i + x) / 5000, np.nan, 1)
@@ -88,7 +88,7 @@ def test_a_panel_for_each_metric_and_a_colour_for_each_width(kind):
         theirs = [line for line in axes.get_lines() if dashed(line) and len(line.get_xdata())]
         there = ((paper["metric"] == metric) & (paper["split"] == split)).any()
         assert len(theirs) == (len(series) if there else 0)
-        assert axes.get_title() and axes.get_xscale() in ("log", "symlog")
+        assert axes.get_title(loc="left") and axes.get_xscale() in ("log", "symlog")
     legend = figure.axes[0].get_legend().get_texts()
     assert [text.get_text() for text in legend] == ["ours", "theirs"]
 
