@@ -207,22 +207,24 @@ def wait_for(condition, process, seconds=120):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9, which Windows lacks")
-def test_killed_sweep_ends_with_the_same_table(tmp_path):
+@pytest.mark.parametrize(("way", "finished"), [((), 0), (("--one_by_one",), 1)])
+def test_killed_sweep_ends_with_the_same_table(tmp_path, way, finished):
     flags = ["--dataset", "digits", "--widths", "4,5,6", "--repeat", "1", "--epoch", "10"]
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     home = killed / "layer_width" / "digits" / "depth=1"
-    command = [sys.executable, SCRIPTS / TRAIN, *flags, "--save_path", killed]
+    command = [sys.executable, SCRIPTS / TRAIN, *flags, *way, "--save_path", killed]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, cwd=tmp_path, **quiet) as process:
-        # In the middle of the second network.
+        # In the middle of all networks, or of the second.
         wait_for((home / "width=5" / ".repeat=1.partial").is_dir, process)
         os.kill(process.pid, signal.SIGKILL)
-    assert results.find_runs(killed) == [home / "width=4" / "repeat=1"]
+    assert results.find_runs(killed) == [home / "width=4" / "repeat=1"][:finished]
     resumed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert resumed.returncode == 0
-    assert "Trained 2 networks" in resumed.stdout and "(1 there already)" in resumed.stdout
+    assert f"Trained {3 - finished} networks" in resumed.stdout
+    assert ("(1 there already)" in resumed.stdout) == bool(finished)
     assert not resumed.stderr  # no progress bar where there is no terminal, no framework's noise
-    assert run("layer_width_train", *flags, "--save_path", whole) == 0
+    assert run("layer_width_train", *flags, *way, "--save_path", whole) == 0
     for root in (killed, whole):
         measure = ["layer_width_encoding_properties", *flags, "--load_path", root]
         assert run(*measure) == 0

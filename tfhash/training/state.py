@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -141,6 +142,8 @@ class SweepState:
     def remove(self, folder: Path) -> None:
         """Remove what `save` wrote."""
         self._file(folder).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not there, or with states of others
+            folder.rmdir()
 
     def _file(self, folder: Path) -> Path:
         specs = sorted(json.dumps(spec.to_json(), sort_keys=True) for spec in self.specs)

@@ -1,0 +1,212 @@
+"""Training sweeps side by side, against plain Keras fit, one network after another.
+
+python -m benchmarks.bench_training --data_dir FOLDER --repeats 2
+
+One epoch each, with what belongs to it: the batch order, the test set. Building and compiling come
+once per run and are left out on both sides. The limit is that of the arithmetic, at the rate that
+the first layers' product reaches by itself, and of Adam's bytes, at the rate of a copy.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from benchmarks.harness import Options, Row, main
+from tfhash import datasets, training
+from tfhash.datasets import Dataset
+from tfhash.training import RunSpec
+from tfhash.training.placement import Placement
+from tfhash.training.side_by_side import SideBySide
+from tfhash.training.state import PARTS, SweepState
+from tfhash.training.sweep import Pixels, groups
+
+PEER = "Keras fit one by one"
+
+
+def rows(options: Options) -> Iterator[Row]:
+    """The sweeps of the paper, a group of one, and groups that grow."""
+    mnist = _small(options, datasets.load("mnist", options.data_dir))
+    recipe = training.protocol("paper", "mnist")
+    widths = recipe.widths
+    yield compare(options, mnist, [_spec(recipe, width=w) for w in widths], "MNIST, 23 widths", 5)
+    sizes = [
+        n
+        for n in (10, 30, 60, 100, 300, 600, 1000, 2000, 3000, 6000, 10000, 20000, 30000, 60000)
+        if n <= len(mnist.x_train)
+    ]
+    samples = [
+        _spec(recipe, width=w, sample_size=n, epoch_size=len(mnist.x_train))
+        for n in sizes
+        for w in (40, 50, 60)
+    ]
+    yield compare(options, mnist, samples, f"MNIST, 3 widths x {len(sizes)} sample sizes", 3)
+    one = [_spec(recipe, width=50)]
+    yield compare(options, mnist, one, "MNIST, width 50 alone", 1)
+    yield from growth(options, mnist)
+    cifar = _small(options, datasets.load("cifar10", options.data_dir))
+    recipe = training.protocol("paper", "cifar10")
+    deep = [_spec(recipe, width=w) for w in recipe.widths]
+    yield compare(options, cifar, deep, "CIFAR-10, 20 widths, 5 hidden layers", 1.8)
+
+
+def compare(
+    options: Options, dataset: Dataset, specs: Sequence[RunSpec], work: str, target: float | None
+) -> Row:
+    """One epoch of all of `specs`, side by side and one by one, turn by turn."""
+    ours = _side_by_side(specs, dataset)
+    theirs = _one_by_one(specs, dataset)
+    times: list[list[float]] = [[], []]
+    for turn in range(options.repeats + 1):
+        for side, run in enumerate((ours, theirs)):
+            start = time.perf_counter()
+            run(turn + 1)
+            if turn:
+                times[side].append(time.perf_counter() - start)
+    seconds = [statistics.median(t) for t in times]
+    note = ""
+    if len({spec.sample_size for spec in specs}) == 1:
+        limit = _limit(specs, dataset)
+        note = f"limit {limit:.2f} s, {limit / seconds[0]:.0%} of it reached"
+    return Row(f"an epoch of {work}", PEER, seconds[0], seconds[1], target, note)
+
+
+def growth(options: Options, dataset: Dataset) -> Iterator[Row]:
+    """How cost per network falls as the group grows: width 20, from 1 to 32 networks."""
+    recipe = training.protocol("paper", "mnist")
+    alone = None
+    for n in (1, 4, 16, 32):
+        run = _side_by_side([_spec(recipe, width=20)] * n, dataset)
+        run(1)
+        times = []
+        for turn in range(options.repeats):
+            start = time.perf_counter()
+            run(turn + 2)
+            times.append((time.perf_counter() - start) / n)
+        alone = alone or statistics.median(times)
+        yield Row(
+            f"MNIST, width 20, per network, in a group of {n}",
+            "a group of one",
+            statistics.median(times),
+            alone,
+            None,
+        )
+
+
+def _small(options: Options, dataset: Dataset) -> Dataset:
+    return dataset.subset(options.size(len(dataset.x_train)), 0) if options.quick else dataset
+
+
+def _spec(recipe: training.Protocol, **rest: object) -> RunSpec:
+    return RunSpec.from_protocol(recipe, experiment="benchmark", repeat=1, **rest)
+
+
+def _side_by_side(specs: Sequence[RunSpec], dataset: Dataset) -> Callable[[int], None]:
+    """What trains one epoch, by its number, of all of `specs`."""
+    from tfhash import backend
+
+    loops = []
+    for group in groups(specs, dataset):
+        data = group[0].training_data(dataset)
+        pixels = Pixels.of(data, leave_out=True)
+        n = len(group)
+        networks = SideBySide(
+            tuple(spec.width for spec in group),
+            group[0].depth,
+            len(pixels.order),
+            data.n_classes,
+            pixels.n_live,
+            group[0].batch_norm,
+            (0.0,) * n,
+            (np.inf,) * n,
+        )
+        each = [SweepState.start({spec: spec.build_model(dataset)}).models for spec in group]
+        models = {part: [of[part][0] for of in each] for part in PARTS}
+        state = SweepState(list(group), 0, 0, models)
+        loop = backend.epoch_loop(
+            backend.Step(n, networks.loss, networks.gradients, networks.measure),
+            {"train": (pixels.train, data.y_train), "test": (pixels.test, data.y_test)},
+            group[0].batch_size,
+            state.placed(Placement(networks, pixels.order)),
+        )
+        loops.append((loop, group[0], len(data.x_train)))
+
+    def epoch(number: int) -> None:
+        for loop, spec, n in loops:
+            loop.epoch(spec.batch_order(number, n), spec.rate(number))
+            loop.measure("test")
+
+    return epoch
+
+
+def _one_by_one(specs: Sequence[RunSpec], dataset: Dataset) -> Callable[[int], None]:
+    """What fits one epoch of each of `specs`, and evaluates it, with compiled Keras models."""
+    import keras
+
+    fitted = []
+    for spec in specs:
+        data = spec.training_data(dataset)
+        model = spec.build_model(dataset)
+        model.compile(
+            optimizer=keras.optimizers.Adam(spec.learning_rate),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+        )
+        fitted.append((model, data, spec))
+
+    def epoch(_: int) -> None:
+        for model, data, spec in fitted:
+            size = len(data.x_train)
+            passes = 1 if spec.epoch_size is None else -(-spec.epoch_size // size)
+            order = np.tile(np.arange(size), passes)[: spec.epoch_size]
+            model.fit(
+                data.x_train[order] if passes > 1 else data.x_train,
+                data.y_train[order] if passes > 1 else data.y_train,
+                batch_size=spec.batch_size,
+                epochs=1,
+                verbose=0,
+            )
+            model.evaluate(data.x_test, data.y_test, batch_size=1000, verbose=0)
+
+    return epoch
+
+
+def _limit(specs: Sequence[RunSpec], dataset: Dataset) -> float:
+    """Seconds that an epoch's multiplications and Adam's bytes take at the machine's rates."""
+    import tensorflow as tf
+
+    spec = specs[0]
+    pixels = Pixels.of(dataset, leave_out=True)
+    units = sum(s.width for s in specs)
+    hidden = sum((s.depth - 1) * s.width**2 + s.width * dataset.n_classes for s in specs)
+    weights = pixels.n_live * units + hidden
+    n = len(dataset.x_train)
+    # 2 operations per weight and example, forward and for the weights' gradients, and once more
+    # for the inputs' from the second layer on; the test set forward.
+    operations = n * (4 * pixels.n_live * units + 6 * hidden)
+    operations += 2 * len(dataset.x_test) * (len(pixels.order) * units + hidden)
+    x = tf.random.normal([spec.batch_size, pixels.n_live])
+    kernel = tf.random.normal([pixels.n_live, units])
+    product = _best(lambda: tf.matmul(x, kernel).numpy())
+    rate = 2 * spec.batch_size * pixels.n_live * units / product
+    source = np.ones(4 * weights, np.float32)
+    target = np.empty_like(source)
+    bandwidth = 2 * source.nbytes / _best(lambda: np.copyto(target, source))
+    # Weight and two moments are read and written, the gradient is written and read.
+    bytes_moved = 8 * 4 * weights * -(-n // spec.batch_size)
+    return operations / rate + bytes_moved / bandwidth
+
+
+def _best(work: Callable[[], object]) -> float:
+    times = []
+    for _ in range(20):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+main(__name__, rows, __doc__)
