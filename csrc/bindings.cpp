@@ -1,9 +1,7 @@
 // The Python face of the kernels: check the arrays, release the GIL, call, return.
-// The only file that includes pybind11. tfhash/_native.pyi states the types of what is here.
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
+// tfhash/_native.pyi states the types of what is here and in bindings_geometry.cpp.
+#include "bindings.h"
 
-#include <string>
 #include <vector>
 
 #include "check.h"
@@ -17,14 +15,6 @@ namespace py = pybind11;
 
 namespace tfhash {
 namespace {
-
-template <class T>
-using Array = py::array_t<T, py::array::c_style>;
-
-template <class T>
-std::string shape_of(const Array<T>& a) {
-  return py::str(a.attr("shape"));
-}
 
 // A uint64 matrix of codes as the kernels see it.
 CodesView view(const Array<uint64_t>& words, int64_t n_bits) {
@@ -119,5 +109,6 @@ PYBIND11_MODULE(_native, m) {
   });
   tfhash::bind_threads(m);
   tfhash::bind_pack(m);
+  tfhash::bind_geometry(m);
   tfhash::bind_regions(m);
 }

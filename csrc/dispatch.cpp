@@ -14,12 +14,15 @@ Isa current_isa() { return chosen; }
 
 void load_primitives() {
   chosen = choose_isa();
+  fill_chords_scalar(table.chords);
   fill_pack_scalar(table.pack);
 #if TFHASH_X86
   if (chosen == Isa::kAvx2 || chosen == Isa::kAvx512) {
+    fill_chords_avx2(table.chords);
     fill_pack_avx2(table.pack);
   }
   if (chosen == Isa::kAvx512) {
+    fill_chords_avx512(table.chords);
     fill_pack_avx512(table.pack);
   }
 #elif TFHASH_NEON

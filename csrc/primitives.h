@@ -7,11 +7,13 @@
 #pragma once
 
 #include "cpu.h"
+#include "primitives/chords.h"
 #include "primitives/pack.h"
 
 namespace tfhash {
 
 struct Primitives {
+  ChordPrimitives chords;
   PackPrimitives pack;
 };
 
