@@ -2,8 +2,6 @@
 // tfhash/_native.pyi states the types of what is here and in bindings_geometry.cpp.
 #include "bindings.h"
 
-#include <vector>
-
 #include "check.h"
 #include "codes.h"
 #include "kernels/pack.h"
@@ -70,13 +68,19 @@ void bind_pack(py::module_& m) {
 py::tuple py_region_ids(const Array<uint64_t>& words, int64_t n_bits) {
   const CodesView codes = view(words, n_bits);
   Array<int64_t> ids(codes.n);
-  int64_t* out = ids.mutable_data();
-  std::vector<int64_t> counts;
+  int64_t* id = ids.mutable_data();
+  int64_t m = 0;
   {
     py::gil_scoped_release release;
-    counts = region_ids(codes, out);
+    m = first_equal(codes, id);
   }
-  return py::make_tuple(ids, Array<int64_t>(static_cast<py::ssize_t>(counts.size()), counts.data()));
+  Array<int64_t> counts(m);
+  int64_t* count = counts.mutable_data();
+  {
+    py::gil_scoped_release release;
+    number_regions(codes.n, id, count);
+  }
+  return py::make_tuple(ids, counts);
 }
 
 void bind_regions(py::module_& m) {

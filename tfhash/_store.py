@@ -19,7 +19,6 @@ offset   type      what
 import json
 import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,6 +26,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tfhash.files import replacing
 
 MAGIC = b"TFHCODES"
 VERSION = 1
@@ -40,22 +41,12 @@ Contents = tuple[NDArray[np.uint64], int, list[tuple[str, int, int]]]
 def write(
     path: Path, words: NDArray[np.uint64], n_bits: int, layers: Iterable[tuple[str, int, int]]
 ) -> None:
-    """Write the file under a temporary name beside ``path``, then rename it."""
+    """Write the file, whole or not at all."""
     data = np.ascontiguousarray(words, "<u8").reshape(-1).view(np.uint8).data
-    header = _header(words.shape[0], n_bits, [list(layer) for layer in layers], _crc32(data))
-    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(header)
-            for start in range(0, len(data), CHUNK):
-                file.write(data[start : start + CHUNK])
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(part, 0o666 & ~_umask())
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    with replacing(path) as file:
+        file.write(_header(words.shape[0], n_bits, [list(layer) for layer in layers], _crc32(data)))
+        for start in range(0, len(data), CHUNK):
+            file.write(data[start : start + CHUNK])
 
 
 def read(path: Path, mmap: bool) -> Contents:
@@ -132,9 +123,3 @@ def _crc32(data: memoryview) -> int:
     for start in range(0, len(data), CHUNK):
         crc = zlib.crc32(data[start : start + CHUNK], crc)
     return crc
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

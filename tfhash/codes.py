@@ -55,10 +55,29 @@ class Codes:
                 f"Expected uint64 words of shape [n, {n_words}] for codes of {n_bits} bits. "
                 f"Received: {words.dtype} of shape {words.shape}."
             )
+        padding = 64 * n_words - n_bits
+        if padding and (words[:, -1] >> np.uint64(64 - padding)).any():
+            raise ValueError(
+                f"Expected 0 in the {padding} padding bits after bit {n_bits - 1}. Received: "
+                "words where some are 1."
+            )
+        self._set(words, n_bits, _checked_layers(layers, n_bits))
+
+    def _set(
+        self, words: NDArray[np.uint64], n_bits: int, layers: tuple[LayerSpan, ...]
+    ) -> "Codes":
         self._words = np.ascontiguousarray(words).view()
         self._words.flags.writeable = False
         self._n_bits = n_bits
-        self._layers = _checked_layers(layers, n_bits)
+        self._layers = layers
+        return self
+
+    @classmethod
+    def _trusted(
+        cls, words: NDArray[np.uint64], n_bits: int, layers: tuple[LayerSpan, ...]
+    ) -> "Codes":
+        """Without the checks: they would read words that may lie on disk."""
+        return cls.__new__(cls)._set(words, n_bits, layers)
 
     @classmethod
     def from_bits(cls, bits: ArrayLike, layers: Iterable[tuple[str, int, int]] = ()) -> "Codes":
@@ -212,7 +231,7 @@ class Codes:
         words = self._words[chosen]
         if words.ndim != 2:
             raise IndexError("Expected one index, a slice, indices or a mask over the codes.")
-        return Codes(words, self._n_bits, self._layers)
+        return Codes._trusted(words, self._n_bits, self._layers)
 
     def select(self, layers: str | Sequence[str]) -> "Codes":
         """The codes of some layers alone, in the order given.
@@ -257,8 +276,8 @@ class Codes:
         ----------
         path : file
         mmap : bool
-            Leave the words on disk and read them as they are needed. The header is checked
-            either way; the checksum over the words only without ``mmap``.
+            Leave the words on disk and read them as they are needed. The header and the size are
+            checked either way; the words themselves (checksum, padding) only without ``mmap``.
 
         Raises
         ------
@@ -267,6 +286,8 @@ class Codes:
             Where the file is no file of codes, of a later version, cut short or damaged.
         """
         words, n_bits, layers = _store.read(Path(path), mmap)
+        if mmap:
+            return cls._trusted(words, n_bits, _checked_layers(layers, n_bits))
         return cls(words, n_bits, layers)
 
     def __eq__(self, other: object) -> bool:

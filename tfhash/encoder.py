@@ -106,8 +106,8 @@ class Encoder:
         Raises
         ------
         ValueError
-            Where ``x`` has another shape than the model's input, or an activation comes out NaN
-            or infinite (layer, row and unit are named).
+            Where ``x`` has another shape than the model's input, or inputs, weights or activations
+            are NaN or infinite (the row, the weight, or the layer and row are named).
         """
         inputs = np.asarray(x)
         expected = self._activation_model.inputs[0].shape
@@ -120,6 +120,7 @@ class Encoder:
             )
         if batch_size < 1:
             raise ValueError(f"Expected a batch size of at least 1. Received: {batch_size}.")
+        _check_weights(self._activation_model)
         n = len(inputs)
         builder = CodesBuilder(n, self._layers)
         # Batches of one size: each other size would be compiled anew.
@@ -128,8 +129,8 @@ class Encoder:
         starts = range(0, n, max(1, size))
         for start in tqdm(starts, "encoding", delay=2, disable=None, unit="batch"):
             batch = inputs[start : start + size]
-            padded = _pad(batch, size)
-            outputs = self._activation_model.predict_on_batch(padded)
+            _check_inputs(batch, start)
+            outputs = self._activation_model.predict_on_batch(_pad(batch, size))
             for layer, output in enumerate(keras.tree.flatten(outputs)):
                 units = np.asarray(output).reshape(size, -1)[: len(batch)]
                 builder.write(start, layer, units)
@@ -215,6 +216,28 @@ def _n_units(name: str, shape: tuple[int | None, ...]) -> int:
             "a fixed input shape."
         )
     return math.prod(sizes)
+
+
+def _check_weights(model: keras.Model) -> None:
+    # Here and not in the activations: the ReLU of some backends turns a NaN into 0.
+    for variable in model.variables:
+        values = variable.numpy()
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise ValueError(
+                f"Expected finite weights. Received: NaN or infinity in {variable.path!r}; the "
+                "model has diverged in training or its file is damaged."
+            )
+
+
+def _check_inputs(batch: NDArray[Any], row_base: int) -> None:
+    if batch.dtype.kind != "f":
+        return
+    wrong = ~np.isfinite(batch)
+    if wrong.any():
+        at = tuple(np.argwhere(wrong)[0])
+        raise ValueError(
+            f"Expected finite inputs. Received: {batch[at]} in row {row_base + at[0]}."
+        )
 
 
 def _pad(batch: NDArray[Any], size: int) -> NDArray[Any]:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -17,12 +18,19 @@ except ImportError:  # Windows
     import msvcrt
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` (UTF-8): readers see the old content or the new, never a part."""
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A new file that takes the place of `path` when the block ends well.
+
+    Until then, and for good where the block raises, `path` is what it was. Readers see the old
+    content or the new, never a part, also after a power cut.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         # mkstemp makes files that only their owner can read; results are for everyone.
         os.chmod(name, 0o666 & ~_umask())
         os.replace(name, path)
@@ -30,6 +38,12 @@ def write_text(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` (UTF-8), whole or not at all."""
+    with replacing(path) as file:
+        file.write(text.encode("utf-8"))
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -108,4 +122,4 @@ def _lock(file: IO[bytes]) -> None:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     else:
         file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -260,7 +260,7 @@ def _metric_and_split(name: str) -> tuple[str, str]:
     return metric, split
 
 
-def _natural(path: Path) -> Sequence[Any]:
+def _natural(path: Path) -> list[tuple[str, int]]:
     """Sorts width=7 before width=10."""
     return [
         (part.rstrip("0123456789"), int(part[len(part.rstrip("0123456789")) :] or 0))

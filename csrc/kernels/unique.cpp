@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
+#include <numeric>
+#include <vector>
 
 #ifdef _MSC_VER
 #include <intrin.h>
@@ -62,12 +65,20 @@ int partition_bits(int64_t n) {
   return bits;
 }
 
+// An array whose elements are written before they are read; a vector would clear it first.
+template <class T>
+std::unique_ptr<T[]> uninitialised(int64_t n) {
+  return std::unique_ptr<T[]>(new T[n]);
+}
+
 // For each entry, the index of the first code equal to it, by one pass in order of index.
-void find_firsts(const CodesView& codes, const Entry* entries, int64_t count,
+// Returns how many distinct codes there are.
+int64_t find_firsts(const CodesView& codes, const Entry* entries, int64_t count,
                  std::vector<Entry>& slots, int64_t* first) {
   int64_t size = 16;
   while (size < 2 * count) size *= 2;
   slots.assign(size, Entry{0, -1});
+  int64_t distinct = 0;
   const size_t row_bytes = codes.n_words * sizeof(uint64_t);
   for (int64_t e = 0; e < count; ++e) {
     const Entry& entry = entries[e];
@@ -76,6 +87,7 @@ void find_firsts(const CodesView& codes, const Entry* entries, int64_t count,
       if (slot.index < 0) {
         slot = entry;
         first[entry.index] = entry.index;
+        ++distinct;
         break;
       }
       if (slot.hash == entry.hash &&
@@ -85,11 +97,12 @@ void find_firsts(const CodesView& codes, const Entry* entries, int64_t count,
       }
     }
   }
+  return distinct;
 }
 
 }  // namespace
 
-std::vector<int64_t> region_ids(const CodesView& codes, int64_t* ids) {
+int64_t first_equal(const CodesView& codes, int64_t* first) {
   const int64_t n = codes.n;
   const int bits = partition_bits(n);
   const int64_t n_partitions = int64_t(1) << bits;
@@ -101,7 +114,7 @@ std::vector<int64_t> region_ids(const CodesView& codes, int64_t* ids) {
       std::max<int64_t>(1, kHashBlockBytes / (8 * std::max<int64_t>(1, codes.n_words)));
   const int64_t n_blocks = (n + kScatterRows - 1) / kScatterRows;
   ThreadTeam team(std::max(n_blocks, (n + hash_rows - 1) / hash_rows));
-  std::vector<uint64_t> hashes(n);
+  const auto hashes = uninitialised<uint64_t>(n);
   team.run((n + hash_rows - 1) / hash_rows, [&](int64_t block, int) {
     for (int64_t i = block * hash_rows; i < std::min(n, (block + 1) * hash_rows); ++i) {
       hashes[i] = hash_row(codes.row(i), codes.n_words);
@@ -124,7 +137,7 @@ std::vector<int64_t> region_ids(const CodesView& codes, int64_t* ids) {
     }
     starts[p + 1] = at;
   }
-  std::vector<Entry> entries(n);
+  const auto entries = uninitialised<Entry>(n);
   team.run(n_blocks, [&](int64_t block, int) {
     int64_t* offset = &offsets[block * n_partitions];
     for (int64_t i = block * kScatterRows; i < std::min(n, (block + 1) * kScatterRows); ++i) {
@@ -132,24 +145,26 @@ std::vector<int64_t> region_ids(const CodesView& codes, int64_t* ids) {
     }
   });
 
-  std::vector<int64_t> first(n);
   std::vector<std::vector<Entry>> slots(team.size());
+  std::vector<int64_t> distinct(n_partitions);
   team.run(n_partitions, [&](int64_t p, int worker) {
-    find_firsts(codes, entries.data() + starts[p], starts[p + 1] - starts[p], slots[worker],
-                first.data());
+    distinct[p] = find_firsts(codes, entries.get() + starts[p], starts[p + 1] - starts[p],
+                              slots[worker], first);
   });
+  return std::accumulate(distinct.begin(), distinct.end(), int64_t(0));
+}
 
-  std::vector<int64_t> counts;
+void number_regions(int64_t n, int64_t* ids, int64_t* counts) {
+  int64_t m = 0;
   for (int64_t i = 0; i < n; ++i) {
-    if (first[i] == i) {
-      ids[i] = static_cast<int64_t>(counts.size());
-      counts.push_back(1);
+    if (ids[i] == i) {
+      ids[i] = m;
+      counts[m++] = 1;
     } else {
-      ids[i] = ids[first[i]];
+      ids[i] = ids[ids[i]];  // a first code comes before its repeats: already a number
       ++counts[ids[i]];
     }
   }
-  return counts;
 }
 
 }  // namespace tfhash

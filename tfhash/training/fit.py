@@ -6,12 +6,16 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tfhash.datasets import Dataset
 from tfhash.training.runs import Runs, RunWriter
 from tfhash.training.spec import RunSpec
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+EVALUATION_BATCH = 10_000
 
 
 def fit_one_by_one(
@@ -43,36 +47,34 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
     # A second face of the same layers is compiled and trained, so that what is kept is the bare
     # network: no optimiser state, nothing of how it was trained.
     fitted = keras.Model(model.inputs, model.outputs)
-    steps = math.ceil(len(data.x_train) / spec.batch_size)
+    batches = _batches(spec, data)
     fitted.compile(
         optimizer=keras.optimizers.Adam(spec.learning_rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         # One call into the backend per epoch: steps this small cost less than coming back to
         # Python between them. Compiling them with XLA takes longer than it saves.
-        steps_per_execution=steps,
+        steps_per_execution=len(batches),
         jit_compile=False,
     )
-    test_batch = min(2048, len(data.x_test))
-    history: list[dict[str, float]] = []
+    history: list[dict[str, float]] = [{"epoch": 0, **_evaluate(fitted, data, "train")}]
+    history[0].update(_evaluate(fitted, data, "test"))
 
     class Recorder(keras.callbacks.Callback):
         """Keeps what the run should leave behind, as the epochs go by."""
 
         saved: int | None = None
 
+        def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            # Not in the data's own hook, which Keras calls once or twice an epoch.
+            batches.order = spec.batch_order(epoch + 1, len(data.x_train))
+
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            logs = logs or {}
+            trained = {f"train_{name}": (logs or {})[name] for name in ("loss", "accuracy")}
             done = epoch + 1
-            history.append(
-                {
-                    "epoch": done,
-                    "train_loss": logs["loss"],
-                    "train_accuracy": logs["accuracy"],
-                    "test_loss": logs["val_loss"],
-                    "test_accuracy": logs["val_accuracy"],
-                }
-            )
+            # Here and not as validation data: for networks this small, Keras's way of setting up
+            # a validation pass costs more than the pass.
+            history.append({"epoch": done, **trained, **_evaluate(fitted, data, "test")})
             if done in spec.checkpoint_epochs:
                 self.save(done)
             progress.update()
@@ -83,7 +85,6 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
                 self.saved = epoch
 
     recorder = Recorder()
-    history.append(_evaluate(fitted, data, test_batch))
     if 0 in spec.checkpoint_epochs:
         recorder.save(0)
     callbacks: list[keras.callbacks.Callback] = [
@@ -94,38 +95,32 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
         callbacks.append(keras.callbacks.EarlyStopping("loss", patience=spec.early_stopping))
     if spec.epochs:
         fitted.fit(
-            _batches(spec, data),
+            batches,
             epochs=spec.epochs,
+            shuffle=False,  # of the batches; the examples are in the spec's order
             verbose=0,
-            validation_data=(data.x_test, data.y_test),
-            validation_batch_size=test_batch,
             callbacks=callbacks,
         )
     recorder.save(int(history[-1]["epoch"]))
     writer.save_history(history)
 
 
-def _evaluate(fitted: Any, data: Dataset, batch_size: int) -> dict[str, float]:
-    """The history's row for epoch 0: the network as it was before training."""
-    row: dict[str, float] = {"epoch": 0}
-    for split, x, y in (
-        ("train", data.x_train, data.y_train),
-        ("test", data.x_test, data.y_test),
-    ):
-        logs = fitted.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
-        row[f"{split}_loss"], row[f"{split}_accuracy"] = logs["loss"], logs["accuracy"]
-    return row
+def _evaluate(fitted: Any, data: Dataset, split: str) -> dict[str, float]:
+    """Loss and accuracy on the "train" or "test" set with the weights of the moment."""
+    x, y = getattr(data, f"x_{split}"), getattr(data, f"y_{split}")
+    fitted.reset_metrics()
+    for start in range(0, len(x), EVALUATION_BATCH):
+        rows = slice(start, start + EVALUATION_BATCH)
+        logs = fitted.test_on_batch(x[rows], y[rows], return_dict=True)  # means so far
+    return {f"{split}_{name}": float(logs[name]) for name in ("loss", "accuracy")}
 
 
 def _batches(spec: RunSpec, data: Dataset) -> Any:
-    """A `keras.utils.PyDataset` that goes through `data` in the spec's own batch order."""
+    """A `keras.utils.PyDataset` that goes through `data` in its `order`, batch by batch."""
     import keras
 
     class Batches(keras.utils.PyDataset):
-        def __init__(self) -> None:
-            super().__init__()
-            self.epoch = 1
-            self.order = spec.batch_order(1, len(data.x_train))
+        order = np.arange(len(data.x_train))
 
         def __len__(self) -> int:
             return math.ceil(len(self.order) / spec.batch_size)
@@ -133,9 +128,5 @@ def _batches(spec: RunSpec, data: Dataset) -> Any:
         def __getitem__(self, step: int) -> tuple[Any, Any]:
             rows = self.order[step * spec.batch_size : (step + 1) * spec.batch_size]
             return data.x_train[rows], data.y_train[rows]
-
-        def on_epoch_end(self) -> None:
-            self.epoch += 1
-            self.order = spec.batch_order(self.epoch, len(data.x_train))
 
     return Batches()

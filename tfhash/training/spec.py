@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +84,7 @@ class RunSpec:
         if not self.learning_rate > 0:
             raise SpecError(f"Expected a learning rate above 0. Received: {self.learning_rate}.")
         kept = self.checkpoint_epochs
-        if any(b <= a for a, b in zip(kept, kept[1:], strict=False)) or any(
+        if any(b <= a for a, b in pairwise(kept)) or any(
             not 0 <= epoch <= self.epochs for epoch in kept
         ):
             raise SpecError(

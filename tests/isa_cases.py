@@ -1,0 +1,51 @@
+"""Runs every kernel on fixed inputs and prints a digest of each result.
+
+``test_isas.py`` runs it once for each instruction set and number of threads, both being chosen
+when tfhash is imported, and compares what is printed.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from tests.reference import BIT_SIZES, random_bits
+from tfhash import Codes, metrics
+
+
+def packing() -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    for n_bits in BIT_SIZES:
+        a = rng.normal(size=(9, n_bits))
+        a[rng.random(a.shape) < 0.2] = 0
+        yield Codes.from_activations(a).words
+        yield Codes.from_activations(a.astype(np.float32)).words
+        yield Codes.from_bits(a > 0).words
+        for bad in (np.nan, np.inf):
+            a[5, -1] = bad
+            for floats in (a, a.astype(np.float32)):
+                try:
+                    Codes.from_activations(floats)
+                except ValueError as error:
+                    yield np.frombuffer(str(error).encode(), np.uint8)
+
+
+def regions() -> Iterator[np.ndarray]:
+    for n, n_bits in ((9, 65), (3000, 130), (40_000, 20)):
+        yield from metrics.region_ids(random_bits(n, n_bits, repeats=0.3))
+
+
+CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (packing, regions)
+
+
+def main() -> None:
+    print(f"isa={metrics.isa()} threads={metrics.get_num_threads()}")
+    for case in CASES:
+        digest = hashlib.sha256()
+        for array in case():
+            digest.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
+        print(f"{case.__name__}: {digest.hexdigest()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""The command line: every flag of every script, in one place.
+
+`main` runs one command. What a user can set right is printed as one line, without a traceback:
+wrong flags and data end with status 2, a full disk and the like with 1, Ctrl-C with 130.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+# Before TensorFlow is loaded, or it has no effect.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from absl import flags
+
+from tfhash.errors import InputError
+
+
+def main(command: str, doc: str, argv: Sequence[str] | None = None) -> None:
+    """Run one of the commands below with the flags in `argv`, and end the process.
+
+    Parameters
+    ----------
+    command
+        "layer_width_train", "layer_width_encoding_properties", "draw_figures" or "demo".
+    doc
+        What `--help` prints before the flags.
+    argv
+        Program name and flags; `sys.argv` if None.
+    """
+    sys.exit(run(command, doc, sys.argv if argv is None else argv))
+
+
+def run(command: str, doc: str, argv: Sequence[str]) -> int:
+    """Run a command as `main` does, and return its exit status."""
+    values = flags.FlagValues()
+    define, action = COMMANDS[command]
+    define(values, _home(argv[0]))
+    flags.DEFINE_bool("help", False, "Show this and stop.", short_name="h", flag_values=values)
+    try:
+        rest = values(list(argv))[1:]
+        if values.help:
+            print(f"{doc.strip()}\n\nFlags:\n{_describe(values)}")
+            return 0
+        if rest:
+            raise InputError(f"Expected flags such as --name=value. Received: {' '.join(rest)}")
+        action(values)
+    except (InputError, flags.Error) as error:
+        return _fail(argv[0], error, status=2)
+    except OSError as error:
+        return _fail(argv[0], error, status=1)
+    except KeyboardInterrupt:
+        # The bar may have left the cursor in its line.
+        print("\nStopped. What is finished is kept: the same command goes on.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _fail(program: str, error: Exception, status: int) -> int:
+    print(f"{Path(program).name}: {' '.join(str(error).split())}", file=sys.stderr)
+    return status
+
+
+def _home(program: str) -> Path:
+    """Where runs/ and figures/ are by default: the checkout the script is in, or this folder."""
+    checkout = Path(program).resolve().parent.parent
+    return checkout if (checkout / "run_scripts").is_dir() else Path.cwd()
+
+
+def _describe(values: flags.FlagValues) -> str:
+    shown = [values[name] for name in values if name == values[name].name]
+    return "\n".join(
+        f"  --{flag.name}: {flag.help}"
+        + (
+            ""
+            if flag.default in (None, False)
+            else f" Default: {flag.default_as_str.strip(chr(39))}"
+        )
+        for flag in shown
+    )
+
+
+@contextlib.contextmanager
+def _quiet_native_stderr() -> Iterator[None]:
+    """Keeps TensorFlow's library from greeting the user: it writes past Python and its levels."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _load_keras() -> None:
+    with _quiet_native_stderr():
+        import keras  # noqa: F401
+
+
+def _define_places(values: flags.FlagValues, home: Path, name: str) -> None:
+    flags.DEFINE_string(name, str(home / "runs"), "Folder of the runs.", flag_values=values)
+
+
+def _define_figures(values: flags.FlagValues, home: Path) -> None:
+    flags.DEFINE_string(
+        "figures_path", str(home / "figures"), "Folder for figures and tables.", flag_values=values
+    )
+
+
+def _define_sweep(values: flags.FlagValues) -> None:
+    """What the training and the measuring of a sweep of MLPs have in common."""
+
+    def integer(name: str, text: str, default: int | None = None, least: int = 1) -> None:
+        flags.DEFINE_integer(name, default, text, lower_bound=least, flag_values=values)
+
+    def string(name: str, text: str) -> None:
+        flags.DEFINE_string(name, None, text, flag_values=values)
+
+    flags.DEFINE_enum(
+        "dataset", "mnist", ["digits", "mnist", "cifar10"], "The dataset.", flag_values=values
+    )
+    flags.DEFINE_enum(
+        "protocol",
+        None,
+        ["paper", "released"],
+        "How to train: as the paper says (the default), or as its released scripts do.",
+        flag_values=values,
+    )
+    integer("depth", "Hidden layers (protocol: digits, mnist 1; cifar10 5).")
+    flags.DEFINE_list(
+        "widths", None, "Units per hidden layer, as 10,20,40 (protocol's).", flag_values=values
+    )
+    integer("begin_repeat", "Number of the first repeat.", default=1)
+    integer("repeat", "Networks of each width, from different seeds (protocol's).")
+    integer("batch_size", "Examples per step; for measuring, examples encoded at once.")
+    integer("epoch", "Epochs (protocol's); for measuring, the checkpoint (the last).", least=0)
+    integer("seed", "Base seed of the sweep.", default=0, least=0)
+    string("data_dir", "Folder of mnist.npz and cifar-10-batches-py/ (else Keras's own).")
+    string("mnist_path", "mnist.npz, or its folder.")
+    string("cifar10_path", "cifar-10-batches-py/, or its folder.")
+
+
+def _define_train(values: flags.FlagValues, home: Path) -> None:
+    _define_sweep(values)
+    _define_places(values, home, "save_path")
+
+
+def _define_properties(values: flags.FlagValues, home: Path) -> None:
+    _define_sweep(values)
+    _define_places(values, home, "load_path")
+    flags.DEFINE_list(
+        "metrics",
+        "redundancy,kmeans,knn,logistic",
+        "What to measure, of these four.",
+        flag_values=values,
+    )
+
+
+def _define_draw(values: flags.FlagValues, home: Path) -> None:
+    _define_places(values, home, "load_path")
+    _define_figures(values, home)
+
+
+def _define_demo(values: flags.FlagValues, home: Path) -> None:
+    _define_places(values, home, "save_path")
+    _define_figures(values, home)
+
+
+def _options(values: flags.FlagValues, path: str) -> dict[str, object]:
+    """The keyword arguments of `experiments.Options` that the sweep flags stand for."""
+    names = (
+        *("dataset", "protocol", "depth", "begin_repeat", "repeat", "batch_size", "epoch", "seed"),
+        *("data_dir", "mnist_path", "cifar10_path"),
+    )
+    given: dict[str, object] = {name: values[name].value for name in names}
+    if values.widths is not None:
+        try:
+            given["widths"] = tuple(int(width) for width in values.widths)
+        except ValueError:
+            raise InputError(
+                f"Expected whole numbers, as --widths 10,20,40. "
+                f"Received: {','.join(values.widths)}."
+            ) from None
+    return {**given, "path": Path(path).expanduser()}
+
+
+def _layer_width_train(values: flags.FlagValues) -> None:
+    _load_keras()
+    from tfhash.experiments import Options, layer_width
+
+    layer_width.train(Options(**_options(values, values.save_path)))  # type: ignore[arg-type]
+
+
+def _layer_width_encoding_properties(values: flags.FlagValues) -> None:
+    _load_keras()
+    from tfhash.experiments import Options, layer_width
+
+    options = {**_options(values, values.load_path), "metrics": tuple(values.metrics)}
+    layer_width.encoding_properties(Options(**options))  # type: ignore[arg-type]
+
+
+def _draw_figures(values: flags.FlagValues) -> None:
+    from tfhash.experiments import drawing
+
+    drawing.draw(Path(values.load_path), Path(values.figures_path))
+
+
+def _demo(values: flags.FlagValues) -> None:
+    _load_keras()
+    from tfhash.experiments import demo
+
+    demo.run(Path(values.save_path), Path(values.figures_path))
+
+
+Define = Callable[[flags.FlagValues, Path], None]
+Action = Callable[[flags.FlagValues], None]
+COMMANDS: dict[str, tuple[Define, Action]] = {
+    "layer_width_train": (_define_train, _layer_width_train),
+    "layer_width_encoding_properties": (_define_properties, _layer_width_encoding_properties),
+    "draw_figures": (_define_draw, _draw_figures),
+    "demo": (_define_demo, _demo),
+}

@@ -1,0 +1,129 @@
+"""Drawing every figure that the results at hand allow, and saying what was left out and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from tfhash import figures, results, training
+from tfhash.errors import InputError
+from tfhash.figures import FigureKind
+from tfhash.files import write_text
+
+TITLES = {"digits": "Digits", "mnist": "MNIST", "cifar10": "CIFAR-10"}
+
+
+def draw(path: Path, figures_path: Path, datasets: Collection[str] | None = None) -> None:
+    """Draw what there are results for, each figure with the table behind it.
+
+    Parameters
+    ----------
+    path
+        Folder of the runs.
+    figures_path
+        Where NAME.png, NAME.svg and NAME.csv are written for each figure, and `deviations.csv`.
+    datasets
+        Leave out the others; None for all.
+
+    Raises
+    ------
+    InputError
+        There are no results, or the figures' folder cannot be written.
+    """
+    table = results.load(path, history=False)
+    if datasets is not None:
+        table = table[table["dataset"].isin(datasets)]
+    try:
+        figures_path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"Expected a folder that can be written at {figures_path}. Received: {error.strerror}."
+        ) from error
+    left_out, deviations = [], []
+    n_drawn = 0
+    for kind in figures.FIGURES:
+        rows = _rows_of(kind, table)
+        if rows.empty:
+            measured = " or ".join(dict.fromkeys(metric for metric, _ in kind.curves))
+            script = f"run_{kind.experiment}_encoding_properties.py"
+            left_out.append(f"{kind.name}: no {measured} under {path}; {script} measures it.")
+        for name, group in _settings(kind, rows):
+            deviations.append(_draw_one(kind, name, group, figures_path))
+            print(f"Drew {figures_path / name}.png (and .svg, and the table behind it, .csv)")
+            n_drawn += 1
+    for reason in left_out:
+        print(f"Left out {reason}")
+    _report(pd.concat(deviations) if deviations else pd.DataFrame(), figures_path)
+    print(f"{n_drawn} figures are in {figures_path}", flush=True)
+
+
+def _rows_of(kind: FigureKind, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `table` that `kind` draws, of each run's last measured epoch."""
+    wanted = pd.MultiIndex.from_frame(table[["metric", "split"]]).isin(list(kind.curves))
+    encoded = (table["stage"] == "encoding") & (table["experiment"] == kind.experiment)
+    rows = table[encoded & wanted]
+    return rows if kind.x_name == "epoch" else results.last_epoch(rows)
+
+
+def _settings(kind: FigureKind, rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Rows that belong in one figure, with its name: runs that differ in what it shows alone.
+
+    The name is that of the figure and the dataset, then whatever else tells two figures apart.
+    """
+    varied = {"repeat", kind.x_name, kind.series_name}
+    settings = [name for name in results.run_columns(rows) if name not in varied]
+    for dataset, of_dataset in rows.groupby("dataset", sort=False):
+        groups = [group for _, group in of_dataset.groupby(settings, dropna=False, sort=False)]
+        names = [f"{kind.name}_{dataset}"] * len(groups)
+        for setting in settings:
+            values = [group[setting].iloc[0] for group in groups]
+            if len(set(names)) < len(names) and len(set(values)) > 1:
+                names = [f"{n}_{setting}={v}" for n, v in zip(names, values, strict=True)]
+        yield from zip(names, groups, strict=True)
+
+
+def _draw_one(kind: FigureKind, name: str, rows: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Draw and write one figure and its table; how far it is from the paper's curves."""
+    run = rows.iloc[0]
+    ours = results.curves(results.summary(rows), kind.x_name, kind.series_name)
+    recipe = training.PROTOCOLS.get(("paper", run["dataset"]))
+    paper = results.paper_curves()
+    paper = paper[(paper["figure"] == kind.paper) & (paper["dataset"] == run["dataset"])]
+    if recipe is None or run["depth"] != recipe.depth:
+        paper = paper.iloc[:0]
+    layers = f"{run['depth']} hidden layer{'s' if run['depth'] > 1 else ''}"
+    subtitle = f"{layers}, {run['epochs']:,} epochs, {_range(ours['n'])} repeats"
+    if recipe is not None and len(paper):
+        subtitle += f" (paper: {recipe.epochs:,} epochs, {recipe.repeats} repeats)"
+    title = TITLES.get(run["dataset"], run["dataset"])
+    if run["protocol"] != "paper":
+        title += f", {run['protocol']} protocol"
+    figures.save(kind.draw(ours, paper, title, subtitle), folder / name)
+    theirs = paper.rename(columns={"y": "paper", "uncertainty": "paper_uncertainty"})
+    theirs = theirs.drop(columns=["figure", "reading"])
+    behind = ours.merge(theirs, how="left").round(6)
+    write_text(folder / f"{name}.csv", behind.to_csv(index=False, lineterminator="\n"))
+    deviations = results.deviations(ours, paper)
+    deviations.insert(0, "figure", name)
+    return deviations
+
+
+def _range(counts: pd.Series) -> str:
+    low, high = counts.min(), counts.max()
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _report(deviations: pd.DataFrame, folder: Path) -> None:
+    """Print how far our curves are from the paper's, and keep the table."""
+    if deviations.empty:
+        return
+    deviations = deviations.drop(columns="series") if not any(deviations["series"]) else deviations
+    write_text(
+        folder / "deviations.csv",
+        deviations.round(6).to_csv(index=False, lineterminator="\n"),
+    )
+    print("\nAbsolute differences from the paper's curves, at the points that both have:")
+    print(deviations.to_string(index=False, float_format="{:.3f}".format))
+    print(f"(also in {folder / 'deviations.csv'})\n")

@@ -1,0 +1,66 @@
+"""Curves with their spread over repeats, the paper's own beside them."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from tfhash.figures.style import GREY
+
+
+def draw_ours(axes: Axes, curve: pd.DataFrame, colour: str, marker: str) -> None:
+    """One solid line of means, in a band of one standard deviation to either side.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    curve
+        Columns x, mean and std (NaN: no band), as `results.curves` gives them.
+    colour, marker
+        How to draw.
+    """
+    curve = curve.sort_values("x")
+    spread = curve["std"].fillna(0)
+    axes.plot(curve["x"], curve["mean"], color=colour, marker=marker, markersize=3.2, linewidth=1.4)
+    axes.fill_between(
+        curve["x"],
+        curve["mean"] - spread,
+        curve["mean"] + spread,
+        color=colour,
+        alpha=0.2,
+        linewidth=0,
+    )
+
+
+def draw_paper(axes: Axes, curve: pd.DataFrame, colour: str) -> None:
+    """The paper's curve, dashed: columns x and y, as `results.paper_curves` gives them."""
+    curve = curve.sort_values("x")
+    axes.plot(curve["x"], curve["y"], color=colour, linewidth=1.2, linestyle=(0, (4, 2)), alpha=0.8)
+
+
+def draw_legend(axes: Axes, entries: dict[str, tuple[str, str]], ours: str, paper: bool) -> None:
+    """A legend below the panel: colours say what is measured, the line's style says by whom.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    entries
+        Colour and marker by name.
+    ours
+        Name for the solid lines.
+    paper
+        Whether there are dashed lines.
+    """
+    handles = [
+        Line2D([], [], color=colour, marker=marker, markersize=3.2, linewidth=1.4, label=name)
+        for name, (colour, marker) in entries.items()
+    ]
+    handles.append(Line2D([], [], color=GREY, linewidth=1.4, label=ours))
+    if paper:
+        handles.append(
+            Line2D([], [], color=GREY, linewidth=1.2, linestyle=(0, (4, 2)), label="paper")
+        )
+    axes.figure.legend(handles=handles, loc="outside lower center", ncols=3)
