@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 namespace tfhash {
 
@@ -23,13 +24,18 @@ struct ChordPrimitives {
                    ChordEnds* ends);
 };
 
-// A distance is one float64 division, and divisions are slow: a lane is first compared with
-// |z| <= reach * |u| + slack, where reach is the farther end so far, and only those that pass are
-// divided. Any unit nearer than that end passes: reach is taken larger by the margin, more than
-// roundings can lose, and the slack covers products that underflow.
+// A distance is a float64 division, and those are slow. A first look at a chunk of units finds the
+// least distance in each of its blocks by the vector's own division; a second one goes through the
+// blocks that hold the least of all, and divides in float64 only where
+// |z| <= reach * |u| + slack, reach being that distance times the margin plus the slack. The margin
+// is more than roundings can lose and the slack covers what underflows, so that no unit at the
+// least distance is passed over and the ends are the same however a look is carried out.
+constexpr int64_t kChordChunk = 1024, kChordBlock = 128;
 constexpr float kChordMargin32 = 1 + 1.0f / (1 << 20), kChordSlack32 = 1.17549435e-38f;
 constexpr double kChordMargin64 = 1 + 1.0 / (int64_t(1) << 50);
 constexpr double kChordSlack64 = 2.2250738585072014e-308;
+constexpr float kChordInfinity32 = std::numeric_limits<float>::infinity();
+constexpr double kChordInfinity64 = std::numeric_limits<double>::infinity();
 
 void fill_chords_scalar(ChordPrimitives& table);
 void fill_chords_avx2(ChordPrimitives& table);

@@ -11,109 +11,201 @@ TFHASH_TARGET_BEGIN_AVX2
 namespace tfhash {
 namespace {
 
-// Settles the lanes that may hold a nearer switch, in order; z and u point at lane 0.
+struct F32 {
+  using Float = float;
+  using Vector = __m256;
+  using Mask = __m256;  // all bits of a lane, or none
+  using Wrong = __m256;
+  static constexpr int kLanes = 8;
+  static constexpr Float kInfinity = kChordInfinity32;
+  static constexpr Float kMargin = kChordMargin32, kSlack = kChordSlack32;
+
+  static Vector set(Float x) { return _mm256_set1_ps(x); }
+  static Vector load(const Float* x, int64_t left) {
+    if (left >= kLanes) return _mm256_loadu_ps(x);
+    Float tail[kLanes] = {};
+    for (int64_t i = 0; i < left; ++i) tail[i] = x[i];
+    return _mm256_loadu_ps(tail);
+  }
+  static Vector abs(Vector x) { return _mm256_andnot_ps(set(Float(-0.0)), x); }
+  static Vector add(Vector a, Vector b) { return _mm256_add_ps(a, b); }
+  static Vector multiply(Vector a, Vector b) { return _mm256_mul_ps(a, b); }
+  static Vector divide(Vector a, Vector b) { return _mm256_div_ps(a, b); }
+  static Mask positive(Vector x) { return _mm256_cmp_ps(x, set(0), _CMP_GT_OQ); }
+  static Mask at_most(Vector a, Vector b) { return _mm256_cmp_ps(a, b, _CMP_LE_OQ); }
+  static Mask differ(Mask a, Mask b) { return _mm256_xor_ps(a, b); }
+  static Mask both(Mask a, Mask b) { return _mm256_and_ps(a, b); }
+  static uint32_t lanes(Mask mask) { return uint32_t(_mm256_movemask_ps(mask)); }
+  static Vector choose(Mask mask, Vector yes, Vector no) {
+    return _mm256_blendv_ps(no, yes, mask);
+  }
+  // A NaN of x changes nothing: min gives its second operand then.
+  static Vector min_where(Mask mask, Vector x, Vector least) {
+    return _mm256_min_ps(_mm256_blendv_ps(least, x, mask), least);
+  }
+  static Vector min_where_not(Mask mask, Vector x, Vector least) {
+    return _mm256_min_ps(_mm256_blendv_ps(x, least, mask), least);
+  }
+  static Float least(Vector x) {
+    Float all[kLanes];
+    _mm256_storeu_ps(all, x);
+    Float result = all[0];
+    for (Float one : all) result = one < result ? one : result;
+    return result;
+  }
+  static Wrong none_wrong() { return set(0); }
+  static void check(Vector a, Vector b, Wrong* wrong) {
+    const Vector infinity = set(kInfinity);
+    *wrong = _mm256_or_ps(*wrong, _mm256_or_ps(_mm256_cmp_ps(a, infinity, _CMP_NLT_UQ),
+                                                 _mm256_cmp_ps(b, infinity, _CMP_NLT_UQ)));
+  }
+  static bool all_finite(Wrong wrong) { return _mm256_movemask_ps(wrong) == 0; }
+};
+
+struct F64 {
+  using Float = double;
+  using Vector = __m256d;
+  using Mask = __m256d;  // all bits of a lane, or none
+  using Wrong = __m256d;
+  static constexpr int kLanes = 4;
+  static constexpr Float kInfinity = kChordInfinity64;
+  static constexpr Float kMargin = kChordMargin64, kSlack = kChordSlack64;
+
+  static Vector set(Float x) { return _mm256_set1_pd(x); }
+  static Vector load(const Float* x, int64_t left) {
+    if (left >= kLanes) return _mm256_loadu_pd(x);
+    Float tail[kLanes] = {};
+    for (int64_t i = 0; i < left; ++i) tail[i] = x[i];
+    return _mm256_loadu_pd(tail);
+  }
+  static Vector abs(Vector x) { return _mm256_andnot_pd(set(Float(-0.0)), x); }
+  static Vector add(Vector a, Vector b) { return _mm256_add_pd(a, b); }
+  static Vector multiply(Vector a, Vector b) { return _mm256_mul_pd(a, b); }
+  static Vector divide(Vector a, Vector b) { return _mm256_div_pd(a, b); }
+  static Mask positive(Vector x) { return _mm256_cmp_pd(x, set(0), _CMP_GT_OQ); }
+  static Mask at_most(Vector a, Vector b) { return _mm256_cmp_pd(a, b, _CMP_LE_OQ); }
+  static Mask differ(Mask a, Mask b) { return _mm256_xor_pd(a, b); }
+  static Mask both(Mask a, Mask b) { return _mm256_and_pd(a, b); }
+  static uint32_t lanes(Mask mask) { return uint32_t(_mm256_movemask_pd(mask)); }
+  static Vector choose(Mask mask, Vector yes, Vector no) {
+    return _mm256_blendv_pd(no, yes, mask);
+  }
+  // A NaN of x changes nothing: min gives its second operand then.
+  static Vector min_where(Mask mask, Vector x, Vector least) {
+    return _mm256_min_pd(_mm256_blendv_pd(least, x, mask), least);
+  }
+  static Vector min_where_not(Mask mask, Vector x, Vector least) {
+    return _mm256_min_pd(_mm256_blendv_pd(x, least, mask), least);
+  }
+  static Float least(Vector x) {
+    Float all[kLanes];
+    _mm256_storeu_pd(all, x);
+    Float result = all[0];
+    for (Float one : all) result = one < result ? one : result;
+    return result;
+  }
+  static Wrong none_wrong() { return set(0); }
+  static void check(Vector a, Vector b, Wrong* wrong) {
+    const Vector infinity = set(kInfinity);
+    *wrong = _mm256_or_pd(*wrong, _mm256_or_pd(_mm256_cmp_pd(a, infinity, _CMP_NLT_UQ),
+                                                 _mm256_cmp_pd(b, infinity, _CMP_NLT_UQ)));
+  }
+  static bool all_finite(Wrong wrong) { return _mm256_movemask_pd(wrong) == 0; }
+};
+
+// The lanes that may hold a nearer switch than `best`, settled in order; z and u are at lane 0.
 template <class Float>
-inline void settle(uint32_t lanes, const Float* z, const Float* u, int64_t unit, ChordEnds& best) {
+inline void settle(uint32_t lanes, const Float* z, const Float* u, int64_t unit, ChordEnds* best) {
   for (; lanes != 0; lanes &= lanes - 1) {
     const uint32_t lane = _tzcnt_u32(lanes);
     const double distance = z[lane] > 0 ? z[lane] : -z[lane];
     const double speed = u[lane] > 0 ? u[lane] : -u[lane];
     const double t = distance / speed;
     if ((z[lane] > 0) == (u[lane] > 0)) {
-      if (t < best.lower) {
-        best.lower = t;
-        best.lower_unit = unit + lane;
+      if (t < best->lower) {
+        best->lower = t;
+        best->lower_unit = unit + lane;
       }
-    } else if (t < best.upper) {
-      best.upper = t;
-      best.upper_unit = unit + lane;
+    } else if (t < best->upper) {
+      best->upper = t;
+      best->upper_unit = unit + lane;
     }
   }
 }
 
-inline double farther(const ChordEnds& best) {
-  return best.lower > best.upper ? best.lower : best.upper;
-}
-
-inline __m256 reach_f32(const ChordEnds& best) {
-  return _mm256_set1_ps(float(farther(best)) * kChordMargin32 + kChordSlack32);
-}
-
-inline __m256d reach_f64(const ChordEnds& best) {
-  return _mm256_set1_pd(farther(best) * kChordMargin64 + kChordSlack64);
-}
-
-bool scan_f32(const float* z, const float* u, int64_t n, int64_t first_unit, ChordEnds* ends) {
-  ChordEnds best = *ends;
-  const __m256 slack = _mm256_set1_ps(kChordSlack32), zero = _mm256_setzero_ps();
-  const __m256 no_sign = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
-  const __m256 infinity = _mm256_castsi256_ps(_mm256_set1_epi32(0x7f800000));
-  __m256 reach = reach_f32(best), wrong = zero;
-  alignas(32) float z_tail[8] = {}, u_tail[8] = {};
-  for (int64_t i = 0; i < n; i += 8) {
-    const float *z_at = z + i, *u_at = u + i;
-    if (n - i < 8) {
-      for (int64_t k = 0; k < n - i; ++k) {
-        z_tail[k] = z_at[k];
-        u_tail[k] = u_at[k];
-      }
-      z_at = z_tail;
-      u_at = u_tail;
+// Units [0, n) of a chunk, numbered from `unit`; lanes that are NaN or infinite go to `wrong`.
+template <class X>
+inline void scan_chunk(const typename X::Float* z, const typename X::Float* u, int64_t n,
+                       int64_t unit, ChordEnds* best, typename X::Wrong* wrong) {
+  using Float = typename X::Float;
+  using Vector = typename X::Vector;
+  using Mask = typename X::Mask;
+  Float behind_least[kChordChunk / kChordBlock], ahead_least[kChordChunk / kChordBlock];
+  Float behind_nearest = X::kInfinity, ahead_nearest = X::kInfinity;
+  for (int64_t from = 0; from < n; from += kChordBlock) {
+    const int64_t to = n - from < kChordBlock ? n : from + kChordBlock;
+    Vector behind = X::set(X::kInfinity), ahead = behind;
+    for (int64_t i = from; i < to; i += X::kLanes) {
+      const Vector a = X::load(z + i, to - i), b = X::load(u + i, to - i);
+      const Vector distance = X::abs(a), speed = X::abs(b);
+      X::check(distance, speed, wrong);
+      const Vector t = X::divide(distance, speed);  // 0 / 0 where nothing moves and past n
+      const Mask is_ahead = X::differ(X::positive(a), X::positive(b));
+      behind = X::min_where_not(is_ahead, t, behind);
+      ahead = X::min_where(is_ahead, t, ahead);
     }
-    const __m256 distance = _mm256_and_ps(_mm256_loadu_ps(z_at), no_sign);
-    const __m256 speed = _mm256_and_ps(_mm256_loadu_ps(u_at), no_sign);
-    wrong = _mm256_or_ps(wrong, _mm256_or_ps(_mm256_cmp_ps(distance, infinity, _CMP_NLT_UQ),
-                                             _mm256_cmp_ps(speed, infinity, _CMP_NLT_UQ)));
-    const __m256 bound = _mm256_add_ps(_mm256_mul_ps(reach, speed), slack);
-    const __m256 nearer = _mm256_and_ps(_mm256_cmp_ps(speed, zero, _CMP_GT_OQ),
-                                        _mm256_cmp_ps(distance, bound, _CMP_LE_OQ));
-    const uint32_t lanes = uint32_t(_mm256_movemask_ps(nearer));
-    if (lanes == 0) continue;
-    settle(lanes, z_at, u_at, first_unit + i, best);
-    reach = reach_f32(best);
+    const Float b = X::least(behind), a = X::least(ahead);
+    behind_least[from / kChordBlock] = b;
+    ahead_least[from / kChordBlock] = a;
+    behind_nearest = b < behind_nearest ? b : behind_nearest;
+    ahead_nearest = a < ahead_nearest ? a : ahead_nearest;
+  }
+  // A side on which no unit of this chunk is nearer than the end so far is looked at no more
+  // (an infinite distance may be a finite one in float64).
+  const bool behind_open = !(behind_nearest < X::kInfinity) ||
+      behind_nearest <= best->lower * X::kMargin + X::kSlack;
+  const bool ahead_open = !(ahead_nearest < X::kInfinity) ||
+      ahead_nearest <= best->upper * X::kMargin + X::kSlack;
+  const Float behind_reach = behind_open ? behind_nearest * X::kMargin + X::kSlack : -1;
+  const Float ahead_reach = ahead_open ? ahead_nearest * X::kMargin + X::kSlack : -1;
+  const Vector slack = X::set(X::kSlack);
+  for (int64_t from = 0; from < n; from += kChordBlock) {
+    if (!(behind_least[from / kChordBlock] <= behind_reach ||
+          ahead_least[from / kChordBlock] <= ahead_reach)) {
+      continue;
+    }
+    const int64_t to = n - from < kChordBlock ? n : from + kChordBlock;
+    for (int64_t i = from; i < to; i += X::kLanes) {
+      const Vector a = X::load(z + i, to - i), b = X::load(u + i, to - i);
+      const Vector distance = X::abs(a), speed = X::abs(b);
+      const Mask is_ahead = X::differ(X::positive(a), X::positive(b));
+      const Vector reach = X::choose(is_ahead, X::set(ahead_reach), X::set(behind_reach));
+      const Vector bound = X::add(X::multiply(reach, speed), slack);
+      const uint32_t lanes = X::lanes(X::both(X::positive(speed), X::at_most(distance, bound)));
+      if (lanes != 0) settle(lanes, z + i, u + i, unit + i, best);
+    }
+  }
+}
+
+template <class X>
+bool scan(const typename X::Float* z, const typename X::Float* u, int64_t n, int64_t first_unit,
+          ChordEnds* ends) {
+  ChordEnds best = *ends;
+  typename X::Wrong wrong = X::none_wrong();
+  for (int64_t from = 0; from < n; from += kChordChunk) {
+    const int64_t left = n - from;
+    scan_chunk<X>(z + from, u + from, left < kChordChunk ? left : kChordChunk, first_unit + from,
+                  &best, &wrong);
   }
   *ends = best;
-  return _mm256_movemask_ps(wrong) == 0;
-}
-
-bool scan_f64(const double* z, const double* u, int64_t n, int64_t first_unit, ChordEnds* ends) {
-  ChordEnds best = *ends;
-  const __m256d slack = _mm256_set1_pd(kChordSlack64), zero = _mm256_setzero_pd();
-  const __m256d no_sign = _mm256_castsi256_pd(_mm256_set1_epi64x(0x7fffffffffffffff));
-  const __m256d infinity = _mm256_castsi256_pd(_mm256_set1_epi64x(0x7ff0000000000000));
-  __m256d reach = reach_f64(best), wrong = zero;
-  alignas(32) double z_tail[4] = {}, u_tail[4] = {};
-  for (int64_t i = 0; i < n; i += 4) {
-    const double *z_at = z + i, *u_at = u + i;
-    if (n - i < 4) {
-      for (int64_t k = 0; k < n - i; ++k) {
-        z_tail[k] = z_at[k];
-        u_tail[k] = u_at[k];
-      }
-      z_at = z_tail;
-      u_at = u_tail;
-    }
-    const __m256d distance = _mm256_and_pd(_mm256_loadu_pd(z_at), no_sign);
-    const __m256d speed = _mm256_and_pd(_mm256_loadu_pd(u_at), no_sign);
-    wrong = _mm256_or_pd(wrong, _mm256_or_pd(_mm256_cmp_pd(distance, infinity, _CMP_NLT_UQ),
-                                             _mm256_cmp_pd(speed, infinity, _CMP_NLT_UQ)));
-    const __m256d bound = _mm256_add_pd(_mm256_mul_pd(reach, speed), slack);
-    const __m256d nearer = _mm256_and_pd(_mm256_cmp_pd(speed, zero, _CMP_GT_OQ),
-                                         _mm256_cmp_pd(distance, bound, _CMP_LE_OQ));
-    const uint32_t lanes = uint32_t(_mm256_movemask_pd(nearer));
-    if (lanes == 0) continue;
-    settle(lanes, z_at, u_at, first_unit + i, best);
-    reach = reach_f64(best);
-  }
-  *ends = best;
-  return _mm256_movemask_pd(wrong) == 0;
+  return X::all_finite(wrong);
 }
 
 }  // namespace
 
 void fill_chords_avx2(ChordPrimitives& table) {
-  table.scan_f32 = scan_f32;
-  table.scan_f64 = scan_f64;
+  table.scan_f32 = scan<F32>;
+  table.scan_f64 = scan<F64>;
 }
 
 }  // namespace tfhash
