@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "codes.h"
+#include "kernels/hamming_knn.h"
 #include "kernels/pack.h"
 #include "kernels/unique.h"
 #include "parallel.h"
@@ -87,6 +88,29 @@ void bind_regions(py::module_& m) {
   m.def("region_ids", py_region_ids, py::arg("words").noconvert(), py::arg("n_bits"));
 }
 
+py::tuple py_hamming_knn(const Array<uint64_t>& database, const Array<uint64_t>& queries,
+                         int64_t n_bits, int64_t k) {
+  const CodesView codes = view(database, n_bits), asked = view(queries, n_bits);
+  expect(k >= 1 && k <= codes.n, "Expected k from 1 to the ", codes.n,
+         " codes of the database. Received: ", k, ".");
+  expect(n_bits <= INT32_MAX, "Expected codes of at most ", INT32_MAX, " bits. Received: ", n_bits,
+         ".");
+  Array<int32_t> distances({asked.n, k});
+  Array<int64_t> indices({asked.n, k});
+  int32_t* distance = distances.mutable_data();
+  int64_t* index = indices.mutable_data();
+  {
+    py::gil_scoped_release release;
+    hamming_knn(codes, asked, k, distance, index);
+  }
+  return py::make_tuple(distances, indices);
+}
+
+void bind_neighbors(py::module_& m) {
+  m.def("hamming_knn", py_hamming_knn, py::arg("database").noconvert(),
+        py::arg("queries").noconvert(), py::arg("n_bits"), py::arg("k"));
+}
+
 void bind_threads(py::module_& m) {
   m.def("set_num_threads", set_num_threads, py::arg("n"));
   m.def("get_num_threads", num_threads);
@@ -115,4 +139,5 @@ PYBIND11_MODULE(_native, m) {
   tfhash::bind_pack(m);
   tfhash::bind_geometry(m);
   tfhash::bind_regions(m);
+  tfhash::bind_neighbors(m);
 }

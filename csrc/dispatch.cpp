@@ -16,18 +16,22 @@ void load_primitives() {
   chosen = choose_isa();
   fill_chords_scalar(table.chords);
   fill_pack_scalar(table.pack);
+  fill_hamming_scalar(table.hamming);
 #if TFHASH_X86
   if (chosen == Isa::kAvx2 || chosen == Isa::kAvx512) {
     fill_chords_avx2(table.chords);
     fill_pack_avx2(table.pack);
+    fill_hamming_avx2(table.hamming);
   }
   if (chosen == Isa::kAvx512) {
     fill_chords_avx512(table.chords);
     fill_pack_avx512(table.pack);
+    fill_hamming_avx512(table.hamming);
   }
 #elif TFHASH_NEON
   if (chosen == Isa::kNeon) {
     fill_pack_neon(table.pack);
+    fill_hamming_neon(table.hamming);
   }
 #endif
 }

@@ -8,6 +8,7 @@
 
 #include "cpu.h"
 #include "primitives/chords.h"
+#include "primitives/hamming.h"
 #include "primitives/pack.h"
 
 namespace tfhash {
@@ -15,6 +16,7 @@ namespace tfhash {
 struct Primitives {
   ChordPrimitives chords;
   PackPrimitives pack;
+  HammingPrimitives hamming;
 };
 
 // The table of the ISA chosen when the module was loaded.

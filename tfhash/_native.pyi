@@ -24,3 +24,6 @@ def reduce_chords(
     lower_unit: NDArray[np.int64],
     upper_unit: NDArray[np.int64],
 ) -> int: ...
+def hamming_knn(
+    database: Words, queries: Words, n_bits: int, k: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...

@@ -7,6 +7,7 @@ wrong flags and data end with status 2, a full disk and the like with 1, Ctrl-C 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -102,6 +103,8 @@ def _quiet_native_stderr() -> Iterator[None]:
 def _load_keras() -> None:
     with _quiet_native_stderr():
         import keras  # noqa: F401
+    # Its advice on retracing is for one model called again and again; we call many models once.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def _define_places(values: flags.FlagValues, home: Path, name: str) -> None:
@@ -192,18 +195,20 @@ def _options(values: flags.FlagValues, path: str) -> dict[str, object]:
 
 
 def _layer_width_train(values: flags.FlagValues) -> None:
-    _load_keras()
     from tfhash.experiments import Options, layer_width
 
-    layer_width.train(Options(**_options(values, values.save_path)))  # type: ignore[arg-type]
+    options = Options(**_options(values, values.save_path))  # type: ignore[arg-type]
+    _load_keras()
+    layer_width.train(options)
 
 
 def _layer_width_encoding_properties(values: flags.FlagValues) -> None:
-    _load_keras()
     from tfhash.experiments import Options, layer_width
 
-    options = {**_options(values, values.load_path), "metrics": tuple(values.metrics)}
-    layer_width.encoding_properties(Options(**options))  # type: ignore[arg-type]
+    given = {**_options(values, values.load_path), "metrics": tuple(values.metrics)}
+    options = Options(**given)  # type: ignore[arg-type]
+    _load_keras()
+    layer_width.encoding_properties(options)
 
 
 def _draw_figures(values: flags.FlagValues) -> None:

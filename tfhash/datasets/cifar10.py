@@ -81,18 +81,19 @@ def _read_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
         batch = {k.decode() if isinstance(k, bytes) else k: v for k, v in batch.items()}
     if not isinstance(batch, dict) or not {"data", "labels"} <= batch.keys():
         raise DatasetError(f"{expected} Received: no dictionary with data and labels.")
-    data, labels = _plain(batch["data"]), np.asarray(_plain(batch["labels"]))
-    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape != (PER_FILE, 3072):
-        what = f"{data.dtype} {list(data.shape)}" if isinstance(data, np.ndarray) else type(data)
-        raise DatasetError(
-            f"{expected} Its data should be uint8 [{PER_FILE}, 3072]. Received: {what}."
-        )
-    if labels.shape != (PER_FILE,) or labels.dtype.kind not in "iu":
-        raise DatasetError(
-            f"{expected} Its labels should be {PER_FILE} whole numbers. "
-            f"Received: {labels.dtype} {list(labels.shape)}."
-        )
+    data, labels = _plain(batch["data"]), _plain(batch["labels"])
+    if isinstance(labels, list) and all(isinstance(label, int) for label in labels):
+        labels = np.array(labels)
+    _check(f"{expected} Its data", data, np.uint8, (PER_FILE, 3072))
+    _check(f"{expected} Its labels", labels, np.integer, (PER_FILE,))
     return data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels
+
+
+def _check(what: str, array: Any, dtype: Any, shape: tuple[int, ...]) -> None:
+    is_array = isinstance(array, np.ndarray)
+    if not is_array or not np.issubdtype(array.dtype, dtype) or array.shape != shape:
+        got = f"{array.dtype} {list(array.shape)}" if is_array else type(array).__name__
+        raise DatasetError(f"{what} should be {dtype.__name__} {list(shape)}. Received: {got}.")
 
 
 class _Refused(pickle.UnpicklingError):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tfhash import figures, results, training
 from tfhash.errors import InputError
-from tfhash.figures import FigureKind
+from tfhash.figures import Caption, FigureKind
 from tfhash.files import write_text
 
 TITLES = {"digits": "Digits", "mnist": "MNIST", "cifar10": "CIFAR-10"}
@@ -53,10 +53,16 @@ def draw(path: Path, figures_path: Path, datasets: Collection[str] | None = None
             deviations.append(_draw_one(kind, name, group, figures_path))
             print(f"Drew {figures_path / name}.png (and .svg, and the table behind it, .csv)")
             n_drawn += 1
+            drawn = set(zip(group["metric"], group["split"], strict=True))
+            left_out += [
+                f"of {name}: {metric} ({split}) is not measured"
+                for metric, split in kind.curves
+                if (metric, split) not in drawn
+            ]
     for reason in left_out:
         print(f"Left out {reason}")
     _report(pd.concat(deviations) if deviations else pd.DataFrame(), figures_path)
-    print(f"{n_drawn} figures are in {figures_path}", flush=True)
+    print(f"{n_drawn} figure{' is' if n_drawn == 1 else 's are'} in {figures_path}", flush=True)
 
 
 def _rows_of(kind: FigureKind, table: pd.DataFrame) -> pd.DataFrame:
@@ -64,6 +70,9 @@ def _rows_of(kind: FigureKind, table: pd.DataFrame) -> pd.DataFrame:
     wanted = pd.MultiIndex.from_frame(table[["metric", "split"]]).isin(list(kind.curves))
     encoded = (table["stage"] == "encoding") & (table["experiment"] == kind.experiment)
     rows = table[encoded & wanted]
+    # The network's own accuracy comes with every measurement and makes no figure by itself.
+    if set(rows["metric"]) <= {"accuracy"}:
+        return rows.iloc[:0]
     return rows if kind.x_name == "epoch" else results.last_epoch(rows)
 
 
@@ -93,14 +102,8 @@ def _draw_one(kind: FigureKind, name: str, rows: pd.DataFrame, folder: Path) -> 
     paper = paper[(paper["figure"] == kind.paper) & (paper["dataset"] == run["dataset"])]
     if recipe is None or run["depth"] != recipe.depth:
         paper = paper.iloc[:0]
-    layers = f"{run['depth']} hidden layer{'s' if run['depth'] > 1 else ''}"
-    subtitle = f"{layers}, {run['epochs']:,} epochs, {_range(ours['n'])} repeats"
-    if recipe is not None and len(paper):
-        subtitle += f" (paper: {recipe.epochs:,} epochs, {recipe.repeats} repeats)"
-    title = TITLES.get(run["dataset"], run["dataset"])
-    if run["protocol"] != "paper":
-        title += f", {run['protocol']} protocol"
-    figures.save(kind.draw(ours, paper, title, subtitle), folder / name)
+    caption = _caption(run, ours, recipe)
+    figures.save(kind.draw(ours, paper, caption), folder / name)
     theirs = paper.rename(columns={"y": "paper", "uncertainty": "paper_uncertainty"})
     theirs = theirs.drop(columns=["figure", "reading"])
     behind = ours.merge(theirs, how="left").round(6)
@@ -110,9 +113,17 @@ def _draw_one(kind: FigureKind, name: str, rows: pd.DataFrame, folder: Path) -> 
     return deviations
 
 
-def _range(counts: pd.Series) -> str:
-    low, high = counts.min(), counts.max()
-    return str(low) if low == high else f"{low} to {high}"
+def _caption(run: pd.Series, ours: pd.DataFrame, recipe: training.Protocol | None) -> Caption:
+    low, high = ours["n"].min(), ours["n"].max()
+    repeats = str(low) if low == high else f"{low} to {high}"
+    spread = f", mean ± sd of {repeats} repeats" if high > 1 else ", 1 repeat"
+    return Caption(
+        title=TITLES.get(run["dataset"], run["dataset"]),
+        subtitle=f"{run['depth']} hidden layer{'s' if run['depth'] > 1 else ''}, "
+        f"{run['protocol']} protocol",
+        ours=f"tfhash: {run['epochs']:,} epochs{spread}",
+        paper=f"paper: {recipe.epochs:,} epochs, {recipe.repeats} repeats" if recipe else "",
+    )
 
 
 def _report(deviations: pd.DataFrame, folder: Path) -> None:

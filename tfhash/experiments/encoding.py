@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfhash import results
-from tfhash.codes import Codes
 from tfhash.datasets import Dataset
 from tfhash.errors import InputError
 from tfhash.files import write_json
@@ -118,37 +117,24 @@ def properties(
     dict
         The chosen ones of `PROPERTIES`, and the network's own accuracies: all shares, 0 to 1.
     """
-    from tfhash import metrics as measures
     from tfhash.encoder import Encoder
+    from tfhash.metrics import encoding_properties
 
     encoder = Encoder(model)
-    train = encoder.encode(data.x_train, batch_size=batch_size)
-    test = encoder.encode(data.x_test, batch_size=batch_size)
-
-    def clustered(codes: Codes, y: np.ndarray) -> float:
-        kmeans = measures.CodeKMeans(n_clusters=data.n_classes, random_state=seed)
-        return measures.clustering_accuracy(y, kmeans.fit(codes).labels_)
-
-    def knn() -> float:
-        classifier = measures.HammingKNeighborsClassifier(n_neighbors=9)
-        return classifier.fit(train, data.y_train).score(test, data.y_test)
-
-    def logistic() -> float:
-        classifier = measures.CodeLogisticRegression()
-        return classifier.fit(train, data.y_train).score(test, data.y_test)
-
-    ways: dict[str, Callable[[], float]] = {
-        "train_redundancy_ratio": lambda: measures.redundancy_ratio(train),
-        "test_redundancy_ratio": lambda: measures.redundancy_ratio(test),
-        "train_kmeans_accuracy": lambda: clustered(train, data.y_train),
-        "test_kmeans_accuracy": lambda: clustered(test, data.y_test),
-        "knn_accuracy": knn,
-        "logistic_accuracy": logistic,
-        "train_accuracy": lambda: _accuracy(model, data.x_train, data.y_train, batch_size),
-        "test_accuracy": lambda: _accuracy(model, data.x_test, data.y_test, batch_size),
+    measured = encoding_properties(
+        encoder.encode(data.x_train, batch_size=batch_size),
+        data.y_train,
+        encoder.encode(data.x_test, batch_size=batch_size),
+        data.y_test,
+        families=metrics,
+        random_state=seed,
+    )
+    values = {name: value for name, value in asdict(measured).items() if value is not None}
+    return {
+        **values,
+        "train_accuracy": _accuracy(model, data.x_train, data.y_train, batch_size),
+        "test_accuracy": _accuracy(model, data.x_test, data.y_test, batch_size),
     }
-    wanted = [name for metric in metrics for name in PROPERTIES[metric]]
-    return {name: float(ways[name]()) for name in (*wanted, *ACCURACIES)}
 
 
 def _accuracy(model: keras.Model, x: np.ndarray, y: np.ndarray, batch_size: int) -> float:

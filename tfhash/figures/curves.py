@@ -40,8 +40,10 @@ def draw_paper(axes: Axes, curve: pd.DataFrame, colour: str) -> None:
     axes.plot(curve["x"], curve["y"], color=colour, linewidth=1.2, linestyle=(0, (4, 2)), alpha=0.8)
 
 
-def draw_legend(axes: Axes, entries: dict[str, tuple[str, str]], ours: str, paper: bool) -> None:
-    """A legend below the panel: colours say what is measured, the line's style says by whom.
+def draw_legends(
+    axes: Axes, entries: dict[str, tuple[str, str]], ours: str, paper: str | None
+) -> None:
+    """Colours, below the panel, say what is measured; line styles, in it, by whom.
 
     Parameters
     ----------
@@ -49,18 +51,15 @@ def draw_legend(axes: Axes, entries: dict[str, tuple[str, str]], ours: str, pape
         Where to draw.
     entries
         Colour and marker by name.
-    ours
-        Name for the solid lines.
-    paper
-        Whether there are dashed lines.
+    ours, paper
+        Names of the solid lines and, where there are any, the dashed ones.
     """
-    handles = [
+    measures = [
         Line2D([], [], color=colour, marker=marker, markersize=3.2, linewidth=1.4, label=name)
         for name, (colour, marker) in entries.items()
     ]
-    handles.append(Line2D([], [], color=GREY, linewidth=1.4, label=ours))
-    if paper:
-        handles.append(
-            Line2D([], [], color=GREY, linewidth=1.2, linestyle=(0, (4, 2)), label="paper")
-        )
-    axes.figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    axes.figure.legend(handles=measures, loc="outside lower center", ncols=2)
+    lines = [Line2D([], [], color=GREY, linewidth=1.4, label=ours)]
+    if paper is not None:
+        lines.append(Line2D([], [], color=GREY, linewidth=1.2, linestyle=(0, (4, 2)), label=paper))
+    axes.legend(handles=lines, loc="best")

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tfhash.figures import curves, style
+from tfhash.figures.style import Caption
 
 # (metric, split): name in the legend, colour, marker.
 Entries = dict[tuple[str, str], tuple[str, str, str]]
@@ -22,34 +23,31 @@ ACCURACY: Entries = {
 }
 
 
-def figure_2a(ours: pd.DataFrame, paper: pd.DataFrame, title: str, subtitle: str) -> Figure:
+def figure_2a(ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption) -> Figure:
     """Redundancy ratio of the training and the test set against layer width."""
-    return _draw(REDUNDANCY, ours, paper, title, subtitle, "redundancy ratio")
+    return _draw(REDUNDANCY, ours, paper, caption, "redundancy ratio")
 
 
-def figure_2b(ours: pd.DataFrame, paper: pd.DataFrame, title: str, subtitle: str) -> Figure:
+def figure_2b(ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption) -> Figure:
     """Accuracy of K-Means, K-NN and logistic regression on the codes against layer width."""
-    return _draw(ACCURACY, ours, paper, title, subtitle, "accuracy")
+    figure = _draw(ACCURACY, ours, paper, caption, "accuracy")
+    figure.axes[0].set_ylim(0, 1.02)
+    return figure
 
 
 def _draw(
-    entries: Entries,
-    ours: pd.DataFrame,
-    paper: pd.DataFrame,
-    title: str,
-    subtitle: str,
-    y_label: str,
+    entries: Entries, ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption, y_label: str
 ) -> Figure:
     with matplotlib.rc_context(style.STYLE):
-        figure, axes = style.new_axes(title, subtitle, "units per hidden layer", y_label)
+        figure, axes = style.new_axes(caption, "units per hidden layer", y_label)
         legend = {}
         for (metric, split), (name, colour, marker) in entries.items():
             theirs = paper[(paper["metric"] == metric) & (paper["split"] == split)]
             mine = ours[(ours["metric"] == metric) & (ours["split"] == split)]
             if len(mine):
-                # Below our own: where both agree, ours is seen and theirs looks out at the edges.
+                # Theirs below ours: where both agree, it looks out between the markers.
                 curves.draw_paper(axes, theirs, colour)
                 curves.draw_ours(axes, mine, colour, marker)
                 legend[name] = (colour, marker)
-        curves.draw_legend(axes, legend, "tfhash: mean ± 1 sd", len(paper) > 0)
+        curves.draw_legends(axes, legend, caption.ours, caption.paper if len(paper) else None)
         return figure

@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tfhash.figures import layer_width
+from tfhash.figures.style import Caption
 
-Draw = Callable[[pd.DataFrame, pd.DataFrame, str, str], Figure]
+Draw = Callable[[pd.DataFrame, pd.DataFrame, Caption], Figure]
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,7 @@ class FigureKind:
     curves : tuple of (metric, split)
         What is drawn where there are results of it.
     draw : callable
-        From our curves (`results.curves`), the paper's (maybe empty), the dataset's title and a
-        line on how the networks were trained to a figure.
+        From our curves (`results.curves`), the paper's (maybe empty) and the words to a figure.
     """
 
     name: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,23 +37,40 @@ STYLE: dict[str, Any] = {
 }
 
 
-def new_axes(title: str, subtitle: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
-    """A figure of one panel, with y from 0 to 1 read as percent."""
-    figure = Figure(figsize=(4.6, 3.5), layout="constrained")
+@dataclass(frozen=True)
+class Caption:
+    """The words on a figure.
+
+    Attributes
+    ----------
+    title, subtitle : str
+        What was trained on, and how it was trained.
+    ours, paper : str
+        Names of our curves and the paper's.
+    """
+
+    title: str
+    subtitle: str
+    ours: str
+    paper: str
+
+
+def new_axes(caption: Caption, x_label: str, y_label: str) -> tuple[Figure, Axes]:
+    """A figure of one panel, with y read as percent."""
+    figure = Figure(figsize=(4.8, 3.8), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_title(title, fontweight="bold", pad=18)
+    axes.set_title(caption.title, fontweight="bold", pad=18)
     axes.annotate(
-        subtitle,
+        caption.subtitle,
         (0, 1),
         (0, 6),
         xycoords="axes fraction",
         textcoords="offset points",
         color=GREY,
         fontsize=8,
-    )
+    ).set_in_layout(False)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
-    axes.set_ylim(-0.02, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     return figure, axes
 

@@ -381,20 +381,33 @@ def _prelu(tracer: _Tracer, layer: Any, x: Any, name: str) -> Any:
 
 
 def _convolution(tracer: _Tracer, layer: Any, x: Any, name: str) -> Any:
-    """A convolution, by the layer's own method: Keras cannot trace those with groups."""
+    """A convolution, by the layer's own method, group by group.
+
+    Keras cannot trace a convolution in groups, and its TensorFlow backend compiles one anew at
+    every call.
+    """
     convolved = keras.KerasTensor(layer.compute_output_shape(x.shape), x.dtype)
-    kernel = backend.tensor(layer.kernel, tracer.dtype)
+    axis = 1 if layer.data_format == "channels_first" else -1
+    kernels = keras.ops.split(backend.tensor(layer.kernel, tracer.dtype), layer.groups, axis=-1)
     shape = [1] * len(convolved.shape)
-    shape[1 if layer.data_format == "channels_first" else -1] = layer.filters
+    shape[axis] = layer.filters
     bias = np.zeros(1) if layer.bias is None else _float64(layer.bias).reshape(shape)
     bias = backend.tensor(bias, tracer.dtype)
+
+    def convolve(tensors: Sequence[Any]) -> tuple[Any, ...]:
+        if layer.groups == 1:
+            return (layer.convolution_op(tensors[0], kernels[0]),)
+        parts = keras.ops.split(tensors[0], layer.groups, axis=axis)
+        made = [layer.convolution_op(*pair) for pair in zip(parts, kernels, strict=True)]
+        return (keras.ops.concatenate(made, axis=axis),)
+
     tracer.note(
         Affine(
             name,
             (tracer.number(x),),
             (tracer.new(convolved),),
-            lambda tensors: (layer.convolution_op(tensors[0], kernel) + bias,),
-            lambda tensors: (layer.convolution_op(tensors[0], kernel),),
+            lambda tensors: (convolve(tensors)[0] + bias,),
+            convolve,
         )
     )
     if layer.activation is None:

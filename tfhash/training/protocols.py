@@ -66,7 +66,7 @@ _MNIST_WIDTHS = (
 )
 
 _PAPER = (
-    Protocol("paper", "digits", 1, (3, 5, 7, 10, 15, 20, 30, 40, 60, 80), 3, 60, 32, 0.001),
+    Protocol("paper", "digits", 1, (3, 5, 7, 10, 15, 20, 30, 40, 60, 80), 3, 40, 32, 0.003),
     Protocol("paper", "mnist", 1, _MNIST_WIDTHS, 5, 2000, 128, 0.001),
     # The scripts count the units of all 5 layers, 50 to 1000; width is per layer everywhere here.
     Protocol("paper", "cifar10", 5, tuple(range(10, 201, 10)), 10, 200, 64, 0.01, 0.1, 20),

@@ -1,0 +1,228 @@
+#include "kernels/hamming_knn.h"
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "aligned.h"
+#include "kernels/query_groups.h"
+#include "parallel.h"
+#include "primitives.h"
+#include "topk.h"
+
+namespace tfhash {
+namespace {
+
+// Work is counted in bits of a query met with a plane of 512 codes: about a cycle each.
+constexpr int64_t kTaskWork = int64_t(1) << 27;    // tens of milliseconds
+constexpr int64_t kThreadWork = int64_t(1) << 17;  // below it a second thread does not pay
+constexpr int64_t kRangeQueries = 512;             // turning a block costs as much as some 20
+constexpr int64_t kTasksPerThread = 4;
+constexpr int64_t kBatchBytes = int64_t(1) << 27;  // of lists and keys at a time
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// What a thread needs for a block.
+struct Workspace {
+  Workspace(const PlaneLayout& layout, int64_t n_sums)
+      : planes((layout.zero_plane() + 1) * kLaneWords),
+        complement(layout.levels * kLaneWords),
+        sums(n_sums * layout.levels * kLaneWords),
+        nearness((layout.levels + 1) * kLaneWords),
+        mask(kLaneWords),
+        valid(kLaneWords) {}
+
+  AlignedWords planes, complement, sums, nearness, mask, valid;
+};
+
+// The search for the neighbours of one batch of queries.
+class Search {
+ public:
+  Search(const PlaneLayout& layout, const CodesView& database, const CodesView& queries,
+         const uint64_t* reference, int64_t k)
+      : layout_(layout),
+        database_(database),
+        queries_(queries),
+        reference_(reference),
+        k_(k),
+        key_(database.n),
+        every_plane_(64 * layout.chunk_words),
+        team_(1 + queries.n * n_blocks() * width() / kThreadWork),
+        groups_(layout, queries.n) {
+    std::iota(every_plane_.begin(), every_plane_.end(), uint16_t(0));
+    divide();
+    team_.run(groups_.n_groups(),
+              [this](int64_t group, int) { groups_.set(group, queries_, reference_); });
+  }
+
+  void run() {
+    // Rounds, so that a task stays short and every list of neighbours has one thread at a time.
+    const int64_t work = range_groups_ * layout_.group * width();
+    const int64_t step = std::max<int64_t>(1, kTaskWork / work);
+    for (int64_t done = 0; done < split_blocks_; done += step) {
+      team_.run(n_ranges_ * n_splits_, [&](int64_t task, int worker) {
+        const int64_t split = task / n_ranges_, range = task % n_ranges_;
+        const int64_t first = split * split_blocks_ + done;
+        const int64_t stop = std::min(first + step, (split + 1) * split_blocks_);
+        for (int64_t block = first; block < std::min(stop, n_blocks()); ++block) {
+          scan(block, split, range, workspaces_[worker]);
+        }
+      });
+    }
+  }
+
+  void write(int32_t* distances, int64_t* indices) {
+    const int64_t rows = std::max<int64_t>(1, (int64_t(1) << 16) / keys_per_query_);
+    team_.run(ceil_div(queries_.n, rows), [&](int64_t block, int) {
+      for (int64_t q = block * rows; q < std::min(queries_.n, (block + 1) * rows); ++q) {
+        uint64_t* keys = keys_.data() + q * keys_per_query_;
+        if (k_ < keys_per_query_) std::nth_element(keys, keys + k_ - 1, keys + keys_per_query_);
+        std::sort(keys, keys + k_);
+        for (int64_t i = 0; i < k_; ++i) {
+          distances[q * k_ + i] = int32_t(key_.distance(keys[i]));
+          indices[q * k_ + i] = key_.index(keys[i]);
+        }
+      }
+    });
+  }
+
+ private:
+  int64_t width() const { return std::max<int64_t>(1, 64 * layout_.n_words); }
+  int64_t n_blocks() const { return ceil_div(database_.n, kLanes); }
+
+  // Tasks are a range of queries and a split of the database: splits only where there are not
+  // enough ranges, because each starts its own list of neighbours.
+  void divide() {
+    const int64_t wanted = team_.size() == 1 ? 1 : kTasksPerThread * team_.size();
+    const int64_t range = std::min(kRangeQueries, kTaskWork / width());
+    range_groups_ = std::max<int64_t>(1, range / layout_.group);
+    n_ranges_ = ceil_div(groups_.n_groups(), range_groups_);
+    split_blocks_ = ceil_div(n_blocks(), std::min(n_blocks(), ceil_div(wanted, n_ranges_)));
+    n_splits_ = ceil_div(n_blocks(), split_blocks_);
+
+    for (int64_t split = 0; split < n_splits_; ++split) keys_per_query_ += capacity(split);
+    keys_.resize(queries_.n * keys_per_query_);
+    for (int64_t q = 0; q < queries_.n; ++q) {
+      uint64_t* keys = keys_.data() + q * keys_per_query_;
+      for (int64_t split = 0; split < n_splits_; ++split) {
+        nearest_.emplace_back(keys, capacity(split));
+        keys += capacity(split);
+      }
+    }
+    // Sums over several chunks wait for all of them; otherwise a group's are used at once.
+    const int64_t groups = layout_.n_chunks > 1 ? range_groups_ : 1;
+    for (int worker = 0; worker < team_.size(); ++worker) {
+      workspaces_.emplace_back(layout_, groups * layout_.group);
+    }
+  }
+
+  int64_t capacity(int64_t split) const {
+    const int64_t first = split * split_blocks_ * kLanes;
+    return std::min(k_, std::min(database_.n, first + split_blocks_ * kLanes) - first);
+  }
+
+  // Meets one block of codes with one range of queries.
+  void scan(int64_t block, int64_t split, int64_t range, Workspace& at) {
+    const HammingPrimitives& hamming = primitives().hamming;
+    const int64_t first_row = block * kLanes;
+    const int64_t n_rows = std::min(kLanes, database_.n - first_row);
+    for (int64_t w = 0; w < kLaneWords; ++w) {
+      const int64_t lanes = std::min<int64_t>(64, std::max<int64_t>(0, n_rows - 64 * w));
+      at.valid.data()[w] = lanes == 64 ? ~uint64_t(0) : (uint64_t(1) << lanes) - 1;
+    }
+    const int64_t first_group = range * range_groups_;
+    const int64_t last_group = std::min(groups_.n_groups(), first_group + range_groups_);
+    const int64_t sums_words = layout_.group * layout_.levels * kLaneWords;
+    for (int64_t chunk = 0; chunk < layout_.n_chunks; ++chunk) {
+      const int64_t word = chunk * layout_.chunk_words, n_words = layout_.words_of(chunk);
+      const bool first = chunk == 0, last = chunk == layout_.n_chunks - 1;
+      hamming.planes(database_.row(first_row) + word, database_.n_words, n_rows, n_words,
+                     reference_ + word, at.planes.data());
+      const uint16_t sizes[2] = {0, uint16_t(64 * n_words)};
+      hamming.count(at.planes.data(), {sizes, every_plane_.data()}, 1, layout_.levels, first,
+                    at.complement.data());
+      if (last) {
+        for (int64_t w = 0; w < layout_.levels * kLaneWords; ++w) {
+          at.complement.data()[w] = ~at.complement.data()[w];
+        }
+      }
+      for (int64_t group = first_group; group < last_group; ++group) {
+        const int64_t slot = layout_.n_chunks > 1 ? group - first_group : 0;
+        uint64_t* sums = at.sums.data() + slot * sums_words;
+        hamming.count(at.planes.data(), groups_.classes(group, chunk), layout_.group,
+                      layout_.levels, first, sums);
+        if (!last) continue;
+        const int64_t q = group * layout_.group;
+        for (int64_t i = 0; i < std::min<int64_t>(layout_.group, queries_.n - q); ++i) {
+          offer(q + i, sums + i * layout_.levels * kLaneWords, first_row, split, at);
+        }
+      }
+    }
+  }
+
+  // Pushes the codes of a block that may be among the nearest of query q.
+  //
+  // With c of a code's bits among the |q| bits of the query, d = |code| + |q| - 2 c. Nearness is
+  // 2 c + (all - |code|) = all + |q| - d, where all is a number of ones only.
+  void offer(int64_t q, const uint64_t* sums, int64_t first_row, int64_t split, Workspace& at) {
+    TopK& nearest = nearest_[q * n_splits_ + split];
+    const int64_t most = (int64_t(1) << layout_.levels) - 1 + groups_.weight(q);
+    // Codes come in order of their index, so a later one as far as the last one kept is no nearer.
+    const int64_t limit =
+        nearest.full() ? key_.distance(nearest.top()) - 1 : 64 * layout_.n_words;
+    uint64_t* mask = at.mask.data();
+    const uint64_t* nearness = at.nearness.data();
+    const HammingPrimitives& hamming = primitives().hamming;
+    const int64_t lanes =
+        hamming.within(sums, at.complement.data(), layout_.levels, uint64_t(most - limit),
+                       at.valid.data(), mask, at.nearness.data());
+    if (lanes == 0) return;
+    if (lanes > nearest.capacity()) {
+      hamming.keep_nearest(nearness, layout_.levels + 1, nearest.capacity(), mask);
+    }
+    for (int64_t w = 0; w < kLaneWords; ++w) {
+      for (uint64_t left = mask[w]; left != 0; left &= left - 1) {
+        const int lane = lowest_bit(left);
+        int64_t near = 0;
+        for (int l = 0; l <= layout_.levels; ++l) {
+          near |= int64_t(nearness[l * kLaneWords + w] >> lane & 1) << l;
+        }
+        nearest.push(key_.key(most - near, first_row + 64 * w + lane));
+      }
+    }
+  }
+
+  const PlaneLayout layout_;
+  const CodesView database_, queries_;
+  const uint64_t* reference_;
+  const int64_t k_;
+  const NeighborKey key_;
+  std::vector<uint16_t> every_plane_;
+  ThreadTeam team_;
+  QueryGroups groups_;
+  int64_t range_groups_ = 0, n_ranges_ = 0, split_blocks_ = 0, n_splits_ = 0;
+  int64_t keys_per_query_ = 0;
+  std::vector<uint64_t> keys_;  // [query][split][capacity]
+  std::vector<TopK> nearest_;   // [query][split]
+  std::vector<Workspace> workspaces_;
+};
+
+}  // namespace
+
+void hamming_knn(const CodesView& database, const CodesView& queries, int64_t k,
+                 int32_t* distances, int64_t* indices) {
+  const PlaneLayout layout(database.n_words);
+  const std::vector<uint64_t> reference = common_bits(queries, layout);
+  const int64_t keys = std::min(database.n, k * kTasksPerThread * num_threads());
+  const int64_t bytes = layout.group_bytes() / layout.group + 8 * keys;
+  const int64_t batch = std::max<int64_t>(1, kBatchBytes / bytes / layout.group) * layout.group;
+  for (int64_t q = 0; q < queries.n; q += batch) {
+    const CodesView part{queries.row(q), std::min(batch, queries.n - q), queries.n_words,
+                         queries.n_bits};
+    Search search(layout, database, part, reference.data(), k);
+    search.run();
+    search.write(distances + q * k, indices + q * k);
+  }
+}
+
+}  // namespace tfhash

@@ -1,0 +1,126 @@
+"""Figures: drawn from the tables alone, the paper's curves beside ours."""
+
+import warnings
+import xml.etree.ElementTree as ET
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.test_results import PROPERTIES, make_run
+from tfhash import figures, results
+from tfhash.errors import InputError
+from tfhash.experiments import drawing
+
+WIDTHS = (3, 30, 60, 100)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    root = tmp_path / "runs"
+    for width in WIDTHS:
+        for repeat in (1, 2):
+            make_run(root, width=width, repeat=repeat, shift=0.01 * repeat)
+    return root
+
+
+def dashed(line):
+    return line.get_linestyle() == "--"
+
+
+@pytest.mark.parametrize("kind", figures.FIGURES, ids=lambda kind: kind.name)
+def test_what_is_drawn(runs, kind):
+    table = results.last_epoch(results.load(runs, history=False))
+    ours = results.curves(results.summary(table), "width")
+    paper = results.paper_curves()
+    paper = paper[(paper["figure"] == kind.paper) & (paper["dataset"] == "mnist")]
+    caption = figures.Caption("MNIST", "1 hidden layer", "ours", "theirs")
+    (axes,) = kind.draw(ours, paper, caption).axes
+    mine = [line for line in axes.get_lines() if not dashed(line)]
+    theirs = [line for line in axes.get_lines() if dashed(line) and len(line.get_xdata())]
+    drawn = {round(float(line.get_ydata()[0]), 6) for line in mine}
+    expected = {
+        round(PROPERTIES[name] + 0.015, 6)
+        for (metric, split) in kind.curves
+        for name in (f"{split}_{metric}", metric)
+        if name in PROPERTIES
+    }
+    assert drawn == expected
+    assert all(line.get_xdata().tolist() == list(WIDTHS) for line in mine)
+    assert len(axes.collections) == len(mine)  # a band each
+    with_paper = set(zip(paper["metric"], paper["split"], strict=True)) & set(kind.curves)
+    assert len(theirs) == len(with_paper)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["ours", "theirs"]
+    colours = [line.get_color() for line in mine]
+    assert len(set(colours)) == len(colours)
+
+
+def test_one_repeat_and_no_paper(tmp_path):
+    make_run(tmp_path, dataset="digits", width=5)
+    make_run(tmp_path, dataset="digits", width=10)
+    table = results.last_epoch(results.load(tmp_path, history=False))
+    ours = results.curves(results.summary(table), "width")
+    caption = figures.Caption("Digits", "", "ours", "")
+    (axes,) = figures.FIGURES[0].draw(ours, results.paper_curves().iloc[:0], caption).axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["ours"]
+
+
+def test_draw_writes_figures_and_their_tables(runs, tmp_path, capsys):
+    out = tmp_path / "figures"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a layout that does not fit is only a warning
+        drawing.draw(runs, out)
+    text = capsys.readouterr().out
+    names = ["figure_2a_mnist", "figure_2b_mnist"]
+    assert sorted(p.name for p in out.iterdir()) == sorted(
+        ["deviations.csv", *(f"{name}{end}" for name in names for end in (".png", ".svg", ".csv"))]
+    )
+    for name in names:
+        image = matplotlib.image.imread(out / f"{name}.png")
+        assert image.shape[1] > 800 and len(np.unique(image.reshape(-1, 4), axis=0)) > 100
+        assert ET.parse(out / f"{name}.svg").getroot().tag.endswith("svg")
+    table = pd.read_csv(out / "figure_2a_mnist.csv")
+    row = table[(table["split"] == "train") & (table["x"] == 30)].iloc[0]
+    assert row["mean"] == pytest.approx(0.515) and row["n"] == 2
+    assert row["std"] == pytest.approx(0.01 / np.sqrt(2), abs=1e-6)
+    paper = results.paper_curves().query("figure == 'fig2a' and split == 'train' and x == 30")
+    assert row["paper"] == pytest.approx(paper.query("dataset == 'mnist'")["y"].item(), abs=1e-6)
+    deviations = pd.read_csv(out / "deviations.csv")
+    assert set(deviations["figure"]) == set(names)
+    assert f"{deviations['mean_difference'].iloc[0]:.3f}" in text
+    assert text.endswith(f"2 figures are in {out}\n")
+
+
+def test_draw_says_what_is_left_out(tmp_path, capsys):
+    run = make_run(tmp_path / "runs")
+    values = {"train_redundancy_ratio": 0.5, "test_accuracy": 0.9}
+    (run / "properties.json").write_text(
+        '{"epochs": {"30": ' + str(values).replace("'", '"') + "}}"
+    )
+    drawing.draw(tmp_path / "runs", tmp_path / "figures")
+    text = capsys.readouterr().out
+    assert "Left out figure_2b: no" in text and "kmeans_accuracy" in text
+    assert "Left out of figure_2a_mnist: redundancy_ratio (test) is not measured" in text
+    assert "1 figure is in" in text
+
+
+def test_settings_are_not_mixed(tmp_path):
+    root = tmp_path / "runs"
+    make_run(root, width=10)
+    make_run(root, width=20)
+    make_run(root, width=10, depth=3)
+    make_run(root, dataset="digits", width=10)
+    drawing.draw(root, tmp_path / "figures")
+    names = {path.stem for path in (tmp_path / "figures").glob("figure_2a*.csv")}
+    assert names == {
+        *("figure_2a_mnist_depth=1", "figure_2a_mnist_depth=3", "figure_2a_digits"),
+    }
+    other = pd.read_csv(tmp_path / "figures" / "figure_2a_mnist_depth=3.csv")
+    assert other["paper"].isna().all()  # the paper has one hidden layer
+
+
+def test_figures_folder_in_the_way(runs, tmp_path):
+    (tmp_path / "figures").write_text("a file")
+    with pytest.raises(InputError, match="Expected a folder that can be written at"):
+        drawing.draw(runs, tmp_path / "figures")

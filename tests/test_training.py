@@ -1,0 +1,308 @@
+"""Training: the spec decides the network, and a run directory is whole or not there."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tfhash import datasets, models, results, training
+from tfhash.errors import InputError
+from tfhash.training import RunError, Runs, RunSpec, SpecError
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return datasets.load("digits").subset(200, 0)
+
+
+def spec(**changes):
+    recipe = training.protocol(changes.pop("protocol", "paper"), "digits")
+    given = {"experiment": "layer_width", "width": 6, "repeat": 1, "epochs": 2, **changes}
+    return RunSpec.from_protocol(recipe, **given)
+
+
+def weights(run, epoch):
+    import keras
+
+    return keras.saving.load_model(results.checkpoints(run)[epoch]).get_weights()
+
+
+def test_mlp_layers():
+    names = [layer.name for layer in models.mlp((8, 8), 5, 2, 10, batch_norm=True).layers]
+    assert names == [
+        *("flatten", "dense_1", "batch_norm_1", "relu_1", "dense_2", "batch_norm_2", "relu_2"),
+        "logits",
+    ]
+    model = models.mlp((8, 8), 5, 1, 10)
+    assert [layer.name for layer in model.layers] == ["flatten", "dense_1", "relu_1", "logits"]
+    assert model.output_shape == (None, 10) and not model.compiled
+
+
+def test_mlp_seed_and_l2():
+    same, again, other = (models.mlp((8, 8), 5, 2, 10, seed=s).get_weights() for s in (3, 3, 4))
+    assert all(np.array_equal(a, b) for a, b in zip(same, again, strict=True))
+    assert not np.array_equal(same[0], other[0])
+    assert not np.array_equal(same[2][:5, :5], same[4][:5, :5])  # layers have their own seeds
+    model = models.mlp((8, 8), 5, 1, 10, l2=0.5, seed=3)
+    kernels = [w for w in model.get_weights() if w.ndim == 2]
+    assert float(sum(model.losses)) == pytest.approx(0.5 * sum((k**2).sum() for k in kernels))
+
+
+@pytest.mark.parametrize("bad", [{"width": 0}, {"depth": 0}, {"n_classes": 0}, {"l2": -1}])
+def test_mlp_refuses_sizes(bad):
+    sizes = {"width": 5, "depth": 1, "n_classes": 10, **bad}
+    with pytest.raises(ValueError, match="at least"):
+        models.mlp((8, 8), **sizes)
+
+
+def test_protocols_are_the_papers():
+    mnist, cifar = training.protocol("paper", "mnist"), training.protocol("paper", "cifar10")
+    assert (mnist.depth, mnist.epochs, mnist.batch_size, mnist.repeats) == (1, 2000, 128, 5)
+    assert len(mnist.widths) == 23 and mnist.learning_rate == 0.001 and mnist.decay == 1
+    assert (cifar.depth, cifar.epochs, cifar.batch_size, cifar.repeats) == (5, 200, 64, 10)
+    assert cifar.widths == tuple(range(10, 201, 10))
+    for name in datasets.NAMES:
+        released = training.protocol("released", name)
+        assert (released.batch_norm, released.l2, released.hold_out) == (True, 1e-6, 0.2)
+        assert (released.epochs, released.early_stopping, released.batch_size) == (200, 10, 64)
+    with pytest.raises(InputError, match=r"paper, released.*'secret'"):
+        training.protocol("secret", "mnist")
+
+
+def test_learning_rate_schedule():
+    cifar = RunSpec.from_protocol(
+        training.protocol("paper", "cifar10"), experiment="layer_width", width=10, repeat=1
+    )
+    rates = {epoch: cifar.rate(epoch) for epoch in (1, 20, 21, 40, 41)}
+    assert rates == pytest.approx({1: 0.01, 20: 0.01, 21: 0.001, 40: 0.001, 41: 0.0001})
+
+
+def test_spec_json_and_directory():
+    one = spec(checkpoint_epochs=(0, 1), seed=4)
+    content = json.loads(json.dumps(one.to_json()))
+    assert RunSpec.from_json(content) == one
+    content.pop("seed")  # as in a file from before the field was there
+    assert RunSpec.from_json(content) == spec(checkpoint_epochs=(0, 1))
+    assert one.directory.as_posix() == "layer_width/digits/depth=1/width=6/repeat=1"
+    sampled = spec(sample_size=100).directory
+    assert sampled.as_posix() == "layer_width/digits/depth=1/width=6/sample_size=100/repeat=1"
+    with pytest.raises(SpecError, match="Received also: colour"):
+        RunSpec.from_json({**content, "colour": "red"})
+    content.pop("width")
+    with pytest.raises(SpecError, match="width"):
+        RunSpec.from_json(content)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"width": 0},
+        {"epochs": -1},
+        {"learning_rate": 0.0},
+        {"checkpoint_epochs": (1, 1)},
+        {"checkpoint_epochs": (3,)},
+        {"checkpoint_epochs": (-1,)},
+    ],
+)
+def test_spec_out_of_range(bad):
+    with pytest.raises(SpecError, match=r"Expected .* Received"):
+        spec(**bad)
+
+
+@pytest.mark.parametrize("protocol", ["paper", "released"])
+def test_fit_is_keras_step_by_step(digits, tmp_path, protocol):
+    """Plain steps over the spec's batch order come to the same weights, moving statistics too."""
+    import keras
+
+    one = spec(protocol=protocol, batch_size=32, decay=0.1, decay_every=1)
+    training.train([one], digits, tmp_path)
+    data = one.training_data(digits)
+    assert len(data.x_train) == (200 if protocol == "paper" else 160)
+    model = one.build_model(digits)
+    by_hand = keras.Model(model.inputs, model.outputs)
+    by_hand.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    for epoch in (1, 2):
+        by_hand.optimizer.learning_rate = one.rate(epoch)
+        order = one.batch_order(epoch, len(data.x_train))
+        for start in range(0, len(order), 32):
+            rows = order[start : start + 32]
+            by_hand.train_on_batch(data.x_train[rows], data.y_train[rows])
+    kept = weights(Runs(tmp_path).path(one), 2)
+    assert len(kept) == (4 if protocol == "paper" else 8)
+    for a, b in zip(kept, by_hand.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_run_directory(digits, tmp_path):
+    import keras
+
+    one = spec(checkpoint_epochs=(0, 1), epochs=3)
+    report = training.train([one], digits, tmp_path)
+    assert (report.trained, report.skipped, report.elsewhere) == ([one], [], [])
+    run = Runs(tmp_path).path(one)
+    assert sorted(os.listdir(run)) == [
+        *("epoch=0000.keras", "epoch=0001.keras", "epoch=0003.keras", "history.csv", "spec.json")
+    ]
+    assert os.listdir(run.parent) == ["repeat=1"]
+    assert training.read_spec(run) == one
+    for start, kept in zip(one.build_model(digits).get_weights(), weights(run, 0), strict=True):
+        np.testing.assert_array_equal(start, kept)
+    history = pd.read_csv(run / "history.csv")
+    assert list(history.columns) == list(results.HISTORY_COLUMNS)
+    assert history["epoch"].tolist() == [0, 1, 2, 3]
+    assert history["train_loss"].is_monotonic_decreasing
+    model = keras.saving.load_model(run / "epoch=0003.keras")
+    assert not model.compiled
+    predicted = model.predict(digits.x_test, verbose=0).argmax(axis=1)
+    assert history["test_accuracy"].iloc[-1] == pytest.approx(
+        np.mean(predicted == digits.y_test), abs=1e-6
+    )
+
+
+def test_finished_runs_are_skipped_and_repeatable(digits, tmp_path):
+    specs = [spec(width=w) for w in (4, 5)]
+    training.train(specs[:1], digits, tmp_path / "a")
+    run = Runs(tmp_path / "a").path(specs[0])
+    before = (run / "epoch=0002.keras").stat().st_mtime_ns
+    report = training.train(specs, digits, tmp_path / "a")
+    assert (report.trained, report.skipped) == (specs[1:], specs[:1])
+    assert (run / "epoch=0002.keras").stat().st_mtime_ns == before
+    training.train(specs, digits, tmp_path / "b")
+    for one in specs:
+        pair = [Runs(tmp_path / root).path(one) for root in "ab"]
+        assert pair[0].joinpath("history.csv").read_text() == (
+            pair[1].joinpath("history.csv").read_text()
+        )
+
+
+def test_early_stopping_ends_a_run(digits, tmp_path):
+    # At this rate nothing improves after a while; the epochs that are kept are those trained.
+    one = spec(epochs=40, learning_rate=10.0, early_stopping=2, checkpoint_epochs=(1, 40))
+    training.train([one], digits, tmp_path)
+    run = Runs(tmp_path).path(one)
+    last = int(pd.read_csv(run / "history.csv")["epoch"].iloc[-1])
+    assert 2 < last < 40
+    assert list(results.checkpoints(run)) == [1, last]
+    assert training.train([one], digits, tmp_path).skipped == [one]
+
+
+def test_another_spec_is_refused_with_the_difference(digits, tmp_path):
+    training.train([spec()], digits, tmp_path)
+    other = spec(epochs=3, batch_size=16)
+    fresh = spec(width=9)
+    with pytest.raises(RunError, match=r"epochs: 2 there, 3 here; batch_size: 32 there, 16 here"):
+        training.train([fresh, other], digits, tmp_path)
+    assert not Runs(tmp_path).path(fresh).exists()
+    assert training.read_spec(Runs(tmp_path).path(other)) == spec()
+
+
+def break_file(path, how):
+    content = path.read_bytes()
+    if how == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    elif how == "flipped":
+        middle = content.index(b"model.weights.h5") + 2000
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    elif how == "empty":
+        path.write_bytes(b"")
+    else:
+        path.unlink()
+
+
+@pytest.mark.parametrize("how", ["truncated", "flipped", "empty", "missing"])
+def test_broken_checkpoint_is_redone(digits, tmp_path, caplog, how):
+    one = spec(epochs=1)
+    training.train([one], digits, tmp_path)
+    run = Runs(tmp_path).path(one)
+    history = (run / "history.csv").read_text()
+    break_file(run / "epoch=0001.keras", how)
+    with caplog.at_level(logging.WARNING, "tfhash"):
+        report = training.train([one], digits, tmp_path)
+    assert report.trained == [one]
+    assert "epoch=0001.keras" in caplog.text and "done again" in caplog.text
+    assert (run / "history.csv").read_text() == history
+    assert len(weights(run, 1)) == 4
+
+
+def test_unwritable_root_is_met_before_training(digits, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+
+    def never(*_):
+        raise AssertionError("training began")
+
+    with pytest.raises(RunError, match=r"can be written to at .*Received: Not a directory"):
+        training.train([spec()], digits, tmp_path / "file" / "runs", trainer=never)
+
+
+def test_failed_run_leaves_nothing(digits, tmp_path):
+    def fails(specs, dataset, runs, progress):
+        with runs.claim(specs[0]) as writer:
+            writer.save_checkpoint(0, specs[0].build_model(dataset))
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        training.train([spec()], digits, tmp_path, trainer=fails)
+    assert os.listdir(Runs(tmp_path).path(spec()).parent) == []
+
+
+def test_what_a_killed_run_left_is_swept_up(digits, tmp_path):
+    path = Runs(tmp_path).path(spec())
+    (path.parent / ".repeat=1.partial").mkdir(parents=True)
+    (path.parent / ".repeat=1.partial" / "epoch=0007.keras").write_text("half")
+    (path.parent / ".repeat=1.lock").touch()
+    training.train([spec()], digits, tmp_path)
+    assert os.listdir(path.parent) == ["repeat=1"]
+    assert list(results.checkpoints(path)) == [2]
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from tfhash.files import FileLock
+lock = FileLock(Path(sys.argv[1]))
+print(lock.acquire(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_runs_in_other_hands_are_left_alone(digits, tmp_path):
+    one, two = spec(width=4), spec(width=5)
+    path = Runs(tmp_path).path(one)
+    path.parent.mkdir(parents=True)
+    lock = path.parent / ".repeat=1.lock"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(lock)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with holder:
+        assert holder.stdout.readline() == "True\n"
+        report = training.train([one, two], digits, tmp_path)
+        assert (report.trained, report.elsewhere) == ([two], [one])
+        holder.kill()  # its lock goes with it
+        holder.wait()
+        assert training.train([one, two], digits, tmp_path).trained == [one]
+    assert not lock.exists()
+
+
+def test_a_trainer_may_be_anything(digits, tmp_path):
+    """The seam for faster ways of training: claims many runs, finishes them in any order."""
+
+    def initial_weights_only(specs, dataset, runs, progress):
+        writers = [runs.claim(one) for one in specs]
+        for one, writer in reversed(list(zip(specs, writers, strict=True))):
+            with writer:
+                writer.save_checkpoint(one.epochs, one.build_model(dataset))
+                writer.save_history([dict.fromkeys(results.HISTORY_COLUMNS, 0)])
+                writer.finish()
+            progress.update(one.epochs)
+
+    specs = [spec(width=w) for w in (3, 4, 5)]
+    assert training.train(specs, digits, tmp_path, trainer=initial_weights_only).trained == specs
+    assert len(results.find_runs(tmp_path)) == 3
