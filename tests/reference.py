@@ -31,3 +31,21 @@ def region_ids(bits: NDArray[np.uint8]) -> tuple[list[int], list[int]]:
     numbers: dict[bytes, int] = {}
     ids = [numbers.setdefault(row.tobytes(), len(numbers)) for row in bits]
     return ids, np.bincount(ids, minlength=len(numbers)).tolist()
+
+
+def chord_ends(
+    z: NDArray[np.floating], u: NDArray[np.floating], limit: float
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """Distances to the first switch behind and ahead, each with its unit (-1 at the limit)."""
+    result = []
+    with np.errstate(all="ignore"):
+        t = np.abs(z).astype(float) / np.abs(u).astype(float)
+    behind = (z > 0) == (u > 0)
+    for side in (behind, ~behind):
+        distance = np.where(side & (u != 0), t, np.inf)
+        distance = np.concatenate([distance, np.full((len(z), 1), limit)], axis=1)
+        nearest = distance.argmin(axis=1)
+        blocked = distance[np.arange(len(z)), nearest] < limit
+        result.append(distance.min(axis=1, initial=limit))
+        result.append(np.where(blocked, nearest, -1))
+    return tuple(result)

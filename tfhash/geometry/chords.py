@@ -139,15 +139,10 @@ def chords(
         points = checked_points(x, plan)
         given = checked_directions(directions, points, plan)
         limits = np.full(len(points), float(limit))
-        norms = np.broadcast_to(norms_of(given), len(points)).copy()
-        if not (norms > 0).all():
-            at = int(np.argmin(norms > 0))
-            raise ValueError(f"Expected directions other than 0. Received: zeros at row {at}.")
-        shared = given.ndim == len(plan.input_shape)
+        norms = norms_of(given)
 
         def lines(start: int, stop: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
-            rows = np.broadcast_to(given, (stop - start, *given.shape)) if shared else None
-            return given[start:stop] if rows is None else rows, limits[start:stop]
+            return given[start:stop], limits[start:stop]
 
         ends = chord_ends(plan, points, lines, region, dtype, batch_size)
     return Chords(*ends, tuple(layer.name for layer in plan.layers), norms)
@@ -216,15 +211,16 @@ def checked_points(x: ArrayLike, plan: Plan, what: str = "x") -> NDArray[Any]:
 
 
 def checked_directions(directions: ArrayLike, points: NDArray[Any], plan: Plan) -> NDArray[Any]:
-    """Directions as an array: one for each point, or one for all."""
+    """Directions as an array with one for each point, though one for all be given."""
     given = np.asarray(directions)
     if given.shape not in (points.shape, plan.input_shape):
         raise ValueError(
             f"Expected directions of shape {points.shape}, one for each point, or "
             f"{plan.input_shape}. Received shape: {given.shape}."
         )
-    _check_finite(given if given.shape == points.shape else given[None], "directions")
-    return given if given.shape == points.shape else given
+    shared = given.ndim < points.ndim
+    _check_finite(given[None] if shared else given, "directions")
+    return np.broadcast_to(given, points.shape) if shared else given
 
 
 def _check_finite(rows: NDArray[Any], what: str) -> None:
@@ -240,12 +236,14 @@ def _check_finite(rows: NDArray[Any], what: str) -> None:
 
 
 def norms_of(directions: NDArray[Any]) -> NDArray[np.float64]:
-    """float64 [n]: L2 norms of rows of any shape, without overflow or underflow."""
-    flat = directions.reshape(len(directions), -1) if directions.ndim > 1 else directions[None]
-    norms = np.empty(len(flat))
-    for start in range(0, len(flat), 1024):
-        rows = np.abs(flat[start : start + 1024].astype(np.float64))
-        scale = rows.max(axis=1, initial=0.0)
-        safe = np.where(scale > 0, scale, 1.0)[:, None]
-        norms[start : start + 1024] = scale * np.sqrt(np.square(rows / safe).sum(axis=1))
+    """float64 [n]: L2 norms of the rows, without overflow or underflow; raises where one is 0."""
+    norms = np.empty(len(directions))
+    for start in range(0, len(directions), 1024):
+        block = directions[start : start + 1024].astype(np.float64)
+        rows = np.abs(block).reshape(len(block), -1)
+        largest = rows.max(axis=1, initial=0.0)
+        if not largest.all():
+            row = start + int(np.argmin(largest))
+            raise ValueError(f"Expected directions other than 0. Received: zeros at row {row}.")
+        norms[start : start + 1024] = largest * np.linalg.norm(rows / largest[:, None], axis=1)
     return norms

@@ -56,6 +56,20 @@ def is_linear(operation: Any, args: Sequence[Any], varying: Sequence[int]) -> bo
     return name in LINEAR or name in IDENTITY or name in CONSTANTS
 
 
+def carry_out(operation: Any, args: Sequence[Any]) -> Any:
+    """An operation's outputs for plain tensors."""
+    if type(operation).__name__ == "ConvTranspose":  # its call mixes up two arguments (Keras 3.15)
+        return keras.ops.conv_transpose(
+            *args,
+            strides=operation.strides,
+            padding=operation.padding,
+            output_padding=operation.output_padding,
+            data_format=operation.data_format,
+            dilation_rate=operation.dilation_rate,
+        )
+    return operation.call(*args)
+
+
 def kinked(operation: Any, args: Sequence[Any], varying: Sequence[int]) -> PiecewiseLinear | None:
     """The activation function an operation applies, or None.
 

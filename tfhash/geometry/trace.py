@@ -119,8 +119,8 @@ class _Tracer:
         reason = None
         if kwargs.get("training") or getattr(layer, "quantization_mode", None):
             reason = "is called with training=True" if kwargs.get("training") else "is quantised"
-        elif type(layer) in _SPECIAL:
-            return _SPECIAL[type(layer)](self, layer, args[0], name)
+        elif (special := _special(layer)) is not None:
+            return special(self, layer, args[0], name)
         elif isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
             reason = "is recurrent"
         else:
@@ -237,7 +237,7 @@ class _Tracer:
             filled = keras.tree.map_structure(
                 lambda x: values[x.number] if isinstance(x, _Slot) else x, structure
             )
-            return tuple(keras.tree.flatten(operation.call(*filled)))
+            return tuple(keras.tree.flatten(operations.carry_out(operation, filled)))
 
         return Affine(
             name,
@@ -380,11 +380,10 @@ def _prelu(tracer: _Tracer, layer: Any, x: Any, name: str) -> Any:
     return output
 
 
-def _convolution(tracer: _Tracer, layer: Any, x: Any, name: str) -> Any:
-    """A convolution, by the layer's own method, group by group.
+def _grouped_convolution(tracer: _Tracer, layer: Any, x: Any, name: str) -> Any:
+    """A convolution in groups, group by group.
 
-    Keras cannot trace a convolution in groups, and its TensorFlow backend compiles one anew at
-    every call.
+    Keras cannot trace one, and its TensorFlow backend compiles it anew at every call.
     """
     convolved = keras.KerasTensor(layer.compute_output_shape(x.shape), x.dtype)
     axis = 1 if layer.data_format == "channels_first" else -1
@@ -393,12 +392,25 @@ def _convolution(tracer: _Tracer, layer: Any, x: Any, name: str) -> Any:
     shape[axis] = layer.filters
     bias = np.zeros(1) if layer.bias is None else _float64(layer.bias).reshape(shape)
     bias = backend.tensor(bias, tracer.dtype)
+    pads = [(0, 0)] * len(convolved.shape)
+    if causal := layer.padding == "causal":
+        pads[1 if axis == -1 else 2] = (layer.dilation_rate[0] * (layer.kernel_size[0] - 1), 0)
 
     def convolve(tensors: Sequence[Any]) -> tuple[Any, ...]:
-        if layer.groups == 1:
-            return (layer.convolution_op(tensors[0], kernels[0]),)
-        parts = keras.ops.split(tensors[0], layer.groups, axis=axis)
-        made = [layer.convolution_op(*pair) for pair in zip(parts, kernels, strict=True)]
+        values = keras.ops.pad(tensors[0], pads) if causal else tensors[0]
+        made = [
+            keras.ops.conv(
+                part,
+                kernel,
+                strides=layer.strides,
+                padding="valid" if causal else layer.padding,
+                data_format=layer.data_format,
+                dilation_rate=layer.dilation_rate,
+            )
+            for part, kernel in zip(
+                keras.ops.split(values, layer.groups, axis=axis), kernels, strict=True
+            )
+        ]
         return (keras.ops.concatenate(made, axis=axis),)
 
     tracer.note(
@@ -420,13 +432,17 @@ def _convolution(tracer: _Tracer, layer: Any, x: Any, name: str) -> Any:
 _Special = Callable[[_Tracer, Any, Any, str], Any]
 _SPECIAL: dict[type, _Special] = {
     keras.layers.BatchNormalization: _batch_normalization,
-    keras.layers.Conv1D: _convolution,
-    keras.layers.Conv2D: _convolution,
-    keras.layers.Conv3D: _convolution,
     keras.layers.Normalization: _normalization,
     keras.layers.PReLU: _prelu,
     keras.layers.Rescaling: _rescaling,
 }
+
+
+def _special(layer: Any) -> _Special | None:
+    """The function that notes a layer of a kind that Keras cannot trace, or traces badly."""
+    if getattr(layer, "groups", 1) > 1 and type(layer).__name__ in ("Conv1D", "Conv2D", "Conv3D"):
+        return _grouped_convolution
+    return _SPECIAL.get(type(layer))
 
 
 def _plan(name: str, tracer: _Tracer, ends: list[int]) -> Plan:
