@@ -1,8 +1,12 @@
 // The geometry kernels' Python face.
 #include "bindings.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "check.h"
 #include "kernels/chords.h"
+#include "kernels/lines.h"
 
 namespace py = pybind11;
 
@@ -33,6 +37,49 @@ int64_t py_reduce_chords(const Array<T>& z, const Array<T>& u, int64_t layer, in
   return reduce_chords(values, slopes, layer, first_unit, ends);
 }
 
+MatrixView<double> matrix(const Array<double>& values) {
+  expect(values.ndim() == 2, "Expected a matrix. Received shape: ", shape_of(values), ".");
+  return {values.data(), values.shape(0), values.shape(1), values.shape(1)};
+}
+
+py::tuple py_line_events(const Array<double>& z) {
+  const MatrixView<double> values = matrix(z);
+  std::vector<LineEvent> events;
+  {
+    py::gil_scoped_release release;
+    events = line_events(values);
+  }
+  const auto n = py::ssize_t(events.size());
+  Array<int64_t> piece(n), unit(n);
+  Array<double> weight(n);
+  Array<bool> inside(n);
+  for (py::ssize_t i = 0; i < n; ++i) {
+    piece.mutable_data()[i] = events[i].piece;
+    weight.mutable_data()[i] = events[i].weight;
+    unit.mutable_data()[i] = events[i].unit;
+    inside.mutable_data()[i] = events[i].inside;
+  }
+  return py::make_tuple(piece, weight, unit, inside);
+}
+
+Array<double> py_blend_rows(const Array<double>& values, const Array<int64_t>& piece,
+                            const Array<double>& weight) {
+  const MatrixView<double> from = matrix(values);
+  expect(piece.ndim() == 1 && weight.ndim() == 1 && weight.shape(0) == piece.shape(0),
+         "Expected piece and weight of one shape [n_new]. Received: ", shape_of(piece), " and ",
+         shape_of(weight), ".");
+  const int64_t n_new = piece.shape(0), *pieces = piece.data();
+  const bool in_range = n_new == 0 || (pieces[0] >= 0 && pieces[n_new - 1] + 1 < from.n);
+  expect(in_range && std::is_sorted(pieces, pieces + n_new),
+         "Expected ascending pieces from 0 to ", from.n - 2, ".");
+  Array<double> out({py::ssize_t(from.n + n_new), py::ssize_t(from.n_columns)});
+  double* rows = out.mutable_data();
+  const double* weights = weight.data();
+  py::gil_scoped_release release;
+  blend_rows(from, pieces, weights, n_new, rows);
+  return out;
+}
+
 }  // namespace
 
 void bind_geometry(py::module_& m) {
@@ -44,6 +91,9 @@ void bind_geometry(py::module_& m) {
   };
   bind(py_reduce_chords<float>);
   bind(py_reduce_chords<double>);
+  m.def("line_events", py_line_events, py::arg("z").noconvert());
+  m.def("blend_rows", py_blend_rows, py::arg("values").noconvert(), py::arg("piece").noconvert(),
+        py::arg("weight").noconvert());
 }
 
 }  // namespace tfhash

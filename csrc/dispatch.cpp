@@ -17,16 +17,19 @@ void load_primitives() {
   fill_chords_scalar(table.chords);
   fill_pack_scalar(table.pack);
   fill_hamming_scalar(table.hamming);
+  fill_lines_scalar(table.lines);
 #if TFHASH_X86
   if (chosen == Isa::kAvx2 || chosen == Isa::kAvx512) {
     fill_chords_avx2(table.chords);
     fill_pack_avx2(table.pack);
     fill_hamming_avx2(table.hamming);
+    fill_lines_avx2(table.lines);
   }
   if (chosen == Isa::kAvx512) {
     fill_chords_avx512(table.chords);
     fill_pack_avx512(table.pack);
     fill_hamming_avx512(table.hamming);
+    fill_lines_avx512(table.lines);
   }
 #elif TFHASH_NEON
   if (chosen == Isa::kNeon) {

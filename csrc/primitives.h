@@ -9,6 +9,7 @@
 #include "cpu.h"
 #include "primitives/chords.h"
 #include "primitives/hamming.h"
+#include "primitives/lines.h"
 #include "primitives/pack.h"
 
 namespace tfhash {
@@ -17,6 +18,7 @@ struct Primitives {
   ChordPrimitives chords;
   PackPrimitives pack;
   HammingPrimitives hamming;
+  LinePrimitives lines;
 };
 
 // The table of the ISA chosen when the module was loaded.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from tests.reference import BIT_SIZES, random_bits
-from tfhash import Codes, metrics
+from tfhash import Codes, _native, metrics
 
 
 def packing() -> Iterator[np.ndarray]:
@@ -35,7 +35,31 @@ def regions() -> Iterator[np.ndarray]:
         yield from metrics.region_ids(random_bits(n, n_bits, repeats=0.3))
 
 
-CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (packing, regions)
+def chords() -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    for n_units in (*BIT_SIZES, 1025, 3000):
+        z, u = rng.normal(size=(2, 9, n_units))
+        u[rng.random(u.shape) < 0.1] = 0
+        coarse = np.round(2 * z), np.round(2 * u)  # many units at one distance
+        for dtype in (np.float32, np.float64):
+            for pair in ((z, u), coarse):
+                ends = np.full((2, 9), 0.7)
+                units = np.full((2, 9, 2), -1)
+                _native.reduce_chords(*(a.astype(dtype) for a in pair), 0, 0, *ends, *units)
+                yield ends
+                yield units
+
+
+def lines() -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    for n_units in BIT_SIZES:
+        for z in (rng.normal(size=(200, n_units)), np.round(rng.normal(size=(200, n_units)))):
+            yield from _native.line_events(z)
+            piece = np.sort(rng.integers(0, 199, 99))
+            yield _native.blend_rows(z, piece, rng.random(99))
+
+
+CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (packing, regions, chords, lines)
 
 
 def main() -> None:

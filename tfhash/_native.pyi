@@ -27,3 +27,9 @@ def reduce_chords(
 def hamming_knn(
     database: Words, queries: Words, n_bits: int, k: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
+def line_events(
+    z: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]: ...
+def blend_rows(
+    values: NDArray[np.float64], piece: NDArray[np.int64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]: ...

@@ -131,13 +131,11 @@ def chords(
     >>> ends.upper                                   # share of the way to the other image
     >>> ends.layers[ends.upper_unit[0, 0]]           # the layer of the unit that ends the first
     """
-    check_region(region)
-    if not limit > 0:
-        raise ValueError(f"Expected a limit above 0. Received: {limit}.")
+    check_options(region, limit, dtype)
     with backend.float64():
-        plan = trace(model, _checked_dtype(dtype))
+        plan = trace(model, dtype)
         points = checked_points(x, plan)
-        given = checked_directions(directions, points, plan)
+        given = checked_directions(directions, points, plan.input_shape)
         limits = np.full(len(points), float(limit))
         norms = norms_of(given)
 
@@ -193,10 +191,13 @@ def _batch_ends(
     return ends
 
 
-def _checked_dtype(dtype: str) -> str:
+def check_options(region: str, limit: float, dtype: str) -> None:
+    """Raise ValueError for a region, limit or dtype that is none."""
+    check_region(region)
+    if not limit > 0:
+        raise ValueError(f"Expected a limit above 0. Received: {limit}.")
     if dtype not in ("float64", "float32"):
         raise ValueError(f"Expected dtype='float64' or 'float32'. Received: {dtype!r}.")
-    return dtype
 
 
 def checked_points(x: ArrayLike, plan: Plan, what: str = "x") -> NDArray[Any]:
@@ -210,13 +211,15 @@ def checked_points(x: ArrayLike, plan: Plan, what: str = "x") -> NDArray[Any]:
     return points
 
 
-def checked_directions(directions: ArrayLike, points: NDArray[Any], plan: Plan) -> NDArray[Any]:
+def checked_directions(
+    directions: ArrayLike, points: NDArray[Any], shape: tuple[int, ...]
+) -> NDArray[Any]:
     """Directions as an array with one for each point, though one for all be given."""
     given = np.asarray(directions)
-    if given.shape not in (points.shape, plan.input_shape):
+    if given.shape not in (points.shape, shape):
         raise ValueError(
             f"Expected directions of shape {points.shape}, one for each point, or "
-            f"{plan.input_shape}. Received shape: {given.shape}."
+            f"{shape}, one for all. Received shape: {given.shape}."
         )
     shared = given.ndim < points.ndim
     _check_finite(given[None] if shared else given, "directions")
@@ -236,14 +239,19 @@ def _check_finite(rows: NDArray[Any], what: str) -> None:
 
 
 def norms_of(directions: NDArray[Any]) -> NDArray[np.float64]:
-    """float64 [n]: L2 norms of the rows, without overflow or underflow; raises where one is 0."""
+    """float64 [n]: L2 norms of the rows; raises ValueError where one is 0."""
     norms = np.empty(len(directions))
     for start in range(0, len(directions), 1024):
-        block = directions[start : start + 1024].astype(np.float64)
-        rows = np.abs(block).reshape(len(block), -1)
-        largest = rows.max(axis=1, initial=0.0)
-        if not largest.all():
-            row = start + int(np.argmin(largest))
-            raise ValueError(f"Expected directions other than 0. Received: zeros at row {row}.")
-        norms[start : start + 1024] = largest * np.linalg.norm(rows / largest[:, None], axis=1)
+        block = directions[start : start + 1024].astype(np.float64, copy=False)
+        rows = block.reshape(len(block), -1)
+        with np.errstate(over="ignore", under="ignore"):
+            squares = np.einsum("ij,ij->i", rows, rows)
+        norms[start : start + 1024] = np.sqrt(squares)
+        for i in np.flatnonzero(~((squares > 1e-200) & (squares < 1e200))):
+            largest = np.abs(rows[i]).max(initial=0.0)
+            if largest == 0:
+                raise ValueError(
+                    f"Expected directions other than 0. Received: zeros at row {start + i}."
+                )
+            norms[start + i] = largest * np.linalg.norm(rows[i] / largest)
     return norms

@@ -108,20 +108,23 @@ class Plan:
 
     Attributes
     ----------
-    input_shape : shape of one example
     layers : what the ``layer`` of a unit counts
-    sizes : numbers in each value, for one example
+    shapes : of the values, without the batch
     last_use : number of a value -> index of the last step that takes it
     logits : value that the class is read off, or None: the model's output, before softmax or
         sigmoid where it ends in one
     """
 
-    input_shape: tuple[int, ...]
     steps: tuple[Affine | Kink | Largest, ...]
     layers: tuple[Layer, ...]
-    sizes: tuple[int, ...]
+    shapes: tuple[tuple[int, ...], ...]
     last_use: dict[int, int]
     logits: int | None
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return self.shapes[0]
 
     @property
     def has_maxima(self) -> bool:
@@ -140,8 +143,8 @@ class Plan:
         for i, step in enumerate(self.steps):
             copies = len(step.valid) if isinstance(step, Largest) else 1
             alive.update(step.outputs)
-            needed = sum(self.sizes[number] for number in alive)
-            most = max(most, needed + copies * self.sizes[step.outputs[0]])
+            needed = sum(size(self.shapes[number]) for number in alive)
+            most = max(most, needed + copies * size(self.shapes[step.outputs[0]]))
             alive -= {number for number in alive if self.last_use.get(number, -1) <= i}
         return most
 

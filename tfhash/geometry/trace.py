@@ -479,8 +479,7 @@ def _plan(name: str, tracer: _Tracer, ends: list[int]) -> Plan:
             layers += _layers(step, taken)
         kept.append(step)
     last_use = {number: i for i, step in enumerate(kept) for number in step.inputs}
-    sizes = tuple(size(shape) for shape in tracer.shapes)
-    return Plan(tracer.shapes[0], tuple(kept), tuple(layers), sizes, last_use, logits)
+    return Plan(tuple(kept), tuple(layers), tuple(tracer.shapes), last_use, logits)
 
 
 def _upstream(numbers: Iterable[int], made_by: dict[int, Step]) -> set[int]:
