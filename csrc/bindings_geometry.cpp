@@ -7,6 +7,7 @@
 #include "check.h"
 #include "kernels/chords.h"
 #include "kernels/lines.h"
+#include "kernels/planes.h"
 
 namespace py = pybind11;
 
@@ -80,6 +81,80 @@ Array<double> py_blend_rows(const Array<double>& values, const Array<int64_t>& p
   return out;
 }
 
+template <class T>
+Array<T> array_of(const std::vector<T>& values) {
+  return Array<T>(py::ssize_t(values.size()), values.data());
+}
+
+// Checked: every index is one of a point, every polygon has 3 corners at least.
+PolygonsView polygons_of(const Array<int64_t>& offsets, const Array<int64_t>& corners,
+                         int64_t n_points) {
+  const int64_t n = offsets.ndim() == 1 ? offsets.shape(0) - 1 : -1;
+  const int64_t *from = offsets.data(), *ids = corners.data();
+  bool good = n >= 0 && corners.ndim() == 1 && from[0] == 0 && from[n] == corners.shape(0);
+  for (int64_t i = 0; good && i < n; ++i) good = from[i + 1] - from[i] >= 3;
+  for (int64_t i = 0; good && i < from[n]; ++i) good = ids[i] >= 0 && ids[i] < n_points;
+  expect(good, "Expected offsets from 0 to ", corners.size(), ", 3 apart or more, and corners from 0 to ",
+         n_points - 1, ".");
+  return {from, ids, n};
+}
+
+const double* tolerances(const Array<double>& tolerance, int64_t n_units) {
+  expect(tolerance.ndim() == 1 && tolerance.shape(0) == n_units, "Expected tolerance of shape [",
+         n_units, "]. Received: ", shape_of(tolerance), ".");
+  return tolerance.data();
+}
+
+py::tuple py_cut_polygons(const Array<double>& z, const Array<double>& tolerance,
+                          const Array<int64_t>& offsets, const Array<int64_t>& corners) {
+  const MatrixView<double> values = matrix(z);
+  const double* within = tolerances(tolerance, values.n_columns);
+  const PolygonsView polygons = polygons_of(offsets, corners, values.n);
+  Cut cut;
+  {
+    py::gil_scoped_release release;
+    cut = cut_polygons(values, within, polygons);
+  }
+  return py::make_tuple(array_of(cut.from), array_of(cut.to), array_of(cut.weight),
+                        array_of(cut.zero_point), array_of(cut.zero_unit), array_of(cut.offsets),
+                        array_of(cut.corners), array_of(cut.parent));
+}
+
+Array<double> py_blend_points(const Array<double>& values, const Array<int64_t>& from,
+                              const Array<int64_t>& to, const Array<double>& weight,
+                              const Array<int64_t>& zero_point, const Array<int64_t>& zero_unit) {
+  const MatrixView<double> old = matrix(values);
+  const int64_t n_new = weight.size(), n_zeros = zero_unit.size();
+  bool good = from.size() == n_new && to.size() == n_new && zero_point.size() == n_zeros;
+  for (int64_t i = 0; good && i < n_new; ++i) {
+    const int64_t a = from.data()[i], b = to.data()[i];
+    good = a >= 0 && b >= 0 && a < old.n + i && b < old.n + i;
+  }
+  expect(good, "Expected new points that lie between points before them.");
+  Array<double> out({py::ssize_t(old.n + n_new), py::ssize_t(old.n_columns)});
+  double* rows = out.mutable_data();
+  const int64_t *a = from.data(), *b = to.data();
+  const int64_t *points = zero_point.data(), *units = zero_unit.data();
+  const double* weights = weight.data();
+  py::gil_scoped_release release;
+  blend_points(old, a, b, weights, n_new, points, units, n_zeros, rows);
+  return out;
+}
+
+Array<uint64_t> py_polygon_codes(const Array<double>& z, const Array<double>& tolerance,
+                                 const Array<int64_t>& offsets, const Array<int64_t>& corners) {
+  const MatrixView<double> values = matrix(z);
+  const double* within = tolerances(tolerance, values.n_columns);
+  const PolygonsView polygons = polygons_of(offsets, corners, values.n);
+  const int64_t n_words = words_for(values.n_columns);
+  Array<uint64_t> out({py::ssize_t(polygons.n), py::ssize_t(n_words)});
+  std::fill_n(out.mutable_data(), polygons.n * n_words, uint64_t(0));
+  const MutableCodes codes{out.mutable_data(), polygons.n, n_words};
+  py::gil_scoped_release release;
+  polygon_codes(values, within, polygons, codes);
+  return out;
+}
+
 }  // namespace
 
 void bind_geometry(py::module_& m) {
@@ -94,6 +169,14 @@ void bind_geometry(py::module_& m) {
   m.def("line_events", py_line_events, py::arg("z").noconvert());
   m.def("blend_rows", py_blend_rows, py::arg("values").noconvert(), py::arg("piece").noconvert(),
         py::arg("weight").noconvert());
+  m.def("cut_polygons", py_cut_polygons, py::arg("z").noconvert(), py::arg("tolerance").noconvert(),
+        py::arg("offsets").noconvert(), py::arg("corners").noconvert());
+  m.def("blend_points", py_blend_points, py::arg("values").noconvert(),
+        py::arg("start").noconvert(), py::arg("stop").noconvert(), py::arg("weight").noconvert(),
+        py::arg("zero_point").noconvert(), py::arg("zero_unit").noconvert());
+  m.def("polygon_codes", py_polygon_codes, py::arg("z").noconvert(),
+        py::arg("tolerance").noconvert(), py::arg("offsets").noconvert(),
+        py::arg("corners").noconvert());
 }
 
 }  // namespace tfhash

@@ -33,3 +33,32 @@ def line_events(
 def blend_rows(
     values: NDArray[np.float64], piece: NDArray[np.int64], weight: NDArray[np.float64]
 ) -> NDArray[np.float64]: ...
+def cut_polygons(
+    z: NDArray[np.float64],
+    tolerance: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    corners: NDArray[np.int64],
+) -> tuple[
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.float64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+]: ...
+def blend_points(
+    values: NDArray[np.float64],
+    start: NDArray[np.int64],
+    stop: NDArray[np.int64],
+    weight: NDArray[np.float64],
+    zero_point: NDArray[np.int64],
+    zero_unit: NDArray[np.int64],
+) -> NDArray[np.float64]: ...
+def polygon_codes(
+    z: NDArray[np.float64],
+    tolerance: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    corners: NDArray[np.int64],
+) -> Words: ...

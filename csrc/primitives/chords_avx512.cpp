@@ -104,8 +104,9 @@ template <class Float>
 inline void settle(uint32_t lanes, const Float* z, const Float* u, int64_t unit, ChordEnds* best) {
   for (; lanes != 0; lanes &= lanes - 1) {
     const uint32_t lane = _tzcnt_u32(lanes);
-    const double distance = z[lane] > 0 ? z[lane] : -z[lane];
-    const double speed = u[lane] > 0 ? u[lane] : -u[lane];
+    // 0 - z, because -z would give a 0 a sign.
+    const double distance = z[lane] > 0 ? z[lane] : 0 - z[lane];
+    const double speed = u[lane] > 0 ? u[lane] : 0 - u[lane];
     const double t = distance / speed;
     if ((z[lane] > 0) == (u[lane] > 0)) {
       if (t < best->lower) {

@@ -28,6 +28,29 @@ void mark_changes(const double* a, const double* b, int64_t n, uint64_t* words) 
   }
 }
 
+void mark_signs(const double* z, const double* tolerance, int64_t n, uint64_t* above,
+                uint64_t* below) {
+  const __m256d sign = _mm256_set1_pd(-0.0);
+  for (int64_t j = 0; j < n; j += 64) {
+    uint64_t up = 0, down = 0;
+    int64_t i = j;
+    const int64_t end = n - j < 64 ? n : j + 64;
+    for (; i + 4 <= end; i += 4) {
+      const __m256d value = _mm256_loadu_pd(z + i), edge = _mm256_loadu_pd(tolerance + i);
+      const __m256d over = _mm256_cmp_pd(value, edge, _CMP_GT_OQ);
+      const __m256d under = _mm256_cmp_pd(value, _mm256_xor_pd(edge, sign), _CMP_LT_OQ);
+      up |= uint64_t(_mm256_movemask_pd(over)) << (i - j);
+      down |= uint64_t(_mm256_movemask_pd(under)) << (i - j);
+    }
+    for (; i < end; ++i) {
+      up |= uint64_t(z[i] > tolerance[i]) << (i - j);
+      down |= uint64_t(z[i] < -tolerance[i]) << (i - j);
+    }
+    above[j / 64] = up;
+    below[j / 64] = down;
+  }
+}
+
 void blend(const double* a, const double* b, double weight, int64_t n, double* out) {
   const __m256d w = _mm256_set1_pd(weight);
   int64_t j = 0;
@@ -43,6 +66,7 @@ void blend(const double* a, const double* b, double weight, int64_t n, double* o
 
 void fill_lines_avx2(LinePrimitives& table) {
   table.mark_changes = mark_changes;
+  table.mark_signs = mark_signs;
   table.blend = blend;
 }
 

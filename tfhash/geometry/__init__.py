@@ -3,12 +3,15 @@
 from tfhash.geometry.chords import Chords, chords
 from tfhash.geometry.diameters import stochastic_chords, stochastic_diameters
 from tfhash.geometry.lines import LineRegions, line_regions
+from tfhash.geometry.planes import PlaneRegions, plane_regions
 
 __all__ = [
     "Chords",
     "LineRegions",
+    "PlaneRegions",
     "chords",
     "line_regions",
+    "plane_regions",
     "stochastic_chords",
     "stochastic_diameters",
 ]

@@ -118,10 +118,10 @@ class Sweep:
 
     def largest(self, step: Largest, stretch: Stretch) -> NDArray[np.float64] | None:
         """Put points where another candidate becomes the largest; None where too many."""
-        candidates = self.candidates(step, stretch)
-        names = [-1 - i for i in range(len(candidates))]  # alive like the rest, and so refined
-        stretch.alive.update(zip(names, candidates, strict=True))
-        del candidates
+        found = candidates(step, self.plan, stretch.alive)
+        names = [-1 - i for i in range(len(found))]  # alive like the rest, and so refined
+        stretch.alive.update(zip(names, found, strict=True))
+        del found
         # By pairs, the larger of each going on: where two that are not the largest of all cross,
         # the point put there is one too many, and bends nothing.
         left, name = list(names), -1 - len(names)
@@ -143,26 +143,11 @@ class Sweep:
             self.note_choices(step, stretch, [made[number] for number in names])
         return step.sign * made[left[0]]
 
-    def candidates(self, step: Largest, stretch: Stretch) -> list[NDArray[np.float64]]:
-        """[n_points, n_units] each; what lies outside its window's input is as the first inside."""
-        tensors = [step.sign * x for x in tensors_of(step.inputs, self.plan, stretch.alive)]
-        found = [rows_of(x, len(stretch.t)) for x in step.candidates(tensors)]
-        outside = [None if v is None else ~v.reshape(-1) for v in step.valid]
-        if any(each is not None for each in outside):
-            inside = np.stack([np.ones(len(v)) if v is None else ~v for v in
-                               (o if o is not None else np.zeros(found[0].shape[1], bool)
-                                for o in outside)])
-            first = inside.argmax(axis=0)
-            stand_in = np.choose(first, found)
-            found = [f if o is None else np.where(o, stand_in, f)
-                     for f, o in zip(found, outside, strict=True)]
-        return found
-
     def note_choices(
-        self, step: Largest, stretch: Stretch, candidates: list[NDArray[np.float64]]
+        self, step: Largest, stretch: Stretch, made: list[NDArray[np.float64]]
     ) -> None:
         """Note the points at which the largest candidate is another than before."""
-        middle = np.stack([each[:-1] + each[1:] for each in candidates])
+        middle = np.stack([each[:-1] + each[1:] for each in made])
         choice = middle.argmax(axis=0)
         point, unit = np.nonzero(choice[1:] != choice[:-1])
         self.note(stretch.t[point + 1], step.layer, unit)
@@ -219,6 +204,25 @@ def apply(step: Affine, plan: Plan, alive: Values) -> list[NDArray[np.float64]]:
     """The outputs of an affine step at the rows of its inputs."""
     n = len(alive[step.inputs[0]])
     return [rows_of(x, n) for x in step.apply(tensors_of(step.inputs, plan, alive))]
+
+
+def candidates(step: Largest, plan: Plan, alive: Values) -> list[NDArray[np.float64]]:
+    """What a maximum chooses from, [n, n_units] each, the largest being chosen.
+
+    In the place of one that is outside its window's input is the first that is inside.
+    """
+    n = len(alive[step.inputs[0]])
+    tensors = [step.sign * x for x in tensors_of(step.inputs, plan, alive)]
+    found = [rows_of(x, n) for x in step.candidates(tensors)]
+    n_units = found[0].shape[1]
+    inside = np.stack([np.ones(n_units, bool) if v is None else v.ravel() for v in step.valid])
+    if inside.all():
+        return found
+    stand_in = np.empty_like(found[0])
+    first = inside.argmax(axis=0)
+    for c, each in enumerate(found):
+        stand_in[:, first == c] = each[:, first == c]
+    return [np.where(here, each, stand_in) for here, each in zip(inside, found, strict=True)]
 
 
 def tensors_of(numbers: tuple[int, ...], plan: Plan, alive: Values) -> list[Any]:
