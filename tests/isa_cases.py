@@ -59,7 +59,21 @@ def lines() -> Iterator[np.ndarray]:
             yield _native.blend_rows(z, piece, rng.random(99))
 
 
-CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (packing, regions, chords, lines)
+def planes() -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    offsets, corners = np.array([0, 4]), np.arange(4)
+    square = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
+    for n_units in BIT_SIZES[:-4]:
+        z = square @ rng.normal(size=(2, n_units)) + rng.normal(size=n_units) / 2
+        within = np.full(n_units, 1e-12)
+        cut = _native.cut_polygons(z, within, offsets, corners)
+        yield from cut
+        values = _native.blend_points(z, *cut[:5])
+        yield values
+        yield _native.polygon_codes(values, within, *cut[5:7])
+
+
+CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (packing, regions, chords, lines, planes)
 
 
 def main() -> None:

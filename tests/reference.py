@@ -58,9 +58,8 @@ def line_events(z: NDArray[np.float64]) -> list[tuple[int, float, int, bool]]:
     """(piece, weight, unit, inside) of each switch along the rows of z, sorted."""
     events = []
     for unit, values in enumerate(z.T):
-        pairs = list(zip(values[:-1], values[1:], strict=True))
-        before = None  # whether it was on at the end of the piece before
-        for piece, (a, b) in enumerate(pairs):
+                before = None  # whether it was on at the end of the piece before
+        for piece, (a, b) in enumerate(pairwise(values)):
             crosses = (a > 0 > b) or (a < 0 < b)
             on = a > 0 or (a == 0 and b > 0)
             if before is not None and before != on:
@@ -113,3 +112,35 @@ def exact_line_regions(
         for unit in range(len(before[layer]))
         if before[layer][unit] != after[layer][unit]
     ]
+
+
+def cut_polygon(
+    polygon: NDArray[np.float64], slopes: NDArray[np.float64], constants: NDArray[np.float64]
+) -> list[NDArray[np.float64]]:
+    """The parts of a convex polygon between the lines ``point @ slopes + constants = 0``."""
+    parts = [polygon]
+    for slope, constant in zip(slopes.T, constants, strict=True):
+        halves = []
+        for part in parts:
+            values = part @ slope + constant
+            values[np.abs(values) < 1e-9] = 0
+            if not (values.min(initial=0) < 0 < values.max(initial=0)):
+                halves.append(part)
+                continue
+            for side in (values, -values):
+                half = []
+                for i, (p, a) in enumerate(zip(part, side, strict=True)):
+                    q, b = part[(i + 1) % len(part)], side[(i + 1) % len(part)]
+                    if a >= 0:
+                        half.append(p)
+                    if a * b < 0:
+                        half.append(p + a / (a - b) * (q - p))
+                halves.append(np.array(half))
+        parts = halves
+    return parts
+
+
+def area(polygon: NDArray[np.float64]) -> float:
+    """The area of a polygon, by the shoelace formula."""
+    x, y = (polygon - polygon[0]).T
+    return abs(float(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1)))) / 2

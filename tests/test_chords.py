@@ -245,7 +245,7 @@ def test_float32_weights_are_taken_as_they_are():
     net = keras.Sequential([keras.Input((6,)), kl.Dense(5, activation="relu"), kl.Dense(2)])
     x, directions = nets.points(net, 9)
     kernel, bias = (w.astype(float) for w in net.layers[0].get_weights())
-    lower, lower_unit, upper, upper_unit = reference.chord_ends(
+    lower, lower_unit, upper, _ = reference.chord_ends(
         x @ kernel + bias, directions @ kernel, np.inf
     )
     for dtype, rtol in (("float64", 1e-12), ("float32", 1e-4)):

@@ -1,5 +1,7 @@
 """Line regions, against codes sampled along the segment and against rational arithmetic."""
 
+from itertools import pairwise
+
 import keras
 import numpy as np
 import pytest
@@ -113,12 +115,12 @@ def test_tiny_nets_agree_with_rational_arithmetic(depth, coarse, seed):
     widths = [3, 6, 5, 4][: depth + 1]
     layers = [
         (rng.normal(size=shape), rng.normal(size=shape[1]))
-        for shape in zip(widths[:-1], widths[1:], strict=True)
+        for shape in pairwise(widths)
     ]
     start, stop = rng.normal(scale=3, size=(2, 3))
     if coarse:  # small whole numbers: units that switch together, or where another one does
         layers = [(np.round(kernel), np.round(bias)) for kernel, bias in layers]
-        start, stop = np.round(start), np.round(stop) + [1, 0, 0]
+        start, stop = np.round(start), np.round(stop) + np.array([1, 0, 0])
     expected = reference.exact_line_regions(layers, start, stop)
     regions = geometry.line_regions(relu_net(layers), start, stop)
     np.testing.assert_allclose(regions.breakpoints, [float(t) for t, _, _ in expected], atol=1e-12)

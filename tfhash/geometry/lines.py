@@ -154,7 +154,7 @@ def line_regions(
         pairs = tqdm(
             list(zip(starts, stops, strict=True)), "segments", delay=2, disable=None
         )
-        found = [_one_line(plan, *pair, region) for pair in pairs]
+        found = [_one_line(plan, one_start, one_stop, region) for one_start, one_stop in pairs]
     return found[0] if one else found
 
 

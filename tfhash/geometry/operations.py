@@ -9,19 +9,24 @@ from numpy.typing import NDArray
 
 from tfhash.geometry.pieces import PiecewiseLinear, clip, relu
 
-# Operations by class name. Those of the first three are linear in what varies ...
-LINEAR = frozenset(
-    "AdaptiveAveragePool AveragePool Concatenate Cumsum DepthToSpace Diagonal Diff "
-    "Einsum ExpandDims Flip GetItem Identity Mean Moveaxis Negative Ravel Repeat Reshape Roll "
-    "Slice SpaceToDepth Split Squeeze Stack Sum Swapaxes Take Tile Trace Transpose Unstack".split()
-)
+# fmt: off
+# Operations by class name. These are linear in what varies ...
+LINEAR = {
+    "AdaptiveAveragePool", "AveragePool", "Concatenate", "Cumsum", "DepthToSpace", "Diagonal",
+    "Diff", "ExpandDims", "Flip", "GetItem", "Mean", "Moveaxis", "Negative", "Ravel", "Repeat",
+    "Reshape", "Roll", "Slice", "SpaceToDepth", "Split", "Squeeze", "Stack", "Sum", "Swapaxes",
+    "Take", "Tile", "Trace", "Transpose", "Unstack",
+}
 # ... these where only one of their arguments varies ...
-PRODUCTS = frozenset(
-    "Conv ConvTranspose DepthwiseConv Divide Dot Einsum Inner Matmul Multiply SeparableConv "
-    "Tensordot TrueDivide".split()
-)
+PRODUCTS = {
+    "Conv", "ConvTranspose", "DepthwiseConv", "Dot", "Einsum", "Inner", "Matmul", "Multiply",
+    "SeparableConv", "Tensordot",
+}
+# ... these where only the first does ...
+OF_FIRST = {"BatchNorm", "Divide", "TrueDivide"}
 # ... and these do nothing to the numbers, which are kept in the precision of the plan.
-IDENTITY = frozenset("Cast ConvertToTensor Copy Identity SaturateCast StopGradient".split())
+IDENTITY = {"Cast", "ConvertToTensor", "Copy", "Identity", "SaturateCast", "StopGradient"}
+# fmt: on
 # Linear but for their constants: the positions of those that drop out of the derivative.
 CONSTANTS: dict[str, tuple[int, ...]] = {
     "Add": (0, 1),
@@ -30,7 +35,7 @@ CONSTANTS: dict[str, tuple[int, ...]] = {
     "Pad": (1,),
 }
 # Not piecewise linear, but the class can be read off their input.
-HEADS = frozenset("LogSoftmax Sigmoid Softmax".split())
+HEADS = {"LogSoftmax", "Sigmoid", "Softmax"}
 
 
 def is_linear(operation: Any, args: Sequence[Any], varying: Sequence[int]) -> bool:
@@ -43,16 +48,13 @@ def is_linear(operation: Any, args: Sequence[Any], varying: Sequence[int]) -> bo
     varying : positions among ``args`` of those that vary
     """
     name = type(operation).__name__
-    if name == "Cast" or name == "SaturateCast":
+    if name in ("Cast", "SaturateCast"):
         return keras.backend.is_float_dtype(operation.dtype)
-    if name in ("Divide", "TrueDivide"):
-        return list(varying) == [0]
     if name in PRODUCTS:
         return len(varying) == 1
-    if name == "BatchNorm":
+    if name in OF_FIRST:
         return list(varying) == [0]
-    if name == "Resize":
-        return False  # computed in float32 by TensorFlow, whatever it is given
+    # Not Resize, which TensorFlow computes in float32 whatever it is given.
     return name in LINEAR or name in IDENTITY or name in CONSTANTS
 
 
@@ -184,8 +186,8 @@ def _windows(
 ) -> tuple[Candidates, tuple[NDArray[Any] | None, ...]]:
     """One candidate for each position in the pooling window: a strided slice of the input."""
     rank = len(shape) - 1
-    first = keras.backend.image_data_format() == "channels_first"
-    first = operation.data_format == "channels_first" if operation.data_format else first
+    data_format = operation.data_format or keras.backend.image_data_format()
+    first = data_format == "channels_first"
     spatial = shape[1:] if first else shape[:-1]
     window = _each(operation.pool_size, rank)
     strides = _each(operation.strides or operation.pool_size, rank)

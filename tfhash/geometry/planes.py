@@ -219,10 +219,9 @@ def _joined(mesh: Mesh, classes: bool) -> PlaneRegions:
 
 
 def _checked_window(extent: float | Sequence[float]) -> tuple[float, float, float, float]:
-    if np.ndim(extent) == 0:
-        window = np.array([-1.0, 1.0, -1.0, 1.0]) * np.float64(extent)  # type: ignore[arg-type]
-    else:
-        window = np.asarray(extent, np.float64)
+    window = np.asarray(extent, np.float64)
+    if window.ndim == 0:
+        window = window * np.array([-1.0, 1.0, -1.0, 1.0])
     good = window.shape == (4,) and np.isfinite(window).all()
     if not good or not (window[0] < window[1] and window[2] < window[3]):
         raise ValueError(

@@ -80,11 +80,10 @@ class Sweep:
         if isinstance(step, Affine):
             made = apply(step, self.plan, stretch.alive)
         else:
-            bend = self.kink if isinstance(step, Kink) else self.largest
-            result = bend(step, stretch)
-            if result is None:
+            bent = self.kink(step, stretch) if isinstance(step, Kink) else self.largest(step, stretch)
+            if bent is None:
                 return _cut(stretch)
-            made = [result]
+            made = [bent]
         stretch.alive.update(zip(step.outputs, made, strict=True))
         for number in {*step.inputs, *step.outputs}:
             if self.plan.last_use.get(number, -1) <= stretch.step:

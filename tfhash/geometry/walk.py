@@ -125,10 +125,7 @@ def _choose(
     # The least is the largest of the negatives.
     zs = step.candidates([step.sign * z for z in values])
     us = step.candidates([step.sign * u for u in slopes])
-    if chosen is None:
-        choice = _first_largest(step, zs)
-    else:
-        choice = chosen[step.layer]
+    choice = _first_largest(step, zs) if chosen is None else chosen[step.layer]
     z, u = ops.zeros_like(zs[0]), ops.zeros_like(us[0])
     for c, (candidate, slope) in enumerate(zip(zs, us, strict=True)):
         z, u = ops.where(choice == c, candidate, z), ops.where(choice == c, slope, u)
