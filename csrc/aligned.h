@@ -1,28 +1,50 @@
-// Zeroed words that start at a cache line, as vector loads and stores of whole lines want them.
+// Arrays that start on a cache line: a vector load that straddles two lines costs two.
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <cstring>
+#include <new>
+#include <utility>
 
 namespace tfhash {
 
-class AlignedWords {
+// A zeroed array of plain numbers, 64-byte aligned.
+template <class T>
+class Aligned {
  public:
-  explicit AlignedWords(int64_t n) : words_(static_cast<size_t>(n) + kLine) {
-    const auto at = reinterpret_cast<uintptr_t>(words_.data());
-    start_ = words_.data() + (kLine - at / sizeof(uint64_t) % kLine) % kLine;
+  Aligned() = default;
+  explicit Aligned(int64_t size) : size_(size) {
+    if (size == 0) return;
+    data_ = static_cast<T*>(::operator new(size_t(size) * sizeof(T), kAlignment));
+    std::memset(data_, 0, size_t(size) * sizeof(T));
   }
-  AlignedWords(AlignedWords&& other) = default;  // a vector that moves keeps its place
-  AlignedWords(const AlignedWords&) = delete;
-  AlignedWords& operator=(const AlignedWords&) = delete;
+  ~Aligned() {
+    if (data_ != nullptr) ::operator delete(data_, kAlignment);
+  }
+  Aligned(Aligned&& other) noexcept { swap(other); }
+  Aligned& operator=(Aligned&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  Aligned(const Aligned&) = delete;
+  Aligned& operator=(const Aligned&) = delete;
 
-  uint64_t* data() { return start_; }
-  const uint64_t* data() const { return start_; }
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  int64_t size() const { return size_; }
+  T& operator[](int64_t i) { return data_[i]; }
+  const T& operator[](int64_t i) const { return data_[i]; }
 
  private:
-  static constexpr size_t kLine = 64 / sizeof(uint64_t);
-  std::vector<uint64_t> words_;
-  uint64_t* start_;
+  static constexpr std::align_val_t kAlignment{64};
+
+  void swap(Aligned& other) {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+  }
+
+  T* data_ = nullptr;
+  int64_t size_ = 0;
 };
 
 }  // namespace tfhash

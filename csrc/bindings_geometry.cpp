@@ -81,11 +81,6 @@ Array<double> py_blend_rows(const Array<double>& values, const Array<int64_t>& p
   return out;
 }
 
-template <class T>
-Array<T> array_of(const std::vector<T>& values) {
-  return Array<T>(py::ssize_t(values.size()), values.data());
-}
-
 // Checked: every index is one of a point, every polygon has 3 corners at least.
 PolygonsView polygons_of(const Array<int64_t>& offsets, const Array<int64_t>& corners,
                          int64_t n_points) {

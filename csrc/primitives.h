@@ -8,17 +8,23 @@
 
 #include "cpu.h"
 #include "primitives/chords.h"
+#include "primitives/clusters.h"
 #include "primitives/hamming.h"
 #include "primitives/lines.h"
+#include "primitives/logistic.h"
 #include "primitives/pack.h"
+#include "primitives/tables.h"
 
 namespace tfhash {
 
 struct Primitives {
   ChordPrimitives chords;
-  PackPrimitives pack;
+  ClusterPrimitives clusters;
   HammingPrimitives hamming;
   LinePrimitives lines;
+  LogisticPrimitives logistic;
+  PackPrimitives pack;
+  TablePrimitives tables;
 };
 
 // The table of the ISA chosen when the module was loaded.

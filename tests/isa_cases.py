@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tests.reference import BIT_SIZES, random_bits
+from reference import BIT_SIZES, random_bits
 from tfhash import Codes, _native, metrics
 
 
@@ -33,6 +33,40 @@ def packing() -> Iterator[np.ndarray]:
 def regions() -> Iterator[np.ndarray]:
     for n, n_bits in ((9, 65), (3000, 130), (40_000, 20)):
         yield from metrics.region_ids(random_bits(n, n_bits, repeats=0.3))
+
+
+def neighbors() -> Iterator[np.ndarray]:
+    # 4097 and 9000 bits: more than one chunk; 600 queries: more than one range of them.
+    for n, q, n_bits, k in (
+        (1, 1, 1, 1),
+        (513, 600, 65, 9),
+        (1500, 67, 130, 40),
+        (3000, 35, 300, 3),
+        (600, 33, 1000, 600),
+        (700, 20, 2100, 9),
+        (1100, 13, 4097, 9),
+        (530, 9, 9000, 2),
+    ):
+        bits = random_bits(n + q, n_bits, repeats=0.3)
+        yield from metrics.hamming_knn(bits[:n], bits[n:], k)
+
+
+def kmeans() -> Iterator[np.ndarray]:
+    for n, n_bits, k in ((9, 65, 3), (5000, 100, 10), (3000, 130, 20), (700, 1000, 5)):
+        model = metrics.CodeKMeans(k, n_init=3, random_state=0)
+        model.fit(random_bits(n, n_bits, repeats=0.3))
+        yield from (model.labels_, model.cluster_centers_, np.float64(model.inertia_))
+        bits = random_bits(2100, n_bits, seed=1)
+        yield model.predict(bits)
+        yield np.float64(model.score(bits))
+
+
+def logistic() -> Iterator[np.ndarray]:
+    for n, n_bits, n_classes in ((9, 65, 2), (3000, 100, 10), (1000, 600, 20)):
+        bits = random_bits(n, n_bits)
+        labels = (bits[:, :9].sum(axis=1) + np.arange(n)) % n_classes
+        model = metrics.CodeLogisticRegression().fit(bits, labels)
+        yield from (model.coef_, model.intercept_, model.n_iter_, model.decision_function(bits))
 
 
 def chords() -> Iterator[np.ndarray]:
@@ -73,7 +107,16 @@ def planes() -> Iterator[np.ndarray]:
         yield _native.polygon_codes(values, within, *cut[5:7])
 
 
-CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (packing, regions, chords, lines, planes)
+CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (
+    packing,
+    regions,
+    neighbors,
+    kmeans,
+    logistic,
+    chords,
+    lines,
+    planes,
+)
 
 
 def main() -> None:

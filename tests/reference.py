@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Sizes that hit the tails of words (64), vectors (8, 16, 32, 64 elements) and blocks.
-BIT_SIZES = (1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 129, 511, 512, 513, 1000)
+BIT_SIZES = (1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 129, 511, 512, 513)
 ROW_SIZES = (0, 1, 2, 7, 8, 9, 63, 64, 65)
 
 
@@ -36,6 +36,95 @@ def region_ids(bits: NDArray[np.uint8]) -> tuple[list[int], list[int]]:
     return ids, np.bincount(ids, minlength=len(numbers)).tolist()
 
 
+def hamming_distances(database: NDArray[np.uint8], queries: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """int64 [q, n]: in how many bits each query differs from each code."""
+    shape = (len(queries), len(database))
+    return np.array([(database != query).sum(axis=1) for query in queries], int).reshape(shape)
+
+
+def hamming_knn(
+    database: NDArray[np.uint8], queries: NDArray[np.uint8], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distances and rows of the k nearest, of equal ones the lower row first."""
+    distances = hamming_distances(database, queries)
+    rows = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(distances, rows, axis=1), rows
+
+
+def kmeans_seeds(bits: NDArray[np.uint8], k: int, draws: NDArray[np.float64]) -> list[int]:
+    """Rows that greedy k-means++ starts from, given the uniform numbers that it uses."""
+    n = len(bits)
+    first, *rest = draws.tolist()
+    seeds = [min(n - 1, int(first * n))]
+    n_trials = len(rest) // max(1, k - 1)
+    closest = (bits != bits[seeds[0]]).sum(axis=1)
+    for c in range(k - 1):
+        targets = np.array(rest[c * n_trials : (c + 1) * n_trials]) * closest.sum()
+        rows = np.minimum(np.searchsorted(np.cumsum(closest), targets), n - 1)
+        trials = [np.minimum(closest, (bits != bits[row]).sum(axis=1)) for row in rows]
+        best = int(np.argmin([trial.sum() for trial in trials]))
+        seeds.append(int(rows[best]))
+        closest = trials[best]
+    return seeds
+
+
+def squared_distances(bits: NDArray[np.uint8], centers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Float64 [n, k], added up bit by bit, from the first to the last."""
+    apart = (bits[:, np.newaxis].astype(float) - centers) ** 2
+    return np.cumsum(apart, axis=2)[:, :, -1]
+
+
+def lloyd(
+    bits: NDArray[np.uint8], centers: NDArray[np.float64], max_iter: int, tol: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64], float, int]:
+    """Labels, centres, inertia and iterations of K-Means from given centres."""
+    limit = tol * bits.var(axis=0).mean()
+    labels = np.full(len(bits), -1)
+    for n_iter in range(1, max_iter + 1):  # noqa: B007
+        before, labels = labels, squared_distances(bits, centers).argmin(axis=1)
+        moved = means(bits, labels, centers)
+        shift = ((moved - centers) ** 2).sum()
+        centers = moved
+        settled = np.array_equal(before, labels)
+        if settled or shift <= limit:
+            break
+    if not settled:
+        labels = squared_distances(bits, centers).argmin(axis=1)
+    inertia = ((bits - centers[labels]) ** 2).sum()
+    return labels, centers, float(inertia), n_iter
+
+
+def means(
+    bits: NDArray[np.uint8], labels: NDArray[np.int64], centers: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Means of the clusters; an empty one gets one of the rows farthest from their centres."""
+    k = len(centers)
+    sums = np.array([bits[labels == j].sum(axis=0) for j in range(k)], float)
+    sizes = np.bincount(labels, minlength=k)
+    empty = np.flatnonzero(sizes == 0)
+    distances = np.cumsum((bits - centers[labels]) ** 2, axis=1)[:, -1]
+    if len(empty) and distances.max() > 0:
+        for j, row in zip(empty, np.argsort(-distances, kind="stable"), strict=False):
+            sums[labels[row]] -= bits[row]
+            sizes[labels[row]] -= 1
+            sums[j], sizes[j] = bits[row], 1
+    source = np.where(sizes > 0, np.arange(k), sizes.argmax())
+    return sums[source] / sizes[source, np.newaxis]
+
+
+def logistic_gradient(
+    bits: NDArray[np.uint8],
+    second: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    intercept: float,
+    c: float,
+) -> NDArray[np.float64]:
+    """Gradient, by weights and intercept, of the mean log loss and the penalty of one model."""
+    residuals = 1 / (1 + np.exp(-(bits @ weights + intercept))) - second
+    penalty = weights / (c * len(bits))
+    return np.append(bits.T @ residuals / len(bits) + penalty, residuals.mean())
+
+
 def chord_ends(
     z: NDArray[np.floating], u: NDArray[np.floating], limit: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
@@ -58,7 +147,7 @@ def line_events(z: NDArray[np.float64]) -> list[tuple[int, float, int, bool]]:
     """(piece, weight, unit, inside) of each switch along the rows of z, sorted."""
     events = []
     for unit, values in enumerate(z.T):
-                before = None  # whether it was on at the end of the piece before
+        before = None  # whether it was on at the end of the piece before
         for piece, (a, b) in enumerate(pairwise(values)):
             crosses = (a > 0 > b) or (a < 0 < b)
             on = a > 0 or (a == 0 and b > 0)
@@ -79,8 +168,10 @@ def exact_line_regions(
 
     def affine_at(t: Fraction) -> list[list[tuple[Fraction, Fraction]]]:
         """Of each layer's pre-activations, near t, which is no breakpoint: constant and slope."""
-        h = [(Fraction(float(a)), Fraction(float(b)) - Fraction(float(a)))
-             for a, b in zip(start, stop, strict=True)]
+        h = [
+            (Fraction(float(a)), Fraction(float(b)) - Fraction(float(a)))
+            for a, b in zip(start, stop, strict=True)
+        ]
         result = []
         for kernel, bias in layers:
             z = []

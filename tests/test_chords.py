@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from keras import layers as kl
 from keras import ops
 
-from tests import nets, reference
+import nets
+import reference
 from tfhash import _native, geometry
 
 
@@ -108,9 +109,7 @@ def pool_choices(net, x):
             n_out = -(-values.shape[1] // step)
             total = max((n_out - 1) * step + size - values.shape[1], 0)
             pad = (total // 2, total - total // 2)
-            values = np.pad(
-                values, ((0, 0), pad, pad, (0, 0)), constant_values=-np.inf
-            )
+            values = np.pad(values, ((0, 0), pad, pad, (0, 0)), constant_values=-np.inf)
         windows = np.lib.stride_tricks.sliding_window_view(values, (size, size), axis=(1, 2))
         windows = windows[:, ::step, ::step]
         choices.append(windows.reshape(*windows.shape[:4], -1).argmax(axis=-1))
@@ -132,9 +131,7 @@ def test_linear_regions_end_at_switches_of_maxima_too():
         here, *inside, outside = pool_choices(net, x[i] + t * directions[i])
         assert (inside == here).all()
         assert (outside != here).any()
-    np.testing.assert_array_equal(
-        linear.upper[~at_maximum], activation.upper[~at_maximum]
-    )
+    np.testing.assert_array_equal(linear.upper[~at_maximum], activation.upper[~at_maximum])
 
 
 @pytest.mark.parametrize("region", ("activation", "linear"))
@@ -321,8 +318,12 @@ def recurrent_net():
 def middle_net():
     """A smooth layer that no unit depends on, but the output does."""
     return keras.Sequential(
-        [keras.Input((3,)), kl.Dense(4, activation="relu"), kl.Dense(2, "tanh", name="bent"),
-         kl.Dense(2)]
+        [
+            keras.Input((3,)),
+            kl.Dense(4, activation="relu"),
+            kl.Dense(2, "tanh", name="bent"),
+            kl.Dense(2),
+        ]
     )
 
 
@@ -422,9 +423,7 @@ def test_the_reduction_equals_its_oracle(n, n_units, dtype, coarse, exponent, li
         z, u = np.round(z), np.round(u)
     with np.errstate(over="ignore", under="ignore"):
         z, u = (z * 10.0**exponent).astype(dtype), u.astype(dtype)
-    for got, expected in zip(
-        reduced(z, u, limit), reference.chord_ends(z, u, limit), strict=True
-    ):
+    for got, expected in zip(reduced(z, u, limit), reference.chord_ends(z, u, limit), strict=True):
         np.testing.assert_array_equal(got, expected)
 
 

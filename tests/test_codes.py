@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.reference import BIT_SIZES, ROW_SIZES, pack, random_bits
+from reference import BIT_SIZES, ROW_SIZES, pack, random_bits
 from tfhash import Codes
 
 SIZES = st.tuples(st.integers(0, 70), st.integers(0, 300), st.integers(0, 2**32 - 1))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.test_results import PROPERTIES, make_run
+from test_results import PROPERTIES, make_run
 from tfhash import figures, results
 from tfhash.errors import InputError
 from tfhash.experiments import drawing
@@ -29,7 +29,11 @@ def dashed(line):
     return line.get_linestyle() == "--"
 
 
-@pytest.mark.parametrize("kind", figures.FIGURES, ids=lambda kind: kind.name)
+def kinds(*x_names):
+    return [kind for kind in figures.FIGURES if kind.x_name in x_names]
+
+
+@pytest.mark.parametrize("kind", kinds("width"), ids=lambda kind: kind.name)
 def test_what_is_drawn(runs, kind):
     table = results.last_epoch(results.load(runs, history=False))
     ours = results.curves(results.summary(table), "width")
@@ -54,6 +58,39 @@ def test_what_is_drawn(runs, kind):
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["ours", "theirs"]
     colours = [line.get_color() for line in mine]
     assert len(set(colours)) == len(colours)
+
+
+@pytest.mark.parametrize("kind", kinds("epoch", "sample_size"), ids=lambda kind: kind.name)
+def test_a_panel_for_each_metric_and_a_colour_for_each_width(kind):
+    dataset = kind.datasets[0]
+    paper = results.paper_curves()
+    paper = paper[(paper["figure"] == kind.paper) & (paper["dataset"] == dataset)]
+    assert len(paper) and set(paper["x_name"]) == {kind.x_name}
+    assert set(zip(paper["metric"], paper["split"], strict=True)) <= set(kind.curves)
+    series = sorted(set(paper["series"]), key=lambda name: (len(name), name))
+    ours = pd.DataFrame(
+        [
+            (metric, split, name, x, (i + x) / 5000, np.nan, 1)
+            for metric, split in kind.curves
+            for i, name in enumerate(series)
+            for x in (10, 100, 200)
+        ],
+        columns=["metric", "split", "series", "x", "mean", "std", "n"],
+    )
+    figure = kind.draw(ours, paper, figures.Caption("MNIST", "1 hidden layer", "ours", "theirs"))
+    assert len(figure.axes) == len(kind.curves)
+    for axes, (metric, split) in zip(figure.axes, kind.curves, strict=True):
+        mine = [line for line in axes.get_lines() if not dashed(line)]
+        assert [line.get_ydata()[0] for line in mine] == [
+            (i + 10) / 5000 for i in range(len(series))
+        ]
+        assert len({line.get_color() for line in mine}) == len(series)
+        theirs = [line for line in axes.get_lines() if dashed(line) and len(line.get_xdata())]
+        there = ((paper["metric"] == metric) & (paper["split"] == split)).any()
+        assert len(theirs) == (len(series) if there else 0)
+        assert axes.get_title() and axes.get_xscale() in ("log", "symlog")
+    legend = figure.axes[0].get_legend().get_texts()
+    assert [text.get_text() for text in legend] == ["ours", "theirs"]
 
 
 def test_one_repeat_and_no_paper(tmp_path):

@@ -35,5 +35,7 @@ def test_keras_is_not_loaded(module):
         "loaded = {'keras', 'tensorflow', 'jax'} & set(sys.modules)\n"
         "assert not loaded, loaded"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "tests", capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr

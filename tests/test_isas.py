@@ -10,14 +10,14 @@ import pytest
 
 from tfhash import _native
 
-ROOT = Path(__file__).parents[1]
+HERE = Path(__file__).parent
 
 
 def run(isa: str, threads: int | str, *command: str) -> subprocess.CompletedProcess:
     environment = {**os.environ, "TFHASH_ISA": isa, "TFHASH_NUM_THREADS": str(threads)}
     return subprocess.run(
-        [sys.executable, *(command or ("-m", "tests.isa_cases"))],
-        cwd=ROOT,
+        [sys.executable, *(command or ("isa_cases.py",))],
+        cwd=HERE,
         env=environment,
         capture_output=True,
         text=True,

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from keras import layers as kl
 from keras import ops
 
-from tests import nets, reference
-from tests.test_chords import codes_along, one_layer, pool_choices
-from tests.test_lines import relu_net
+import nets
+import reference
+from test_chords import codes_along, one_layer, pool_choices
+from test_lines import relu_net
 from tfhash import _native, geometry
 from tfhash.geometry import mesh
 
@@ -43,7 +44,7 @@ def check_tiling(regions, window=WINDOW):
     on_frame = len(regions.corners) - 2 * len(pairs)
     ends = regions.points
     frame = sum(
-        ((ends[:, axis] == side)).sum()
+        (ends[:, axis] == side).sum()
         for axis, sides in ((0, window[:2]), (1, window[2:]))
         for side in sides
     )
@@ -67,9 +68,9 @@ def test_polygons_tile_the_window_and_have_the_codes_of_points_inside(net):
     # Points between a polygon's corners and its centre have its code as well.
     corner = regions.points[regions.corners[regions.offsets[:-1]]][wide]
     at = inputs_at(0.7 * corner + 0.3 * regions.centers[wide], origin, u, v)[:500]
-    again = codes_along(
-        nets.activation_model(net), at, np.zeros_like(at), np.zeros((len(at), 1))
-    )[:, 0]
+    again = codes_along(nets.activation_model(net), at, np.zeros_like(at), np.zeros((len(at), 1)))[
+        :, 0
+    ]
     np.testing.assert_array_equal(again, sampled[:500])
 
 
@@ -158,12 +159,8 @@ def test_little_memory_gives_the_same(net, monkeypatch):
         np.testing.assert_allclose(regions.areas.sum(), np.prod(window[1::2] - window[::2]))
     order = [np.lexsort(regions.codes().words.T) for regions in (whole, parts)]
     if net is not nets.pooled():  # there several polygons have one code
-        np.testing.assert_array_equal(
-            whole.codes().words[order[0]], parts.codes().words[order[1]]
-        )
-        np.testing.assert_allclose(
-            whole.areas[order[0]], parts.areas[order[1]], atol=1e-12
-        )
+        np.testing.assert_array_equal(whole.codes().words[order[0]], parts.codes().words[order[1]])
+        np.testing.assert_allclose(whole.areas[order[0]], parts.areas[order[1]], atol=1e-12)
 
 
 def test_lines_that_meet_in_a_point_or_are_one():
@@ -251,8 +248,7 @@ def test_the_kernel_cuts_as_clipping_does(n, n_units, coarse, seed):
     assert (values[zero_point, zero_unit] == 0).all()
     pieces = [cut_points[new_corners[a:b]] for a, b in pairwise(new_offsets)]
     expected = [
-        reference.cut_polygon(points[corners[a:b]], slopes, constants)
-        for a, b in pairwise(offsets)
+        reference.cut_polygon(points[corners[a:b]], slopes, constants) for a, b in pairwise(offsets)
     ]
     for polygon, parts in enumerate(expected):
         got = [piece for piece, of in zip(pieces, parent, strict=True) if of == polygon]
@@ -268,10 +264,22 @@ def test_the_kernel_cuts_as_clipping_does(n, n_units, coarse, seed):
 
 def test_polygons_that_are_none_are_refused():
     z, within = np.zeros((4, 1)), np.zeros(1)
-    for offsets, corners in (([0, 2], [0, 1]), ([0, 3], [0, 1, 4]), ([0, 3], [0, 1, -1]),
-                             ([0, 3], [0, 1, 2, 3]), ([1, 4], [0, 1, 2, 3]), ([0], [1])):
+    for offsets, corners in (
+        ([0, 2], [0, 1]),
+        ([0, 3], [0, 1, 4]),
+        ([0, 3], [0, 1, -1]),
+        ([0, 3], [0, 1, 2, 3]),
+        ([1, 4], [0, 1, 2, 3]),
+        ([0], [1]),
+    ):
         with pytest.raises(ValueError, match="Expected offsets from 0"):
             _native.cut_polygons(z, within, np.array(offsets), np.array(corners))
     with pytest.raises(ValueError, match="points before them"):
-        _native.blend_points(z, np.array([0]), np.array([4]), np.array([0.5]),
-                             np.empty(0, np.int64), np.empty(0, np.int64))
+        _native.blend_points(
+            z,
+            np.array([0]),
+            np.array([4]),
+            np.array([0.5]),
+            np.empty(0, np.int64),
+            np.empty(0, np.int64),
+        )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.reference import BIT_SIZES, ROW_SIZES, random_bits, region_ids
+from reference import BIT_SIZES, ROW_SIZES, random_bits, region_ids
 from tfhash import Codes, metrics
 
 

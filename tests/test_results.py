@@ -1,7 +1,5 @@
 """Results: run directories in, one tidy table out."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -167,11 +165,3 @@ def test_damaged_files_are_named(tmp_path, file, content, message):
     with pytest.raises(ResultsError, match=message) as caught:
         results.load(tmp_path)
     assert str(run / file) in str(caught.value)
-
-
-def test_results_and_figures_need_no_keras():
-    code = (
-        "import sys; from tfhash import results, figures; results.paper_curves();"
-        "assert not {'keras', 'tensorflow', 'jax'} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

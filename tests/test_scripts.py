@@ -129,7 +129,7 @@ def test_training_says_what_it_did(tmp_path, capsys):
     assert "Trained 2 networks" in first
     assert run("layer_width_train", *flags) == 0
     assert "Trained 0 networks" in (again := capsys.readouterr().out)
-    assert "(2 were there already)" in again
+    assert "(2 there already)" in again
 
 
 def test_measuring(trained, capsys):
@@ -140,10 +140,10 @@ def test_measuring(trained, capsys):
 
     flags = ("--dataset=digits", "--widths=4,6,9", "--repeat=1", "--load_path", trained)
     assert run("layer_width_encoding_properties", *flags, "--metrics=redundancy,knn") == 0
-    assert "networks (1 are not trained yet)" in capsys.readouterr().out
+    assert "networks (1 not trained yet)" in capsys.readouterr().out
     assert run("layer_width_encoding_properties", *flags, "--metrics", "redundancy") == 0
     assert "Measured 0 networks" in (text := capsys.readouterr().out)
-    assert "(2 were measured already)" in text
+    assert "(2 measured already)" in text
     assert run("layer_width_encoding_properties", *flags) == 0
     assert "Measured 2 networks" in capsys.readouterr().out
 
@@ -179,7 +179,7 @@ def test_checkpoint_that_does_not_load_is_redone(trained, capsys, caplog):
     flags = ("--dataset=digits", "--widths=4", "--repeat=1", "--load_path", trained)
     assert run("layer_width_encoding_properties", *flags, "--metrics=redundancy") == 0
     assert "epoch=0002.keras does not load. The run is trained again." in caplog.text
-    assert "Measured 1 networks" in capsys.readouterr().out
+    assert "Measured 1 network in" in capsys.readouterr().out
     assert runs[0].joinpath("history.csv").read_text() == before
     assert results.read_properties(runs[0])[2]["train_redundancy_ratio"] > 0
 
@@ -220,7 +220,7 @@ def test_killed_sweep_ends_with_the_same_table(tmp_path):
     assert results.find_runs(killed) == [home / "width=4" / "repeat=1"]
     resumed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert resumed.returncode == 0
-    assert "Trained 2 networks" in resumed.stdout and "(1 were there already)" in resumed.stdout
+    assert "Trained 2 networks" in resumed.stdout and "(1 there already)" in resumed.stdout
     assert not resumed.stderr  # no progress bar where there is no terminal, no framework's noise
     assert run("layer_width_train", *flags, "--save_path", whole) == 0
     for root in (killed, whole):

@@ -120,7 +120,7 @@ def test_fit_is_keras_step_by_step(digits, tmp_path, protocol):
     import keras
 
     one = spec(protocol=protocol, batch_size=32, decay=0.1, decay_every=1)
-    training.train([one], digits, tmp_path)
+    training.train([one], digits, tmp_path, training.fit_one_by_one)
     data = one.training_data(digits)
     assert len(data.x_train) == (200 if protocol == "paper" else 160)
     model = one.build_model(digits)

@@ -62,3 +62,29 @@ def polygon_codes(
     offsets: NDArray[np.int64],
     corners: NDArray[np.int64],
 ) -> Words: ...
+def kmeans(
+    words: Words,
+    n_bits: int,
+    k: int,
+    draws: NDArray[np.float64],
+    max_iter: int,
+    tol: float,
+) -> tuple[NDArray[np.int32], NDArray[np.float64], float, int, NDArray[np.int64]]: ...
+def kmeans_assign(
+    words: Words, n_bits: int, centers: NDArray[np.float64], labels: NDArray[np.int32]
+) -> float: ...
+def fit_one_vs_one(
+    words: Words,
+    n_bits: int,
+    labels: NDArray[np.int32],
+    n_classes: int,
+    c: float,
+    tol: float,
+    max_iter: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]: ...
+def linear_scores(
+    words: Words,
+    n_bits: int,
+    weights: NDArray[np.float64],
+    intercepts: NDArray[np.float64],
+) -> NDArray[np.float64]: ...

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 
 # Before TensorFlow is loaded, or it has no effect.
@@ -20,6 +21,9 @@ from absl import flags
 
 from tfhash.errors import InputError
 
+Define = Callable[[flags.FlagValues, Path], None]
+Action = Callable[[flags.FlagValues], None]
+
 
 def main(command: str, doc: str, argv: Sequence[str] | None = None) -> None:
     """Run one of the commands below with the flags in `argv`, and end the process.
@@ -27,7 +31,8 @@ def main(command: str, doc: str, argv: Sequence[str] | None = None) -> None:
     Parameters
     ----------
     command
-        "layer_width_train", "layer_width_encoding_properties", "draw_figures" or "demo".
+        "layer_width_train", "layer_width_encoding_properties", likewise "sample_size_..." and
+        "training_time_...", "draw_figures" or "demo".
     doc
         What `--help` prints before the flags.
     argv
@@ -153,17 +158,49 @@ def _define_sweep(values: flags.FlagValues) -> None:
 def _define_train(values: flags.FlagValues, home: Path) -> None:
     _define_sweep(values)
     _define_places(values, home, "save_path")
+    flags.DEFINE_bool(
+        "one_by_one",
+        False,
+        "Train with plain Keras fit, one network after another, not side by side.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "group_size",
+        None,
+        "Most networks that are trained side by side (what fits in memory).",
+        lower_bound=1,
+        flag_values=values,
+    )
 
 
 def _define_properties(values: flags.FlagValues, home: Path) -> None:
     _define_sweep(values)
     _define_places(values, home, "load_path")
+    flags.DEFINE_integer(
+        "workers",
+        1,
+        "Networks that are measured at once, in processes of their own.",
+        lower_bound=1,
+        flag_values=values,
+    )
     flags.DEFINE_list(
         "metrics",
         "redundancy,kmeans,knn,logistic",
         "What to measure, of these four.",
         flag_values=values,
     )
+
+
+def _with_sample_sizes(define: Define) -> Define:
+    """`define`, and the flag that the sample-size experiment has besides."""
+
+    def defined(values: flags.FlagValues, home: Path) -> None:
+        define(values, home)
+        flags.DEFINE_list(
+            "sample_sizes", None, "Training examples, as 10,100 (paper's).", flag_values=values
+        )
+
+    return defined
 
 
 def _define_draw(values: flags.FlagValues, home: Path) -> None:
@@ -183,32 +220,45 @@ def _options(values: flags.FlagValues, path: str) -> dict[str, object]:
         *("data_dir", "mnist_path", "cifar10_path"),
     )
     given: dict[str, object] = {name: values[name].value for name in names}
-    if values.widths is not None:
-        try:
-            given["widths"] = tuple(int(width) for width in values.widths)
-        except ValueError:
-            raise InputError(
-                f"Expected whole numbers, as --widths 10,20,40. "
-                f"Received: {','.join(values.widths)}."
-            ) from None
+    for name in ("widths", "sample_sizes"):
+        if name in values and values[name].value is not None:
+            given[name] = _whole_numbers(name, values[name].value)
+    for name in ("one_by_one", "group_size", "workers", "metrics"):
+        if name in values:
+            value = values[name].value
+            given[name] = tuple(value) if isinstance(value, list) else value
     return {**given, "path": Path(path).expanduser()}
 
 
-def _layer_width_train(values: flags.FlagValues) -> None:
-    from tfhash.experiments import Options, layer_width
+def _whole_numbers(name: str, values: list[str]) -> tuple[int, ...]:
+    try:
+        return tuple(int(value) for value in values)
+    except ValueError:
+        raise InputError(
+            f"Expected whole numbers, as --{name} 10,20,40. Received: {','.join(values)}."
+        ) from None
 
-    options = Options(**_options(values, values.save_path))  # type: ignore[arg-type]
-    _load_keras()
-    layer_width.train(options)
+
+def _train(experiment: str) -> Action:
+    def action(values: flags.FlagValues) -> None:
+        from tfhash.experiments import Options
+
+        options = Options(**_options(values, values.save_path))  # type: ignore[arg-type]
+        _load_keras()
+        import_module(f"tfhash.experiments.{experiment}").train(options)
+
+    return action
 
 
-def _layer_width_encoding_properties(values: flags.FlagValues) -> None:
-    from tfhash.experiments import Options, layer_width
+def _encoding_properties(experiment: str) -> Action:
+    def action(values: flags.FlagValues) -> None:
+        from tfhash.experiments import Options
 
-    given = {**_options(values, values.load_path), "metrics": tuple(values.metrics)}
-    options = Options(**given)  # type: ignore[arg-type]
-    _load_keras()
-    layer_width.encoding_properties(options)
+        options = Options(**_options(values, values.load_path))  # type: ignore[arg-type]
+        _load_keras()
+        import_module(f"tfhash.experiments.{experiment}").encoding_properties(options)
+
+    return action
 
 
 def _draw_figures(values: flags.FlagValues) -> None:
@@ -224,11 +274,22 @@ def _demo(values: flags.FlagValues) -> None:
     demo.run(Path(values.save_path), Path(values.figures_path))
 
 
-Define = Callable[[flags.FlagValues, Path], None]
-Action = Callable[[flags.FlagValues], None]
 COMMANDS: dict[str, tuple[Define, Action]] = {
-    "layer_width_train": (_define_train, _layer_width_train),
-    "layer_width_encoding_properties": (_define_properties, _layer_width_encoding_properties),
+    "layer_width_train": (_define_train, _train("layer_width")),
+    "layer_width_encoding_properties": (
+        _define_properties,
+        _encoding_properties("layer_width"),
+    ),
+    "sample_size_train": (_with_sample_sizes(_define_train), _train("sample_size")),
+    "sample_size_encoding_properties": (
+        _with_sample_sizes(_define_properties),
+        _encoding_properties("sample_size"),
+    ),
+    "training_time_train": (_define_train, _train("training_time")),
+    "training_time_encoding_properties": (
+        _define_properties,
+        _encoding_properties("training_time"),
+    ),
     "draw_figures": (_define_draw, _draw_figures),
     "demo": (_define_demo, _demo),
 }

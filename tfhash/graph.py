@@ -1,15 +1,14 @@
 """Walking the graph of a Keras model, call by call.
 
-The only place that leans on how Keras keeps its graphs (``Functional._run_through_graph``); a test
-runs it on every kind of model.
+The only place that leans on how Keras keeps its graphs (``Functional`` and its
+``_run_through_graph``, the same from Keras 3.5 on); a test runs it on every kind of model.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import keras
-
-Functional = type(keras.Model(*(2 * [keras.Input((1,))])))
+from keras.src.models.functional import Functional
 
 Record = Callable[[str, Any, Any], None]
 Call = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]

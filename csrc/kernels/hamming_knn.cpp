@@ -32,7 +32,7 @@ struct Workspace {
         mask(kLaneWords),
         valid(kLaneWords) {}
 
-  AlignedWords planes, complement, sums, nearness, mask, valid;
+  Aligned<uint64_t> planes, complement, sums, nearness, mask, valid;
 };
 
 // The search for the neighbours of one batch of queries.
@@ -88,7 +88,7 @@ class Search {
 
  private:
   int64_t width() const { return std::max<int64_t>(1, 64 * layout_.n_words); }
-  int64_t n_blocks() const { return ceil_div(database_.n, kLanes); }
+  int64_t n_blocks() const { return ceil_div(database_.n, kPlaneLanes); }
 
   // Tasks are a range of queries and a split of the database: splits only where there are not
   // enough ranges, because each starts its own list of neighbours.
@@ -117,15 +117,15 @@ class Search {
   }
 
   int64_t capacity(int64_t split) const {
-    const int64_t first = split * split_blocks_ * kLanes;
-    return std::min(k_, std::min(database_.n, first + split_blocks_ * kLanes) - first);
+    const int64_t first = split * split_blocks_ * kPlaneLanes;
+    return std::min(k_, std::min(database_.n, first + split_blocks_ * kPlaneLanes) - first);
   }
 
   // Meets one block of codes with one range of queries.
   void scan(int64_t block, int64_t split, int64_t range, Workspace& at) {
     const HammingPrimitives& hamming = primitives().hamming;
-    const int64_t first_row = block * kLanes;
-    const int64_t n_rows = std::min(kLanes, database_.n - first_row);
+    const int64_t first_row = block * kPlaneLanes;
+    const int64_t n_rows = std::min(kPlaneLanes, database_.n - first_row);
     for (int64_t w = 0; w < kLaneWords; ++w) {
       const int64_t lanes = std::min<int64_t>(64, std::max<int64_t>(0, n_rows - 64 * w));
       at.valid.data()[w] = lanes == 64 ? ~uint64_t(0) : (uint64_t(1) << lanes) - 1;

@@ -52,7 +52,7 @@ std::vector<uint64_t> common_bits(const CodesView& queries, const PlaneLayout& l
   std::vector<uint64_t> common(queries.n_words);
   const std::vector<uint64_t> none(layout.chunk_words);
   const int64_t n = std::min<int64_t>(64, queries.n), stride = queries.n / std::max<int64_t>(1, n);
-  AlignedWords planes(64 * layout.chunk_words * kLaneWords);
+  Aligned<uint64_t> planes(64 * layout.chunk_words * kLaneWords);
   for (int64_t chunk = 0; chunk < layout.n_chunks; ++chunk) {
     const int64_t first = chunk * layout.chunk_words, n_words = layout.words_of(chunk);
     primitives().hamming.planes(queries.words + first, stride * queries.n_words, n, n_words,

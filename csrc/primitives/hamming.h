@@ -14,8 +14,8 @@
 
 namespace tfhash {
 
-constexpr int64_t kLanes = 512;             // codes in a block
-constexpr int64_t kLaneWords = kLanes / 64;  // words in a plane
+constexpr int64_t kPlaneLanes = 512;             // codes in a block
+constexpr int64_t kLaneWords = kPlaneLanes / 64;  // words in a plane
 
 constexpr int kMaxGroup = 6;               // queries that go together
 constexpr int64_t kMaxChunkPlanes = 4096;  // planes counted at a time: 256 KiB, within an L2 cache
@@ -29,10 +29,10 @@ struct PlaneClasses {
   const uint16_t* members;
 };
 
-// Numbers of kLanes lanes are arrays of planes, lowest bit first. Arrays of planes are aligned to
+// Numbers of kPlaneLanes lanes are arrays of planes, lowest bit first. Arrays of planes are aligned to
 // 64 bytes.
 struct HammingPrimitives {
-  // Turns n_words words of each of n_rows <= kLanes rows (`stride` words apart), xor'ed with
+  // Turns n_words words of each of n_rows <= kPlaneLanes rows (`stride` words apart), xor'ed with
   // `reference`, into 64 * n_words planes. The lanes past n_rows are 0.
   void (*planes)(const uint64_t* rows, int64_t stride, int64_t n_rows, int64_t n_words,
                  const uint64_t* reference, uint64_t* planes);

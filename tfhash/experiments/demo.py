@@ -15,4 +15,4 @@ def run(path: Path, figures_path: Path) -> None:
     options = Options(dataset="digits", repeat=REPEATS, path=path)
     layer_width.train(options)
     layer_width.encoding_properties(options)
-    drawing.draw(path, figures_path, datasets=["digits"])
+    drawing.draw(path, figures_path, datasets=["digits"], experiments=[layer_width.NAME])

@@ -15,7 +15,12 @@ from tfhash.files import write_text
 TITLES = {"digits": "Digits", "mnist": "MNIST", "cifar10": "CIFAR-10"}
 
 
-def draw(path: Path, figures_path: Path, datasets: Collection[str] | None = None) -> None:
+def draw(
+    path: Path,
+    figures_path: Path,
+    datasets: Collection[str] | None = None,
+    experiments: Collection[str] | None = None,
+) -> None:
     """Draw what there are results for, each figure with the table behind it.
 
     Parameters
@@ -24,7 +29,7 @@ def draw(path: Path, figures_path: Path, datasets: Collection[str] | None = None
         Folder of the runs.
     figures_path
         Where NAME.png, NAME.svg and NAME.csv are written for each figure, and `deviations.csv`.
-    datasets
+    datasets, experiments
         Leave out the others; None for all.
 
     Raises
@@ -41,16 +46,24 @@ def draw(path: Path, figures_path: Path, datasets: Collection[str] | None = None
         raise InputError(
             f"Expected a folder that can be written at {figures_path}. Received: {error.strerror}."
         ) from error
-    left_out, deviations = [], []
+    left_out: list[str] = []
+    missing: dict[str, list[str]] = {}  # by experiment without runs, its figures
+    deviations = []
     n_drawn = 0
     for kind in figures.FIGURES:
+        if experiments is not None and kind.experiment not in experiments:
+            continue
         rows = _rows_of(kind, table)
-        if rows.empty:
+        if rows.empty and kind.experiment in set(table["experiment"]):
             measured = " or ".join(dict.fromkeys(metric for metric, _ in kind.curves))
             script = f"run_{kind.experiment}_encoding_properties.py"
             left_out.append(f"{kind.name}: no {measured} under {path}; {script} measures it.")
+        elif rows.empty:
+            missing.setdefault(kind.experiment, []).append(kind.name)
         for name, group in _settings(kind, rows):
-            deviations.append(_draw_one(kind, name, group, figures_path))
+            apart = _draw_one(kind, name, group, figures_path)
+            if len(apart):
+                deviations.append(apart)
             print(f"Drew {figures_path / name}.png (and .svg, and the table behind it, .csv)")
             n_drawn += 1
             drawn = set(zip(group["metric"], group["split"], strict=True))
@@ -59,6 +72,11 @@ def draw(path: Path, figures_path: Path, datasets: Collection[str] | None = None
                 for metric, split in kind.curves
                 if (metric, split) not in drawn
             ]
+    left_out += [
+        f"{', '.join(names)}: no {experiment} runs under {path}; run_{experiment}_train_mlp.py "
+        f"and then run_{experiment}_encoding_properties.py make them."
+        for experiment, names in missing.items()
+    ]
     for reason in left_out:
         print(f"Left out {reason}")
     _report(pd.concat(deviations) if deviations else pd.DataFrame(), figures_path)
@@ -69,6 +87,8 @@ def _rows_of(kind: FigureKind, table: pd.DataFrame) -> pd.DataFrame:
     """The rows of `table` that `kind` draws, of each run's last measured epoch."""
     wanted = pd.MultiIndex.from_frame(table[["metric", "split"]]).isin(list(kind.curves))
     encoded = (table["stage"] == "encoding") & (table["experiment"] == kind.experiment)
+    if kind.datasets:
+        encoded &= table["dataset"].isin(kind.datasets)
     rows = table[encoded & wanted]
     # The network's own accuracy comes with every measurement and makes no figure by itself.
     if set(rows["metric"]) <= {"accuracy"}:

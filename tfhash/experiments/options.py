@@ -41,6 +41,14 @@ class Options:
         Where the data are, see `datasets.load`.
     metrics : tuple of str
         Which encoding properties to measure, out of `METRICS`.
+    sample_sizes : tuple of int or None
+        Training examples, increasing, where the experiment varies them.
+    one_by_one : bool
+        Train with plain Keras `fit`, one network after another.
+    group_size : int or None
+        Most networks that are trained side by side; None for what fits in memory.
+    workers : int
+        Networks that are measured at once, in processes of their own.
     """
 
     dataset: str
@@ -57,16 +65,21 @@ class Options:
     mnist_path: str | None = None
     cifar10_path: str | None = None
     metrics: tuple[str, ...] = METRICS
+    sample_sizes: tuple[int, ...] | None = None
+    one_by_one: bool = False
+    group_size: int | None = None
+    workers: int = 1
 
     def __post_init__(self) -> None:
-        widths = self.widths
-        if widths is not None and (
-            not widths or widths[0] < 1 or any(b <= a for a, b in pairwise(widths))
-        ):
-            raise InputError(
-                f"Expected widths of at least 1, increasing, as --widths 10,20,40. "
-                f"Received: {','.join(map(str, widths)) or 'none'}."
-            )
+        for name in ("widths", "sample_sizes"):
+            values = getattr(self, name)
+            if values is not None and (
+                not values or values[0] < 1 or any(b <= a for a, b in pairwise(values))
+            ):
+                raise InputError(
+                    f"Expected {name.replace('_', ' ')} of at least 1, increasing, as "
+                    f"--{name} 10,20,40. Received: {','.join(map(str, values)) or 'none'}."
+                )
         unknown = [name for name in self.metrics if name not in METRICS]
         if unknown or not self.metrics:
             raise InputError(
@@ -92,6 +105,13 @@ class Options:
         return training.RunSpec.from_protocol(
             self.recipe, experiment=experiment, seed=self.seed, **{**asked, **rest}
         )
+
+    @property
+    def trainer(self) -> training.Trainer:
+        """What trains the networks."""
+        if self.one_by_one:
+            return training.fit_one_by_one
+        return training.SweepTrainer(group_size=self.group_size)
 
     def load_dataset(self) -> datasets.Dataset:
         """The dataset, from where the options say it is."""

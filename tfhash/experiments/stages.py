@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from tfhash import results, training
@@ -24,22 +26,27 @@ def train(specs: Sequence[RunSpec], options: Options) -> None:
     training.Runs(options.path).check_writable()
     started = time.monotonic()
     print(
-        f"{options.dataset}: {len(specs)} networks of {specs[0].epochs} epochs, "
+        f"{options.dataset}: {_networks(len(specs))} of {specs[0].epochs} epochs, "
         f"{specs[0].protocol} protocol, into {options.path}",
         flush=True,
     )
-    report = training.train(specs, options.load_dataset(), options.path)
+    report = training.train(specs, options.load_dataset(), options.path, options.trainer)
     print(
-        f"Trained {len(report.trained)} networks in {_duration(time.monotonic() - started)}"
-        f"{_also(len(report.skipped), 'were there already')}"
-        f"{_also(len(report.elsewhere), 'are being trained by another process')}. "
+        f"Trained {_networks(len(report.trained))} in {_duration(time.monotonic() - started)}"
+        f"{_also(len(report.skipped), 'there already')}"
+        f"{_also(len(report.elsewhere), 'being trained by another process')}. "
         f"They are in {options.path / specs[0].directory.parts[0] / options.dataset}",
         flush=True,
     )
 
 
-def encoding_properties(specs: Sequence[RunSpec], options: Options) -> None:
-    """Measure the finished runs among `specs`, and say what was done and where it is."""
+def encoding_properties(
+    specs: Sequence[RunSpec], options: Options, every_epoch: bool = False
+) -> None:
+    """Measure the finished runs among `specs`, and say what was done and where it is.
+
+    With `every_epoch`, at each epoch that a checkpoint was kept of, not the last one alone.
+    """
     from tqdm import tqdm
 
     paths = [training.Runs(options.path).path(spec) for spec in specs]
@@ -52,27 +59,67 @@ def encoding_properties(specs: Sequence[RunSpec], options: Options) -> None:
         )
     started = time.monotonic()
     print(
-        f"{options.dataset}: measuring {', '.join(options.metrics)} of {len(found)} networks"
-        f"{_also(len(paths) - len(found), 'are not trained yet')}",
+        f"{options.dataset}: measuring {', '.join(options.metrics)} of {_networks(len(found))}"
+        f"{_also(len(paths) - len(found), 'not trained yet')}",
         flush=True,
     )
-    dataset = options.load_dataset()
     outcomes: Counter[str] = Counter()
-    with tqdm(found, unit="model", disable=None) as progress:
-        for path in progress:
+    with tqdm(total=len(found), unit="model", disable=None) as progress:
+        for path, outcome in _measured(found, options, every_epoch):
             progress.set_description("/".join(path.parts[-2:]))
-            outcomes[_measure(path, dataset, options)] += 1
+            progress.update()
+            outcomes[outcome] += 1
     print(
-        f"Measured {outcomes['measured']} networks in {_duration(time.monotonic() - started)}"
-        f"{_also(outcomes['there'], 'were measured already')}"
-        f"{_also(outcomes['elsewhere'], 'are in the hands of another process')}. The numbers are "
+        f"Measured {_networks(outcomes['measured'])} in {_duration(time.monotonic() - started)}"
+        f"{_also(outcomes['there'], 'measured already')}"
+        f"{_also(outcomes['elsewhere'], 'in the hands of another process')}. The numbers are "
         f"in {results.PROPERTIES_FILE} of each run under {options.path}; draw_figures.py draws "
         f"them.",
         flush=True,
     )
 
 
-def _measure(path: Path, dataset: Dataset, options: Options) -> str:
+def _measured(
+    paths: Sequence[Path], options: Options, every_epoch: bool
+) -> Iterator[tuple[Path, str]]:
+    """Each run as soon as it is measured, and what came of it."""
+    if options.workers == 1 or len(paths) == 1:
+        dataset = options.load_dataset()
+        for path in paths:
+            yield path, _measure(path, dataset, options, every_epoch)
+        return
+    # Started anew: a process that is copied with TensorFlow's threads in it may hang.
+    with ProcessPoolExecutor(
+        min(options.workers, len(paths)),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(options,),
+    ) as pool:
+        futures = {pool.submit(_measure_in_worker, p, options, every_epoch): p for p in paths}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_in_worker: dict[str, Dataset] = {}  # the data of this process, where it is a worker
+
+
+def _start_worker(options: Options) -> None:
+    """Load the data once for each process, and share the cores among them."""
+    from tfhash import metrics
+
+    _in_worker["dataset"] = options.load_dataset()
+    metrics.set_num_threads(max(1, metrics.get_num_threads() // options.workers))
+
+
+def _measure_in_worker(path: Path, options: Options, every_epoch: bool) -> str:
+    return _measure(path, _in_worker["dataset"], options, every_epoch)
+
+
+def _measure(path: Path, dataset: Dataset, options: Options, every_epoch: bool) -> str:
     """Measure one run, training it again if it must be. Returns what came of it."""
     spec = training.read_spec(path)
     if options.protocol not in (None, spec.protocol):
@@ -86,15 +133,25 @@ def _measure(path: Path, dataset: Dataset, options: Options) -> str:
             if not held:
                 return "elsewhere"
             try:
-                epoch = encoding.choose_checkpoint(path, options.epoch)
-                if encoding.is_measured(path, epoch, options.metrics):
-                    return "there"
-                encoding.measure(path, spec, epoch, dataset, options.metrics, options.batch_size)
-                return "measured"
+                last = encoding.choose_checkpoint(path, options.epoch)
+                epochs = [
+                    epoch
+                    for epoch in (results.checkpoints(path) if every_epoch else [last])
+                    if epoch <= last and not encoding.is_measured(path, epoch, options.metrics)
+                ]
+                for epoch in epochs:
+                    encoding.measure(
+                        path, spec, epoch, dataset, options.metrics, options.batch_size
+                    )
+                return "measured" if epochs else "there"
             except encoding.BrokenCheckpoint as error:
                 log.warning("%s: %s. The run is trained again.", path, error)
                 training.set_aside(path)
-        training.train([spec], dataset, options.path)
+        training.train([spec], dataset, options.path, options.trainer)
+
+
+def _networks(count: int) -> str:
+    return f"{count} network" if count == 1 else f"{count} networks"
 
 
 def _also(count: int, what: str) -> str:

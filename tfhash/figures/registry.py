@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tfhash.figures import layer_width
+from tfhash.figures import by_series, layer_width
 from tfhash.figures.style import Caption
 
 Draw = Callable[[pd.DataFrame, pd.DataFrame, Caption], Figure]
@@ -30,6 +32,9 @@ class FigureKind:
         Columns of the results: along the x axis, and telling curves of one metric apart.
     curves : tuple of (metric, split)
         What is drawn where there are results of it.
+    datasets : tuple of str
+        What it is drawn for; empty for all. The paper has MNIST and CIFAR-10 in figures of their
+        own where it varies training time or sample size.
     draw : callable
         From our curves (`results.curves`), the paper's (maybe empty) and the words to a figure.
     """
@@ -41,6 +46,41 @@ class FigureKind:
     series_name: str | None
     curves: tuple[tuple[str, str], ...]
     draw: Draw
+    datasets: tuple[str, ...] = ()
+
+
+def _pair(
+    number: str, experiment: str, accuracy: by_series.Panels, datasets: tuple[str, ...]
+) -> tuple[FigureKind, FigureKind]:
+    """Figures (a), redundancy ratio, and (b), accuracies, of a few widths along one factor."""
+    by_epoch = experiment == "training_time"
+    common: dict[str, Any] = {
+        "experiment": experiment,
+        "x_name": "epoch" if by_epoch else "sample_size",
+        "series_name": "width",
+        "datasets": datasets,
+    }
+    draw = by_series.redundancy_by_epoch if by_epoch else by_series.redundancy_by_sample_size
+    return (
+        FigureKind(
+            name=f"figure_{number}a",
+            paper=f"fig{number}a",
+            curves=tuple(by_series.REDUNDANCY),
+            draw=draw,
+            **common,
+        ),
+        FigureKind(
+            name=f"figure_{number}b",
+            paper=f"fig{number}b",
+            curves=tuple(accuracy),
+            draw=(
+                partial(by_series.accuracy_by_epoch, accuracy)
+                if by_epoch
+                else by_series.accuracy_by_sample_size
+            ),
+            **common,
+        ),
+    )
 
 
 FIGURES = (
@@ -62,4 +102,8 @@ FIGURES = (
         curves=tuple(layer_width.ACCURACY),
         draw=layer_width.figure_2b,
     ),
+    *_pair("3", "training_time", by_series.ACCURACY_KMEANS_TRAIN, ("cifar10", "digits")),
+    *_pair("4", "sample_size", by_series.ACCURACY_KMEANS_TEST, ("cifar10", "digits")),
+    *_pair("8", "training_time", by_series.ACCURACY_KMEANS_TEST, ("mnist",)),
+    *_pair("9", "sample_size", by_series.ACCURACY_KMEANS_TEST, ("mnist",)),
 )

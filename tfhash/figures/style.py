@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,21 @@ def new_axes(caption: Caption, x_label: str, y_label: str) -> tuple[Figure, Axes
     axes.set_ylabel(y_label)
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     return figure, axes
+
+
+def new_row(
+    caption: Caption, titles: Sequence[str], x_label: str, y_label: str
+) -> tuple[Figure, list[Axes]]:
+    """A figure of one panel for each of `titles`, side by side, with y read as percent."""
+    figure = Figure(figsize=(1.2 + 2.9 * len(titles), 3.8), layout="constrained")
+    row = list(figure.subplots(1, len(titles), sharey=True, squeeze=False)[0])
+    for axes, title in zip(row, titles, strict=True):
+        axes.set_title(title)
+        axes.set_xlabel(x_label)
+    figure.suptitle(f"{caption.title}: {caption.subtitle}", x=0.01, ha="left", fontsize=9)
+    row[0].set_ylabel(y_label)
+    row[0].yaxis.set_major_formatter(PercentFormatter(xmax=1))
+    return figure, row
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> list[Path]:

@@ -14,7 +14,6 @@ from tfhash.geometry.steps import Layer, Plan, check_region
 from tfhash.geometry.sweep import Sweep
 from tfhash.geometry.trace import trace
 
-
 _RESOLUTION = 1e-12  # of a segment
 
 
@@ -151,9 +150,7 @@ def line_regions(
                 "Expected as many ends of segments as beginnings. "
                 f"Received shapes: {starts.shape} and {stops.shape}."
             )
-        pairs = tqdm(
-            list(zip(starts, stops, strict=True)), "segments", delay=2, disable=None
-        )
+        pairs = tqdm(list(zip(starts, stops, strict=True)), "segments", delay=2, disable=None)
         found = [_one_line(plan, one_start, one_stop, region) for one_start, one_stop in pairs]
     return found[0] if one else found
 

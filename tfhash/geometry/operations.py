@@ -82,8 +82,8 @@ def kinked(operation: Any, args: Sequence[Any], varying: Sequence[int]) -> Piece
     """
     name = type(operation).__name__
     if name in ("Maximum", "Minimum", "Fmax", "Fmin") and len(varying) == 1:
-        bound = np.asarray(keras.ops.convert_to_numpy(args[1 - varying[0]]), np.float64)
-        bound = float(bound) if bound.ndim == 0 else bound
+        fixed = np.asarray(keras.ops.convert_to_numpy(args[1 - varying[0]]), np.float64)
+        bound = float(fixed) if fixed.ndim == 0 else fixed
         if name in ("Maximum", "Fmax"):
             return PiecewiseLinear((bound,), (0.0, 1.0), (bound, 0.0))
         return PiecewiseLinear((bound,), (1.0, 0.0), (0.0, bound))

@@ -69,9 +69,7 @@ class Sweep:
         )
         units = np.concatenate([np.empty(0, np.int64), *(unit for _, _, unit in self.found)])
         order = np.lexsort((units, layers, t))
-        code = [
-            self.first[i] for i, layer in enumerate(self.plan.layers) if layer.is_pattern
-        ]
+        code = [self.first[i] for i, layer in enumerate(self.plan.layers) if layer.is_pattern]
         return t[order], np.stack([layers, units], axis=1)[order], np.concatenate(code)
 
     def carry_on(self, stretch: Stretch) -> Stretch | None:
@@ -80,7 +78,10 @@ class Sweep:
         if isinstance(step, Affine):
             made = apply(step, self.plan, stretch.alive)
         else:
-            bent = self.kink(step, stretch) if isinstance(step, Kink) else self.largest(step, stretch)
+            if isinstance(step, Kink):
+                bent = self.kink(step, stretch)
+            else:
+                bent = self.largest(step, stretch)
             if bent is None:
                 return _cut(stretch)
             made = [bent]
@@ -187,9 +188,7 @@ class Sweep:
     def note(self, t: NDArray[np.float64], layer: int, unit: NDArray[np.int64]) -> None:
         self.found.append((t, layer, unit))
 
-    def join(
-        self, stretch: Stretch, layer: int, first: NDArray[Any], last: NDArray[Any]
-    ) -> None:
+    def join(self, stretch: Stretch, layer: int, first: NDArray[Any], last: NDArray[Any]) -> None:
         """Note what switches where this stretch and the one before meet."""
         if layer in self.last:
             unit = np.flatnonzero(self.last[layer] != first)
@@ -229,8 +228,10 @@ def tensors_of(numbers: tuple[int, ...], plan: Plan, alive: Values) -> list[Any]
     n = len(alive[numbers[0]])
     if backend.compiles_each_shape():  # few batch sizes: the rows past n are zeros
         n_padded = 1 << (n - 1).bit_length()
-        padded = {i: np.concatenate([alive[i], np.zeros((n_padded - n, alive[i].shape[1]))])
-                  for i in set(numbers)}
+        padded = {
+            i: np.concatenate([alive[i], np.zeros((n_padded - n, alive[i].shape[1]))])
+            for i in set(numbers)
+        }
     else:
         n_padded, padded = n, alive
     return [
@@ -253,8 +254,10 @@ def flat(step: Kink) -> PiecewiseLinear:
 
     function = step.function
     return PiecewiseLinear(
-        *(tuple(map(flattened, part)) for part in (function.kinks, function.slopes,
-                                                   function.offsets))
+        *(
+            tuple(map(flattened, part))
+            for part in (function.kinks, function.slopes, function.offsets)
+        )
     )
 
 

@@ -502,6 +502,8 @@ def _layers(step: Kink | Largest, taken: set[str]) -> list[Layer]:
     n_units = size(step.shape)
     if isinstance(step, Largest):
         return [Layer(name, n_units, False)]
-    others = [f"{name}>{kink:g}" if isinstance(kink, float) else f"{name}>{i}"
-              for i, kink in enumerate(step.function.kinks[1:], 1)]
+    others = [
+        f"{name}>{kink:g}" if isinstance(kink, float) else f"{name}>{i}"
+        for i, kink in enumerate(step.function.kinks[1:], 1)
+    ]
     return [Layer(each, n_units, True) for each in (name, *others)]

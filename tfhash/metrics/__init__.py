@@ -1,12 +1,21 @@
 """What neural codes are worth: regions, neighbours, clusters, classification."""
 
+from tfhash.metrics.clustering import clustering_accuracy
+from tfhash.metrics.kmeans import CodeKMeans
+from tfhash.metrics.logistic import CodeLogisticRegression
 from tfhash.metrics.neighbors import HammingKNeighborsClassifier, hamming_knn
+from tfhash.metrics.properties import EncodingProperties, encoding_properties
 from tfhash.metrics.regions import count_regions, redundancy_ratio, region_ids
 from tfhash.metrics.threads import get_num_threads, isa, set_num_threads
 
 __all__ = [
+    "CodeKMeans",
+    "CodeLogisticRegression",
+    "EncodingProperties",
     "HammingKNeighborsClassifier",
+    "clustering_accuracy",
     "count_regions",
+    "encoding_properties",
     "get_num_threads",
     "hamming_knn",
     "isa",

@@ -10,7 +10,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from tfhash import _native
-from tfhash.codes import Codes
 from tfhash.metrics._estimators import estimator_codes
 from tfhash.metrics._inputs import CodesLike, as_codes, check_labels, check_same_width
 

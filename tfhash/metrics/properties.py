@@ -11,7 +11,7 @@ from tfhash.metrics.clustering import clustering_accuracy
 from tfhash.metrics.kmeans import CodeKMeans
 from tfhash.metrics.logistic import CodeLogisticRegression
 from tfhash.metrics.neighbors import HammingKNeighborsClassifier
-from tfhash.metrics.regions import redundancy_ratio
+from tfhash.metrics.regions import count_regions, redundancy_ratio
 
 FAMILIES = ("redundancy", "kmeans", "knn", "logistic")
 
@@ -88,7 +88,9 @@ def encoding_properties(
         n_classes = len(set(labels.tolist()))
 
         def clustered(codes: Codes, y: ArrayLike) -> float:
-            kmeans = CodeKMeans(n_clusters=n_classes, random_state=random_state)
+            # A narrow network may have fewer codes than there are classes, and so clusters.
+            n_clusters = min(n_classes, count_regions(codes))
+            kmeans = CodeKMeans(n_clusters=n_clusters, random_state=random_state)
             return clustering_accuracy(y, kmeans.fit(codes).labels_)
 
         found["train_kmeans_accuracy"] = clustered(codes, labels)

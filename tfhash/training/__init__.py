@@ -4,6 +4,7 @@ from tfhash.training.fit import fit_one_by_one
 from tfhash.training.protocols import PROTOCOLS, Protocol, protocol
 from tfhash.training.runs import RunError, Runs, RunWriter, read_spec, set_aside
 from tfhash.training.spec import RunSpec, SpecError
+from tfhash.training.sweep import SweepTrainer
 from tfhash.training.train import Trainer, TrainingReport, train
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "RunWriter",
     "Runs",
     "SpecError",
+    "SweepTrainer",
     "Trainer",
     "TrainingReport",
     "fit_one_by_one",

@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tfhash.datasets import Dataset
 from tfhash.training.runs import Runs, RunWriter
 from tfhash.training.spec import RunSpec
@@ -49,7 +47,7 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
     fitted = keras.Model(model.inputs, model.outputs)
     batches = _batches(spec, data)
     fitted.compile(
-        optimizer=keras.optimizers.Adam(spec.learning_rate),
+        optimizer=keras.optimizers.Adam(spec.learning_rate, global_clipnorm=spec.clip_norm),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         # One call into the backend per epoch: steps this small cost less than coming back to
@@ -120,7 +118,7 @@ def _batches(spec: RunSpec, data: Dataset) -> Any:
     import keras
 
     class Batches(keras.utils.PyDataset):
-        order = np.arange(len(data.x_train))
+        order = spec.batch_order(1, len(data.x_train))
 
         def __len__(self) -> int:
             return math.ceil(len(self.order) / spec.batch_size)

@@ -94,8 +94,11 @@ class Runs:
             )
         return not self._damage(path, spec)
 
-    def claim(self, spec: RunSpec) -> RunWriter | None:
+    def claim(self, spec: RunSpec, resume: bool = False) -> RunWriter | None:
         """Take on the run of `spec`: a writer, or None where it is finished or in other hands.
+
+        With `resume`, what a killed run of the same spec has written is still there, and stays if
+        this one is stopped too: see `RunWriter.has_checkpoints` and `clear`.
 
         A directory with a checkpoint that does not load is set aside (`.repeat=1.broken`), and a
         warning says so.
@@ -121,7 +124,7 @@ class Runs:
                 reason = self._damage(path, spec) or "its spec.json cannot be read"
                 log.warning("%s: %s. The run is done again.", path, reason)
                 set_aside(path)
-            return RunWriter(path, spec, lock)
+            return RunWriter(path, spec, lock, resume)
         except BaseException:
             lock.release()
             raise
@@ -154,19 +157,33 @@ class Runs:
 
 
 class RunWriter:
-    """A run in the making. Leaving the `with` block without `finish` leaves nothing behind.
+    """A run in the making. Leaving the `with` block without `finish` leaves nothing behind,
+    unless it was claimed to be resumed.
 
     `Runs.claim` makes these.
     """
 
-    def __init__(self, path: Path, spec: RunSpec, lock: FileLock) -> None:
+    def __init__(self, path: Path, spec: RunSpec, lock: FileLock, resume: bool = False) -> None:
         self.path = path
         self.spec = spec
         self._lock = lock
         self._partial = path.parent / f".{path.name}.partial"
+        self._resume = resume
+        if not resume:
+            self.clear()
+
+    def clear(self) -> None:
+        """Begin with nothing."""
         # Left by a run that was killed: the lock says that nobody is at work on it.
         shutil.rmtree(self._partial, ignore_errors=True)
         self._partial.mkdir()
+
+    def has_checkpoints(self, epoch: int) -> bool:
+        """Whether the checkpoints that are asked for up to `epoch` are written."""
+        there = checkpoints(self._partial)
+        return self._partial.is_dir() and all(
+            e in there for e in self.spec.checkpoint_epochs if e <= epoch
+        )
 
     def save_checkpoint(self, epoch: int, model: keras.Model) -> None:
         """Keep `model`, uncompiled, as it is after `epoch` epochs (0: before training)."""
@@ -198,7 +215,8 @@ class RunWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        shutil.rmtree(self._partial, ignore_errors=True)
+        if not self._resume or kind is None:
+            shutil.rmtree(self._partial, ignore_errors=True)
         self._lock.release()
 
 

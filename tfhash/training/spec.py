@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,8 +48,13 @@ class RunSpec:
         Adam's rate is `learning_rate * decay ** (epochs done // decay_every)`.
     batch_norm, l2, early_stopping, hold_out
         As in `Protocol`.
+    clip_norm : float or None
+        What the norm of all gradients together is clipped to, None for no clipping.
     sample_size : int or None
         Training examples drawn at random (after the hold-out), None for all.
+    epoch_size : int or None
+        Examples that an epoch goes through: a smaller sample is gone through again and again, so
+        that all sample sizes are trained for the same number of steps. None for each once.
     checkpoint_epochs : tuple of int
         Epochs whose weights are kept, increasing; 0 is before training. The last epoch that was
         trained is kept in any case.
@@ -69,20 +74,27 @@ class RunSpec:
     decay_every: int = 1
     batch_norm: bool = False
     l2: float = 0.0
+    clip_norm: float | None = None
     early_stopping: int | None = None
     hold_out: float = 0.0
     sample_size: int | None = None
+    epoch_size: int | None = None
     checkpoint_epochs: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("depth", "width", "repeat", "batch_size", "decay_every"):
             if getattr(self, name) < 1:
                 raise SpecError(f"Expected {name} of at least 1. Received: {getattr(self, name)}.")
+        for name in ("sample_size", "epoch_size"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise SpecError(f"Expected {name} of at least 1. Received: {getattr(self, name)}.")
         for name in ("epochs", "seed"):
             if getattr(self, name) < 0:
                 raise SpecError(f"Expected {name} of at least 0. Received: {getattr(self, name)}.")
         if not self.learning_rate > 0:
             raise SpecError(f"Expected a learning rate above 0. Received: {self.learning_rate}.")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise SpecError(f"Expected clip_norm above 0. Received: {self.clip_norm}.")
         kept = self.checkpoint_epochs
         if any(b <= a for a, b in pairwise(kept)) or any(
             not 0 <= epoch <= self.epochs for epoch in kept
@@ -139,16 +151,26 @@ class RunSpec:
             parts.append(f"sample_size={self.sample_size}")
         return Path(*parts, f"repeat={self.repeat}")
 
+    @property
+    def network(self) -> RunSpec:
+        """This spec without what has no bearing on the weights: whom they are trained for, and
+        when they are written. Two runs with the same one have the same weights in every epoch."""
+        return replace(self, experiment="", checkpoint_epochs=())
+
     def rate(self, epoch: int) -> float:
         """Adam's learning rate while `epoch` (from 1) is trained."""
         return self.learning_rate * self.decay ** ((epoch - 1) // self.decay_every)
 
     def batch_order(self, epoch: int, n: int) -> np.ndarray:
-        """Order int64 [n] in which `epoch` (from 1) goes through the n training examples.
+        """Order int64 [epoch_size or n] in which `epoch` (from 1) goes through n examples.
 
         The same for every model of a repeat, however it is trained.
         """
-        return np.random.default_rng([self.seed, self.repeat, epoch]).permutation(n)
+        rng = np.random.default_rng([self.seed, self.repeat, epoch])
+        if self.epoch_size is None:
+            return rng.permutation(n)
+        passes = [rng.permutation(n) for _ in range(-(-self.epoch_size // n))]
+        return np.concatenate(passes)[: self.epoch_size]
 
     def training_data(self, dataset: Dataset) -> Dataset:
         """What of `dataset` this run trains on, and is measured against."""

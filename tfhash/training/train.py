@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfhash.datasets import Dataset
-from tfhash.training.fit import fit_one_by_one
 from tfhash.training.runs import Runs
 from tfhash.training.spec import RunSpec
+from tfhash.training.sweep import SweepTrainer
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -44,7 +44,7 @@ def train(
     specs: Sequence[RunSpec],
     dataset: Dataset,
     root: str | os.PathLike[str],
-    trainer: Trainer = fit_one_by_one,
+    trainer: Trainer | None = None,
 ) -> TrainingReport:
     """Train what is not there yet.
 
@@ -57,7 +57,7 @@ def train(
     root
         Folder of all runs.
     trainer
-        What does the training.
+        What does the training; None for a `SweepTrainer`.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def train(
         with tqdm(
             total=sum(spec.epochs for spec in pending), unit="epoch", disable=None
         ) as progress:
-            trainer(pending, dataset, runs, progress)
+            (trainer or SweepTrainer())(pending, dataset, runs, progress)
     now = {spec: runs.is_finished(spec) for spec in pending}
     return TrainingReport(
         trained=[spec for spec in pending if now[spec]],

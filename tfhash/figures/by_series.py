@@ -1,0 +1,96 @@
+"""Figures 3, 4, 8 and 9: encoding properties of a few widths against epochs or sample size."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
+
+from tfhash.figures import curves, style
+from tfhash.figures.style import Caption
+
+# (metric, split): title of the panel.
+Panels = dict[tuple[str, str], str]
+REDUNDANCY: Panels = {
+    ("redundancy_ratio", "train"): "training set",
+    ("redundancy_ratio", "test"): "test set",
+}
+# What the paper clusters in these figures differs: the training set in 3, the test set elsewhere.
+ACCURACY_KMEANS_TRAIN: Panels = {
+    ("kmeans_accuracy", "train"): "K-Means (training set)",
+    ("knn_accuracy", "test"): "K-NN",
+    ("logistic_accuracy", "test"): "logistic regression",
+}
+ACCURACY_KMEANS_TEST: Panels = {
+    ("kmeans_accuracy", "test"): "K-Means (test set)",
+    ("knn_accuracy", "test"): "K-NN",
+    ("logistic_accuracy", "test"): "logistic regression",
+}
+_COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.GREY)
+_MARKERS = "os^Dx"
+
+
+def redundancy_by_epoch(ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption) -> Figure:
+    """Redundancy ratio of the training and the test set against training time."""
+    return _by_epoch(REDUNDANCY, ours, paper, caption, y_label="redundancy ratio")
+
+
+def accuracy_by_epoch(
+    panels: Panels, ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption
+) -> Figure:
+    """Accuracy of K-Means, K-NN and logistic regression on the codes against training time."""
+    return _by_epoch(panels, ours, paper, caption, y_label="accuracy")
+
+
+def redundancy_by_sample_size(ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption) -> Figure:
+    """Redundancy ratio of the training and the test set against sample size."""
+    return _by_sample_size(REDUNDANCY, ours, paper, caption, y_label="redundancy ratio")
+
+
+def accuracy_by_sample_size(ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption) -> Figure:
+    """Accuracy of K-Means, K-NN and logistic regression on the codes against sample size."""
+    return _by_sample_size(ACCURACY_KMEANS_TEST, ours, paper, caption, y_label="accuracy")
+
+
+def _draw(
+    panels: Panels,
+    ours: pd.DataFrame,
+    paper: pd.DataFrame,
+    caption: Caption,
+    x_label: str,
+    y_label: str,
+    scale: dict[str, Any],
+) -> Figure:
+    """One panel for each of `panels`, one colour for each series."""
+    shown = {
+        key: title
+        for key, title in panels.items()
+        if ((ours["metric"] == key[0]) & (ours["split"] == key[1])).any()
+    }
+    with matplotlib.rc_context(style.STYLE):
+        figure, row = style.new_row(caption, list(shown.values()), x_label, y_label)
+        names = sorted(set(ours["series"]), key=lambda name: (len(name), name))
+        looks = {name: (_COLOURS[i % 5], _MARKERS[i % 5]) for i, name in enumerate(names)}
+        for axes, (metric, split) in zip(row, shown, strict=True):
+            axes.set_xscale(**scale)
+            for name, (colour, marker) in looks.items():
+                theirs, mine = (
+                    table[
+                        (table["metric"] == metric)
+                        & (table["split"] == split)
+                        & (table["series"] == name)
+                    ]
+                    for table in (paper, ours)
+                )
+                curves.draw_paper(axes, theirs, colour)
+                curves.draw_ours(axes, mine, colour, marker)
+        curves.draw_legends(row[0], looks, caption.ours, caption.paper if len(paper) else None)
+        return figure
+
+
+# Epoch 0 is shown too, so the scale is linear up to epoch 1.
+_by_epoch = partial(_draw, x_label="epoch", scale={"value": "symlog", "linthresh": 1})
+_by_sample_size = partial(_draw, x_label="training examples", scale={"value": "log"})

@@ -1,0 +1,137 @@
+"""K-Means on neural codes."""
+
+import warnings
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from tfhash import _native
+from tfhash.metrics._estimators import estimator_codes
+from tfhash.metrics._inputs import CodesLike
+
+
+class CodeKMeans(ClusterMixin, BaseEstimator):
+    """K-Means on codes, squared Euclidean distance of the bits taken as the numbers 0 and 1.
+
+    Lloyd's algorithm with greedy k-means++ starts, as ``sklearn.cluster.KMeans``: the same
+    ``random_state`` starts from the same codes, stops by the same rule and treats empty clusters
+    alike, so it ends with the same clusters but where scikit-learn's rounding decides. Exact: no
+    distance is approximated where it matters, and the result is the same on every machine.
+
+    Parameters
+    ----------
+    n_clusters : int, default 10
+    n_init : int, default 10
+        Starts, of which the one that ends with the lowest inertia is kept.
+    max_iter : int, default 300
+        Iterations of one start.
+    random_state : int, numpy.random.RandomState or None
+    tol : float, default 1e-4
+        A start has converged when the squared shift of its centres, summed, is at most this share
+        of the mean variance of the bits, or no code changed its cluster.
+
+    Attributes
+    ----------
+    cluster_centers_ : float64 [n_clusters, n_bits]
+        Share of the cluster's codes that have the bit.
+    labels_ : int32 [n]
+        The cluster of each code fitted.
+    inertia_ : float
+        Sum of squared distances of the codes to the centres of their clusters.
+    n_iter_ : int
+        Iterations of the start that was kept.
+    n_features_in_ : int
+        Bits of a code.
+    """
+
+    def __init__(
+        self,
+        n_clusters: int = 10,
+        n_init: int = 10,
+        max_iter: int = 300,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.random_state = random_state
+        self.tol = tol
+
+    def fit(self, X: CodesLike, y: Any = None) -> "CodeKMeans":
+        """Find the clusters.
+
+        Parameters
+        ----------
+        X : Codes, or 0/1 matrix [n, n_bits]
+        y : ignored
+
+        Raises
+        ------
+        ValueError
+            Where there are fewer codes than clusters, or a parameter makes no sense.
+        """
+        codes = estimator_codes(self, X, reset=True)
+        for name in ("n_clusters", "n_init", "max_iter"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < 1:
+                raise ValueError(f"Expected {name} to be a whole number from 1. Received: {value}.")
+        if not isinstance(self.tol, Real) or not 0 <= self.tol < np.inf:
+            raise ValueError(f"Expected tol to be a finite number from 0. Received: {self.tol}.")
+        k = int(self.n_clusters)
+        if k > len(codes):
+            raise ValueError(
+                f"Expected n_clusters to be at most the number of codes, n_samples={len(codes)}. "
+                f"Received: n_clusters={k}."
+            )
+        # The numbers scikit-learn draws for each start, in its order: one for the first centre,
+        # then one for each candidate of each other centre.
+        n_trials = 2 + int(np.log(k))
+        random_state = check_random_state(self.random_state)
+        draws = random_state.random_sample((int(self.n_init), 1 + (k - 1) * n_trials))
+        labels, centers, inertia, n_iter, seeds = _native.kmeans(
+            codes.words, codes.n_bits, k, draws, int(self.max_iter), float(self.tol)
+        )
+        self.labels_: NDArray[np.int32] = labels
+        self.cluster_centers_: NDArray[np.float64] = centers
+        self.inertia_: float = inertia
+        self.n_iter_: int = n_iter
+        self._seeds = seeds
+        n_found = len(np.unique(self.labels_))
+        if n_found < k:
+            warnings.warn(
+                f"Expected {k} clusters. Found: {n_found}, for want of distinct codes.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def predict(self, X: CodesLike) -> NDArray[np.int32]:
+        """The cluster whose centre is nearest to each code, the lowest where several are.
+
+        Parameters
+        ----------
+        X : Codes, or 0/1 matrix [n, n_bits]
+
+        Returns
+        -------
+        int32 [n]
+        """
+        return self._assign(X)[0]
+
+    def score(self, X: CodesLike, y: ArrayLike | None = None) -> float:
+        """Minus the sum of squared distances of the codes to their nearest centres."""
+        return -self._assign(X)[1]
+
+    def _assign(self, x: CodesLike) -> tuple[NDArray[np.int32], float]:
+        check_is_fitted(self)
+        codes = estimator_codes(self, x, reset=False)
+        labels = np.empty(len(codes), np.int32)
+        centers = np.ascontiguousarray(self.cluster_centers_, np.float64)
+        return labels, _native.kmeans_assign(codes.words, codes.n_bits, centers, labels)

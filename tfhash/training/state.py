@@ -1,0 +1,173 @@
+"""The state of a group of runs in training: what a killed command needs to go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfhash.results import HISTORY_COLUMNS
+from tfhash.training.placement import STATISTICS, Placement, Tensors, variables
+from tfhash.training.spec import RunSpec
+
+if TYPE_CHECKING:
+    import keras
+
+PARTS = ("weights", "momentum", "velocity")
+
+
+@dataclass
+class SweepState:
+    """Where the training of some runs stands, whatever they are trained side by side with.
+
+    Attributes
+    ----------
+    specs : list of RunSpec
+        The networks (`RunSpec.network`) in the program, by width; some may be finished.
+    epoch, steps : int
+        Done so far.
+    models : dict
+        Of "weights" (with the statistics of batch normalisation), "momentum" and "velocity", the
+        tensors of each run.
+    history : list of float64 [4, n_runs]
+        The values of `results.HISTORY_COLUMNS` for each epoch from 0.
+    """
+
+    specs: list[RunSpec]
+    epoch: int
+    steps: int
+    models: dict[str, list[Tensors]]
+    history: list[np.ndarray] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, models: Mapping[RunSpec, keras.Model]) -> SweepState:
+        """Before training, with the weights that the models have."""
+        import keras
+
+        tensors = [
+            {
+                key: np.array(keras.ops.convert_to_numpy(variable))
+                for key, variable in variables(model, spec.depth).items()
+            }
+            for spec, model in models.items()
+        ]
+        zeros = [
+            {k: np.zeros_like(v) for k, v in model.items() if k[0] not in STATISTICS}
+            for model in tensors
+        ]
+        return cls(list(models), 0, 0, {"weights": tensors, "momentum": zeros, "velocity": zeros})
+
+    def placed(self, placement: Placement) -> dict[str, dict[str, np.ndarray]]:
+        """The state as `backend.epoch_loop` takes it."""
+        placed = {part: placement.weights(self.models[part]) for part in PARTS}
+        placed["statistics"] = placement.statistics(self.models["weights"])
+        placed["steps"] = {"steps": np.array(self.steps, np.int32)}
+        return placed
+
+    def update(self, placed: Mapping[str, Mapping[str, np.ndarray]], placement: Placement) -> None:
+        """Take over what the loop has come to."""
+        for part in PARTS:
+            arrays = dict(placed[part])
+            if part == "weights":
+                arrays.update(placed["statistics"])
+            self.models[part] = [placement.take(arrays, i) for i in range(len(self.specs))]
+        self.steps = int(placed["steps"]["steps"])
+
+    def keep(self, chosen: Sequence[int]) -> None:
+        """Go on with some of the runs only, by number."""
+        self.specs = [self.specs[i] for i in chosen]
+        self.models = {part: [of[i] for i in chosen] for part, of in self.models.items()}
+        self.history = [row[:, list(chosen)] for row in self.history]
+
+    def index(self, spec: RunSpec) -> int:
+        """Number of the network of a run."""
+        return self.specs.index(spec.network)
+
+    def assign(self, model: keras.Model, spec: RunSpec) -> None:
+        """Give `model` the weights of the run of `spec`."""
+        weights = self.models["weights"][self.index(spec)]
+        for key, variable in variables(model, spec.depth).items():
+            variable.assign(weights[key])
+
+    def rows(self, spec: RunSpec) -> list[dict[str, float]]:
+        """The history of the run of `spec`, for `RunWriter.save_history`."""
+        i = self.index(spec)
+        return [
+            dict(zip(HISTORY_COLUMNS, (epoch, *map(float, row[:, i])), strict=True))
+            for epoch, row in enumerate(self.history)
+        ]
+
+    def has_stalled(self, spec: RunSpec) -> bool:
+        """Whether early stopping ends a run now, as Keras's `EarlyStopping` on the loss does."""
+        i, patience = self.index(spec), spec.early_stopping
+        if patience is None or self.epoch < 2:
+            return False
+        best, waited = np.inf, 0
+        for row in self.history[1:]:
+            best, waited = (row[0, i], 0) if row[0, i] < best else (best, waited + 1)
+        return waited >= max(patience, 1)
+
+    def save(self, folder: Path) -> None:
+        """Write the state to a file in `folder`, whole or not at all."""
+        folder.mkdir(exist_ok=True)
+        arrays: dict[str, Any] = {
+            f"{part}/{i}/{kind}/{layer}": array
+            for part in PARTS
+            for i, tensors in enumerate(self.models[part])
+            for (kind, layer), array in tensors.items()
+        }
+        header = {
+            "specs": [spec.to_json() for spec in self.specs],
+            "epoch": self.epoch,
+            "steps": self.steps,
+        }
+        handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                arrays.update(header=json.dumps(header), history=np.array(self.history))
+                np.savez(file, **arrays)
+            os.replace(name, self._file(folder))
+        except BaseException:
+            os.unlink(name)
+            raise
+
+    def remove(self, folder: Path) -> None:
+        """Remove what `save` wrote."""
+        self._file(folder).unlink(missing_ok=True)
+
+    def _file(self, folder: Path) -> Path:
+        specs = sorted(json.dumps(spec.to_json(), sort_keys=True) for spec in self.specs)
+        return folder / f"{hashlib.sha256(''.join(specs).encode()).hexdigest()[:16]}.npz"
+
+
+def find_state(folder: Path, specs: Sequence[RunSpec]) -> SweepState | None:
+    """The latest saved state in `folder` that has all of `specs`, or None.
+
+    Finished runs stay in it where they were trained with `specs` to the end: the program, and
+    with it every rounding, is then the same as if it had never been stopped.
+    """
+    found = None
+    for file in folder.glob("*.npz"):
+        try:
+            with np.load(file) as content:
+                header = json.loads(str(content["header"]))
+                there = [RunSpec.from_json(spec) for spec in header["specs"]]
+                if not set(specs) <= set(there) or (found and header["epoch"] <= found.epoch):
+                    continue
+                models: dict[str, list[Tensors]] = {part: [{} for _ in there] for part in PARTS}
+                for key in content.files:
+                    if key not in ("header", "history"):
+                        part, i, kind, layer = key.split("/")
+                        models[part][int(i)][kind, int(layer)] = content[key]
+                history: list[Any] = list(content["history"])
+                found = SweepState(there, header["epoch"], header["steps"], models, history)
+        except (OSError, ValueError, KeyError):
+            continue  # not ours, or damaged: training starts again
+    return found
