@@ -1,11 +1,6 @@
 // The Python face of the kernels: check the arrays, release the GIL, call, return.
-// The only file that includes pybind11. tfhash/_native.pyi states the types of what is here.
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
-
-#include <algorithm>
-#include <cstdint>
-#include <string>
+// tfhash/_native.pyi states the types of what is here and in bindings_geometry.cpp.
+#include "bindings.h"
 
 #include "check.h"
 #include "codes.h"
@@ -22,24 +17,6 @@ namespace py = pybind11;
 
 namespace tfhash {
 namespace {
-
-template <class T>
-using Array = py::array_t<T, py::array::c_style>;
-
-template <class T>
-std::string shape_of(const Array<T>& a) {
-  return py::str(a.attr("shape"));
-}
-
-// A copy of the numbers, in `rows` rows where that is not 0.
-template <class T>
-Array<T> array_of(const std::vector<T>& values, int64_t rows = 0) {
-  const int64_t size = static_cast<int64_t>(values.size());
-  Array<T> out(rows == 0 ? std::vector<py::ssize_t>{size}
-                         : std::vector<py::ssize_t>{rows, size / rows});
-  std::copy(values.begin(), values.end(), out.mutable_data());
-  return out;
-}
 
 // A uint64 matrix of codes as the kernels see it.
 CodesView view(const Array<uint64_t>& words, int64_t n_bits) {
@@ -245,6 +222,7 @@ PYBIND11_MODULE(_native, m) {
   });
   tfhash::bind_threads(m);
   tfhash::bind_pack(m);
+  tfhash::bind_geometry(m);
   tfhash::bind_kmeans(m);
   tfhash::bind_logistic(m);
   tfhash::bind_regions(m);

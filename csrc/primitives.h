@@ -7,8 +7,10 @@
 #pragma once
 
 #include "cpu.h"
+#include "primitives/chords.h"
 #include "primitives/clusters.h"
 #include "primitives/hamming.h"
+#include "primitives/lines.h"
 #include "primitives/logistic.h"
 #include "primitives/pack.h"
 #include "primitives/tables.h"
@@ -16,8 +18,10 @@
 namespace tfhash {
 
 struct Primitives {
+  ChordPrimitives chords;
   ClusterPrimitives clusters;
   HammingPrimitives hamming;
+  LinePrimitives lines;
   LogisticPrimitives logistic;
   PackPrimitives pack;
   TablePrimitives tables;

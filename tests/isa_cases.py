@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from reference import BIT_SIZES, random_bits
-from tfhash import Codes, metrics
+from tfhash import Codes, _native, metrics
 
 
 def packing() -> Iterator[np.ndarray]:
@@ -69,12 +69,53 @@ def logistic() -> Iterator[np.ndarray]:
         yield from (model.coef_, model.intercept_, model.n_iter_, model.decision_function(bits))
 
 
+def chords() -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    for n_units in (*BIT_SIZES, 1025, 3000):
+        z, u = rng.normal(size=(2, 9, n_units))
+        u[rng.random(u.shape) < 0.1] = 0
+        coarse = np.round(2 * z), np.round(2 * u)  # many units at one distance
+        for dtype in (np.float32, np.float64):
+            for pair in ((z, u), coarse):
+                ends = np.full((2, 9), 0.7)
+                units = np.full((2, 9, 2), -1)
+                _native.reduce_chords(*(a.astype(dtype) for a in pair), 0, 0, *ends, *units)
+                yield ends
+                yield units
+
+
+def lines() -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    for n_units in BIT_SIZES:
+        for z in (rng.normal(size=(200, n_units)), np.round(rng.normal(size=(200, n_units)))):
+            yield from _native.line_events(z)
+            piece = np.sort(rng.integers(0, 199, 99))
+            yield _native.blend_rows(z, piece, rng.random(99))
+
+
+def planes() -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    offsets, corners = np.array([0, 4]), np.arange(4)
+    square = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
+    for n_units in BIT_SIZES[:-4]:
+        z = square @ rng.normal(size=(2, n_units)) + rng.normal(size=n_units) / 2
+        within = np.full(n_units, 1e-12)
+        cut = _native.cut_polygons(z, within, offsets, corners)
+        yield from cut
+        values = _native.blend_points(z, *cut[:5])
+        yield values
+        yield _native.polygon_codes(values, within, *cut[5:7])
+
+
 CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (
     packing,
     regions,
     neighbors,
     kmeans,
     logistic,
+    chords,
+    lines,
+    planes,
 )
 
 

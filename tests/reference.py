@@ -1,5 +1,8 @@
 """Plain NumPy oracles: the obvious way to compute what the kernels compute."""
 
+from fractions import Fraction
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -120,3 +123,115 @@ def logistic_gradient(
     residuals = 1 / (1 + np.exp(-(bits @ weights + intercept))) - second
     penalty = weights / (c * len(bits))
     return np.append(bits.T @ residuals / len(bits) + penalty, residuals.mean())
+
+
+def chord_ends(
+    z: NDArray[np.floating], u: NDArray[np.floating], limit: float
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """Distances to the first switch behind and ahead, each with its unit (-1 at the limit)."""
+    result = []
+    with np.errstate(all="ignore"):
+        t = np.abs(z).astype(float) / np.abs(u).astype(float)
+    behind = (z > 0) == (u > 0)
+    for side in (behind, ~behind):
+        distance = np.where(side & (u != 0), t, np.inf)
+        distance = np.concatenate([distance, np.full((len(z), 1), limit)], axis=1)
+        nearest = distance.argmin(axis=1)
+        blocked = distance[np.arange(len(z)), nearest] < limit
+        result.append(distance.min(axis=1, initial=limit))
+        result.append(np.where(blocked, nearest, -1))
+    return tuple(result)
+
+
+def line_events(z: NDArray[np.float64]) -> list[tuple[int, float, int, bool]]:
+    """(piece, weight, unit, inside) of each switch along the rows of z, sorted."""
+    events = []
+    for unit, values in enumerate(z.T):
+        before = None  # whether it was on at the end of the piece before
+        for piece, (a, b) in enumerate(pairwise(values)):
+            crosses = (a > 0 > b) or (a < 0 < b)
+            on = a > 0 or (a == 0 and b > 0)
+            if before is not None and before != on:
+                events.append((piece, 0.0, unit, False))
+            if crosses:
+                events.append((piece, abs(a) / (abs(a) + abs(b)), unit, True))
+            before = on != crosses
+    return sorted(events)
+
+
+def exact_line_regions(
+    layers: list[tuple[NDArray[np.floating], NDArray[np.floating]]],
+    start: NDArray[np.floating],
+    stop: NDArray[np.floating],
+) -> list[tuple[Fraction, int, int]]:
+    """(t, layer, unit) of each switch of a ReLU network along a segment, in rational arithmetic."""
+
+    def affine_at(t: Fraction) -> list[list[tuple[Fraction, Fraction]]]:
+        """Of each layer's pre-activations, near t, which is no breakpoint: constant and slope."""
+        h = [
+            (Fraction(float(a)), Fraction(float(b)) - Fraction(float(a)))
+            for a, b in zip(start, stop, strict=True)
+        ]
+        result = []
+        for kernel, bias in layers:
+            z = []
+            for j, offset in enumerate(bias):
+                weights = [Fraction(float(w)) for w in kernel[:, j]]
+                constant = sum(w * c for w, (c, _) in zip(weights, h, strict=True))
+                slope = sum(w * s for w, (_, s) in zip(weights, h, strict=True))
+                z.append((constant + Fraction(float(offset)), slope))
+            result.append(z)
+            h = [(c, s) if c + s * t > 0 else (Fraction(0), Fraction(0)) for c, s in z]
+        return result
+
+    edges = [Fraction(0), Fraction(1)]
+    for layer in range(len(layers)):  # those of a layer are known once the layers before are
+        found = set(edges)
+        for a, b in pairwise(edges):
+            for constant, slope in affine_at((a + b) / 2)[layer]:
+                if slope != 0 and a < -constant / slope < b:
+                    found.add(-constant / slope)
+        edges = sorted(found)
+    codes = []
+    for a, b in pairwise(edges):
+        middle = (a + b) / 2
+        codes.append([[c + s * middle > 0 for c, s in z] for z in affine_at(middle)])
+    return [
+        (t, layer, unit)
+        for t, before, after in zip(edges[1:-1], codes[:-1], codes[1:], strict=True)
+        for layer in range(len(layers))
+        for unit in range(len(before[layer]))
+        if before[layer][unit] != after[layer][unit]
+    ]
+
+
+def cut_polygon(
+    polygon: NDArray[np.float64], slopes: NDArray[np.float64], constants: NDArray[np.float64]
+) -> list[NDArray[np.float64]]:
+    """The parts of a convex polygon between the lines ``point @ slopes + constants = 0``."""
+    parts = [polygon]
+    for slope, constant in zip(slopes.T, constants, strict=True):
+        halves = []
+        for part in parts:
+            values = part @ slope + constant
+            values[np.abs(values) < 1e-9] = 0
+            if not (values.min(initial=0) < 0 < values.max(initial=0)):
+                halves.append(part)
+                continue
+            for side in (values, -values):
+                half = []
+                for i, (p, a) in enumerate(zip(part, side, strict=True)):
+                    q, b = part[(i + 1) % len(part)], side[(i + 1) % len(part)]
+                    if a >= 0:
+                        half.append(p)
+                    if a * b < 0:
+                        half.append(p + a / (a - b) * (q - p))
+                halves.append(np.array(half))
+        parts = halves
+    return parts
+
+
+def area(polygon: NDArray[np.float64]) -> float:
+    """The area of a polygon, by the shoelace formula."""
+    x, y = (polygon - polygon[0]).T
+    return abs(float(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1)))) / 2

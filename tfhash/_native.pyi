@@ -14,9 +14,54 @@ def available_isas() -> list[str]: ...
 def pack(x: NDArray[Any], out: Words, start: int, row_base: int) -> None: ...
 def copy_bits(words: Words, n_bits: int, start: int, count: int, out: Words, to: int) -> None: ...
 def region_ids(words: Words, n_bits: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def reduce_chords(
+    z: NDArray[Any],
+    u: NDArray[Any],
+    layer: int,
+    first_unit: int,
+    lower: NDArray[np.float64],
+    upper: NDArray[np.float64],
+    lower_unit: NDArray[np.int64],
+    upper_unit: NDArray[np.int64],
+) -> int: ...
 def hamming_knn(
     database: Words, queries: Words, n_bits: int, k: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
+def line_events(
+    z: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]: ...
+def blend_rows(
+    values: NDArray[np.float64], piece: NDArray[np.int64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]: ...
+def cut_polygons(
+    z: NDArray[np.float64],
+    tolerance: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    corners: NDArray[np.int64],
+) -> tuple[
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.float64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+]: ...
+def blend_points(
+    values: NDArray[np.float64],
+    start: NDArray[np.int64],
+    stop: NDArray[np.int64],
+    weight: NDArray[np.float64],
+    zero_point: NDArray[np.int64],
+    zero_unit: NDArray[np.int64],
+) -> NDArray[np.float64]: ...
+def polygon_codes(
+    z: NDArray[np.float64],
+    tolerance: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    corners: NDArray[np.int64],
+) -> Words: ...
 def kmeans(
     words: Words,
     n_bits: int,

@@ -5,13 +5,13 @@ The only place that leans on how Keras keeps its graphs (``Functional`` and its
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import keras
 from keras.src.models.functional import Functional
 
 Record = Callable[[str, Any, Any], None]
+Call = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
 
 
 def is_traceable(model: Any) -> bool:
@@ -38,21 +38,41 @@ def run(model: keras.Model, inputs: Any, record: Record, prefix: str = "") -> An
     The model's outputs.
     """
 
+    def call(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        path = prefix + operation.name
+        if is_traceable(operation):
+            output = run(operation, args[0], record, f"{path}/")
+        else:
+            output = operation(*args, **kwargs)
+        record(path, operation, output)
+        return output
+
+    if not isinstance(model, keras.Sequential):
+        inputs = model._standardize_inputs(inputs)
+    return walk(model, inputs, call)
+
+
+def walk(model: keras.Model, inputs: Any, call: Call) -> Any:
+    """Go through a traceable model, leaving to ``call`` what its operations do.
+
+    Parameters
+    ----------
+    model : keras.Model for which :func:`is_traceable` holds
+    inputs : anything; values go from call to call untouched
+    call : function of (operation, args, kwargs) that gives the operation's outputs
+        ``args`` and ``kwargs`` are those of the call in the model, with values in the place of
+        tensors. A nested model is one operation.
+
+    Returns
+    -------
+    The model's outputs, in its own structure.
+    """
+
     def called(operation: Any) -> Callable[..., Any]:
-        return partial(_call, operation, record, prefix)
+        return lambda *args, **kwargs: call(operation, args, kwargs)
 
     if isinstance(model, keras.Sequential):
         for layer in model.layers:
-            inputs = called(layer)(inputs)
+            inputs = call(layer, (inputs,), {})
         return inputs
-    return model._run_through_graph(model._standardize_inputs(inputs), operation_fn=called)
-
-
-def _call(operation: Any, record: Record, prefix: str, *args: Any, **kwargs: Any) -> Any:
-    path = prefix + operation.name
-    if is_traceable(operation):
-        output = run(operation, args[0], record, f"{path}/")
-    else:
-        output = operation(*args, **kwargs)
-    record(path, operation, output)
-    return output
+    return model._run_through_graph(inputs, operation_fn=called)

@@ -1,0 +1,77 @@
+#include "kernels/lines.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+#include "parallel.h"
+#include "primitives.h"
+
+namespace tfhash {
+namespace {
+
+constexpr int64_t kBlockBytes = 1 << 17;
+
+int64_t rows_per_block(int64_t n_columns) {
+  return std::max<int64_t>(1, kBlockBytes / (8 * std::max<int64_t>(1, n_columns)));
+}
+
+// The switch, if any, of a unit for which just one of its values at points p and p + 1 is > 0.
+void settle(const MatrixView<double>& z, int64_t p, int64_t unit, std::vector<LineEvent>* events) {
+  const double from = z.row(p)[unit], to = z.row(p + 1)[unit];
+  if (from != 0 && to != 0) {
+    const double a = std::fabs(from), b = std::fabs(to);
+    events->push_back({p, a / (a + b), unit, true});
+  } else if (from == 0) {
+    // On in this piece, and switched at point p if it was off in the piece before.
+    if (p > 0 && !(z.row(p - 1)[unit] > 0)) events->push_back({p, 0, unit, false});
+  } else {
+    // On in this piece, and switches at point p + 1 if it is off in the piece after.
+    if (p + 2 < z.n && !(z.row(p + 2)[unit] > 0)) events->push_back({p + 1, 0, unit, false});
+  }
+}
+
+}  // namespace
+
+std::vector<LineEvent> line_events(const MatrixView<double>& z) {
+  const int64_t n_pieces = z.n - 1, rows = rows_per_block(z.n_columns);
+  if (n_pieces < 1) return {};
+  const int64_t n_blocks = (n_pieces + rows - 1) / rows;
+  std::vector<std::vector<LineEvent>> found(n_blocks);
+  parallel_for(n_blocks, [&](int64_t block, int) {
+    std::vector<uint64_t> changed(words_for(z.n_columns));
+    for (int64_t p = block * rows; p < std::min(n_pieces, (block + 1) * rows); ++p) {
+      primitives().lines.mark_changes(z.row(p), z.row(p + 1), z.n_columns, changed.data());
+      for (int64_t w = 0; w < int64_t(changed.size()); ++w) {
+        int64_t unit = 64 * w;
+        for (uint64_t bits = changed[w]; bits != 0; bits >>= 1, ++unit) {
+          if (bits & 1) settle(z, p, unit, &found[block]);
+        }
+      }
+    }
+  });
+  std::vector<LineEvent> events;
+  for (const auto& part : found) events.insert(events.end(), part.begin(), part.end());
+  std::sort(events.begin(), events.end(), [](const LineEvent& a, const LineEvent& b) {
+    return std::tie(a.piece, a.weight, a.unit) < std::tie(b.piece, b.weight, b.unit);
+  });
+  return events;
+}
+
+void blend_rows(const MatrixView<double>& values, const int64_t* piece, const double* weight,
+                int64_t n_new, double* out) {
+  const int64_t rows = rows_per_block(values.n_columns), n_columns = values.n_columns;
+  parallel_for((values.n + rows - 1) / rows, [&](int64_t block, int) {
+    const int64_t first = block * rows, last = std::min(values.n, first + rows);
+    int64_t i = std::lower_bound(piece, piece + n_new, first) - piece;
+    for (int64_t p = first; p < last; ++p) {
+      std::copy_n(values.row(p), n_columns, out + (p + i) * n_columns);
+      for (; i < n_new && piece[i] == p; ++i) {
+        primitives().lines.blend(values.row(p), values.row(p + 1), weight[i], n_columns,
+                                 out + (p + 1 + i) * n_columns);
+      }
+    }
+  });
+}
+
+}  // namespace tfhash

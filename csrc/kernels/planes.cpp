@@ -1,0 +1,363 @@
+#include "kernels/planes.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+#include <utility>
+
+#include "parallel.h"
+#include "primitives.h"
+
+namespace tfhash {
+namespace {
+
+constexpr int64_t kPointsPerBlock = 256, kPolygonsPerBlock = 64, kColumnsPerBlock = 64;
+
+// For each point, one bit for each unit: whether it is above 0 there, and whether below.
+struct Signs {
+  int64_t n_words;
+  std::vector<uint64_t> above, below;
+
+  Signs(const MatrixView<double>& z, const double* tolerance)
+      : n_words(words_for(z.n_columns)), above(z.n * n_words), below(z.n * n_words) {
+    parallel_for((z.n + kPointsPerBlock - 1) / kPointsPerBlock, [&](int64_t block, int) {
+      const int64_t first = block * kPointsPerBlock;
+      for (int64_t v = first; v < std::min(z.n, first + kPointsPerBlock); ++v) {
+        primitives().lines.mark_signs(z.row(v), tolerance, z.n_columns, &above[v * n_words],
+                                      &below[v * n_words]);
+      }
+    });
+  }
+
+  uint64_t crossing(int64_t a, int64_t b, int64_t word) const {
+    const int64_t i = a * n_words + word, j = b * n_words + word;
+    return (above[i] & below[j]) | (below[i] & above[j]);
+  }
+};
+
+template <class Function>
+void for_each_bit(uint64_t bits, int64_t unit, Function function) {
+  for (; bits != 0; bits >>= 1, ++unit) {
+    if (bits & 1) function(unit);
+  }
+}
+
+double blend(double a, double b, double weight) { return a + weight * (b - a); }
+
+double share(double a, double b) { return std::fabs(a) / (std::fabs(a) + std::fabs(b)); }
+
+// An edge that some unit's line crosses, its points in ascending order.
+struct Edge {
+  int64_t a, b;
+  int64_t slot;  // of the polygon's corner at which it starts
+
+  bool operator<(const Edge& other) const {
+    return std::tie(a, b, slot) < std::tie(other.a, other.b, other.slot);
+  }
+  bool same(const Edge& other) const { return a == other.a && b == other.b; }
+};
+
+// A new point on an edge: units [first_unit, last_unit) of EdgePoints::units are 0 there.
+struct EdgePoint {
+  int64_t a, b;
+  double weight;
+  int64_t first_unit, last_unit;
+};
+
+// The new points on the edges of all polygons, each edge being cut once for both its sides.
+struct EdgePoints {
+  std::vector<EdgePoint> points;
+  std::vector<int64_t> units;
+  std::vector<int64_t> start;        // edge -> its first point; one more than edges
+  std::vector<int64_t> edge_of_slot;  // or -1
+
+  EdgePoints(const MatrixView<double>& z, const Signs& signs, const PolygonsView& polygons) {
+    const std::vector<Edge> edges = crossed_edges(signs, polygons);
+    edge_of_slot.assign(polygons.offsets[polygons.n], -1);
+    for (size_t i = 0; i < edges.size(); ++i) {
+      if (i == 0 || !edges[i].same(edges[i - 1])) {
+        start.push_back(int64_t(points.size()));
+        add(z, signs, edges[i].a, edges[i].b);
+      }
+      edge_of_slot[edges[i].slot] = int64_t(start.size()) - 1;
+    }
+    start.push_back(int64_t(points.size()));
+  }
+
+ private:
+  static std::vector<Edge> crossed_edges(const Signs& signs, const PolygonsView& polygons) {
+    const int64_t n_blocks = (polygons.n + kPolygonsPerBlock - 1) / kPolygonsPerBlock;
+    std::vector<std::vector<Edge>> found(n_blocks);
+    parallel_for(n_blocks, [&](int64_t block, int) {
+      const int64_t first = block * kPolygonsPerBlock;
+      for (int64_t p = first; p < std::min(polygons.n, first + kPolygonsPerBlock); ++p) {
+        const int64_t begin = polygons.offsets[p], end = polygons.offsets[p + 1];
+        for (int64_t slot = begin; slot < end; ++slot) {
+          const int64_t from = polygons.corners[slot];
+          const int64_t to = polygons.corners[slot + 1 < end ? slot + 1 : begin];
+          for (int64_t word = 0; word < signs.n_words; ++word) {
+            if (signs.crossing(from, to, word) == 0) continue;
+            found[block].push_back({std::min(from, to), std::max(from, to), slot});
+            break;
+          }
+        }
+      }
+    });
+    std::vector<Edge> edges;
+    for (const auto& part : found) edges.insert(edges.end(), part.begin(), part.end());
+    std::sort(edges.begin(), edges.end());
+    return edges;
+  }
+
+  void add(const MatrixView<double>& z, const Signs& signs, int64_t a, int64_t b) {
+    std::vector<std::pair<double, int64_t>> crossings;
+    for (int64_t word = 0; word < signs.n_words; ++word) {
+      for_each_bit(signs.crossing(a, b, word), 64 * word, [&](int64_t unit) {
+        crossings.push_back({share(z.row(a)[unit], z.row(b)[unit]), unit});
+      });
+    }
+    std::sort(crossings.begin(), crossings.end());
+    for (size_t i = 0; i < crossings.size(); ++i) {
+      if (i == 0 || crossings[i].first != crossings[i - 1].first) {
+        const int64_t unit = int64_t(units.size());
+        points.push_back({a, b, crossings[i].first, unit, unit});
+      }
+      units.push_back(crossings[i].second);
+      points.back().last_unit = int64_t(units.size());
+    }
+  }
+};
+
+// What a block of polygons became. New points inside polygons are numbered -1, -2, ... here.
+struct Pieces {
+  std::vector<int64_t> from, to;
+  std::vector<double> weight;
+  std::vector<int64_t> zero_point, zero_unit;
+  std::vector<int64_t> sizes, corners, parent;
+};
+
+// Cuts one polygon after another, along the lines of the units that change sign in it.
+class Cutter {
+ public:
+  Cutter(const MatrixView<double>& z, const double* tolerance, const PolygonsView& polygons,
+         const Signs& signs, const EdgePoints& edges)
+      : z_(z), tolerance_(tolerance), polygons_(polygons), signs_(signs), edges_(edges) {}
+
+  void cut(int64_t polygon, Pieces* out) {
+    find_units(polygon);
+    ids_.clear();
+    values_.clear();
+    loops_.assign(1, {});
+    add_boundary(polygon);
+    for (size_t u = 0; u < units_.size(); ++u) cut_along(u, out);
+    for (const auto& loop : loops_) {
+      for (int64_t i : loop) out->corners.push_back(ids_[i]);
+      out->sizes.push_back(int64_t(loop.size()));
+      out->parent.push_back(polygon);
+    }
+  }
+
+ private:
+  using Loop = std::vector<int64_t>;  // local numbers of points
+
+  void find_units(int64_t polygon) {
+    units_.clear();
+    for (int64_t word = 0; word < signs_.n_words; ++word) {
+      uint64_t above = 0, below = 0;
+      for (int64_t slot = polygons_.offsets[polygon]; slot < polygons_.offsets[polygon + 1];
+           ++slot) {
+        const int64_t i = polygons_.corners[slot] * signs_.n_words + word;
+        above |= signs_.above[i];
+        below |= signs_.below[i];
+      }
+      for_each_bit(above & below, 64 * word, [&](int64_t unit) { units_.push_back(unit); });
+    }
+  }
+
+  // The polygon's corners and the new points on its edges.
+  void add_boundary(int64_t polygon) {
+    const int64_t begin = polygons_.offsets[polygon], end = polygons_.offsets[polygon + 1];
+    for (int64_t slot = begin; slot < end; ++slot) {
+      const int64_t corner = polygons_.corners[slot];
+      loops_[0].push_back(int64_t(ids_.size()));
+      ids_.push_back(corner);
+      for (int64_t unit : units_) values_.push_back(snapped(z_.row(corner)[unit], unit));
+      const int64_t edge = edges_.edge_of_slot[slot];
+      if (edge < 0) continue;
+      const int64_t first = edges_.start[edge], last = edges_.start[edge + 1];
+      for (int64_t i = 0; i < last - first; ++i) {
+        const bool forth = edges_.points[first].a == corner;
+        add_edge_point(forth ? first + i : last - 1 - i);
+      }
+    }
+  }
+
+  void add_edge_point(int64_t index) {
+    const EdgePoint& point = edges_.points[index];
+    loops_[0].push_back(int64_t(ids_.size()));
+    ids_.push_back(z_.n + index);
+    int64_t zero = point.first_unit;  // units_ and the units of a point are ascending
+    for (int64_t unit : units_) {
+      if (zero < point.last_unit && edges_.units[zero] == unit) {
+        values_.push_back(0);
+        ++zero;
+      } else {
+        const double value = blend(z_.row(point.a)[unit], z_.row(point.b)[unit], point.weight);
+        values_.push_back(snapped(value, unit));
+      }
+    }
+  }
+
+  double snapped(double value, int64_t unit) const {
+    return std::fabs(value) <= tolerance_[unit] ? 0 : value;
+  }
+
+  double value(int64_t point, size_t u) const { return values_[point * units_.size() + u]; }
+
+  void cut_along(size_t u, Pieces* out) {
+    made_.clear();
+    const size_t n_loops = loops_.size();
+    for (size_t i = 0; i < n_loops; ++i) {
+      bool above = false, below = false;
+      for (int64_t point : loops_[i]) {
+        above |= value(point, u) > 0;
+        below |= value(point, u) < 0;
+      }
+      if (!above || !below) continue;
+      Loop upper, lower;
+      for (size_t k = 0; k < loops_[i].size(); ++k) {
+        const int64_t p = loops_[i][k], q = loops_[i][k + 1 < loops_[i].size() ? k + 1 : 0];
+        const double from = value(p, u), to = value(q, u);
+        if (from >= 0) upper.push_back(p);
+        if (from <= 0) lower.push_back(p);
+        if ((from > 0 && to < 0) || (from < 0 && to > 0)) {
+          const int64_t between = point_between(std::min(p, q), std::max(p, q), u, out);
+          upper.push_back(between);
+          lower.push_back(between);
+        }
+      }
+      // Roundings may leave a sliver of fewer corners, which stays with the polygon.
+      if (upper.size() < 3 || lower.size() < 3) continue;
+      loops_[i] = std::move(upper);
+      loops_.push_back(std::move(lower));
+    }
+  }
+
+  // The point where unit u is 0 between two points; one for both polygons that meet there.
+  int64_t point_between(int64_t p, int64_t q, size_t u, Pieces* out) {
+    for (const auto& made : made_) {
+      if (made.p == p && made.q == q) return made.point;
+    }
+    const double weight = share(value(p, u), value(q, u));
+    const int64_t point = int64_t(ids_.size());
+    out->from.push_back(ids_[p]);
+    out->to.push_back(ids_[q]);
+    out->weight.push_back(weight);
+    ids_.push_back(-int64_t(out->from.size()));
+    out->zero_point.push_back(ids_.back());
+    out->zero_unit.push_back(units_[u]);
+    for (size_t k = 0; k < units_.size(); ++k) {
+      const double here = k == u ? 0 : blend(value(p, k), value(q, k), weight);
+      values_.push_back(snapped(here, units_[k]));
+    }
+    made_.push_back({p, q, point});
+    return point;
+  }
+
+  struct Made {
+    int64_t p, q, point;
+  };
+
+  const MatrixView<double>& z_;
+  const double* tolerance_;
+  const PolygonsView& polygons_;
+  const Signs& signs_;
+  const EdgePoints& edges_;
+  std::vector<int64_t> units_;   // that change sign in the polygon, ascending
+  std::vector<int64_t> ids_;     // of the points met so far: corners, on edges, inside (negative)
+  std::vector<double> values_;   // of those units at those points
+  std::vector<Loop> loops_;      // the polygons so far
+  std::vector<Made> made_;       // the points made for the unit at hand
+};
+
+}  // namespace
+
+Cut cut_polygons(const MatrixView<double>& z, const double* tolerance,
+                 const PolygonsView& polygons) {
+  const Signs signs(z, tolerance);
+  const EdgePoints edges(z, signs, polygons);
+  const int64_t n_blocks = (polygons.n + kPolygonsPerBlock - 1) / kPolygonsPerBlock;
+  std::vector<Pieces> pieces(n_blocks);
+  parallel_for(n_blocks, [&](int64_t block, int) {
+    Cutter cutter(z, tolerance, polygons, signs, edges);
+    const int64_t first = block * kPolygonsPerBlock;
+    for (int64_t p = first; p < std::min(polygons.n, first + kPolygonsPerBlock); ++p) {
+      cutter.cut(p, &pieces[block]);
+    }
+  });
+
+  Cut cut;
+  for (size_t i = 0; i < edges.points.size(); ++i) {
+    const EdgePoint& point = edges.points[i];
+    cut.from.push_back(point.a);
+    cut.to.push_back(point.b);
+    cut.weight.push_back(point.weight);
+    for (int64_t k = point.first_unit; k < point.last_unit; ++k) {
+      cut.zero_point.push_back(z.n + int64_t(i));
+      cut.zero_unit.push_back(edges.units[k]);
+    }
+  }
+  cut.offsets.push_back(0);
+  for (const Pieces& part : pieces) {
+    const int64_t first = z.n + int64_t(cut.from.size());  // of the points inside
+    const auto global = [first](int64_t id) { return id >= 0 ? id : first - id - 1; };
+    for (int64_t id : part.from) cut.from.push_back(global(id));
+    for (int64_t id : part.to) cut.to.push_back(global(id));
+    cut.weight.insert(cut.weight.end(), part.weight.begin(), part.weight.end());
+    for (int64_t id : part.zero_point) cut.zero_point.push_back(global(id));
+    cut.zero_unit.insert(cut.zero_unit.end(), part.zero_unit.begin(), part.zero_unit.end());
+    for (int64_t id : part.corners) cut.corners.push_back(global(id));
+    for (int64_t size : part.sizes) cut.offsets.push_back(cut.offsets.back() + size);
+    cut.parent.insert(cut.parent.end(), part.parent.begin(), part.parent.end());
+  }
+  return cut;
+}
+
+void blend_points(const MatrixView<double>& values, const int64_t* from, const int64_t* to,
+                  const double* weight, int64_t n_new, const int64_t* zero_point,
+                  const int64_t* zero_unit, int64_t n_zeros, double* out) {
+  const int64_t n = values.n, n_columns = values.n_columns;
+  for (int64_t i = 0; i < n; ++i) std::copy_n(values.row(i), n_columns, out + i * n_columns);
+  // By columns: a new point may lie between others.
+  parallel_for((n_columns + kColumnsPerBlock - 1) / kColumnsPerBlock, [&](int64_t block, int) {
+    const int64_t first = block * kColumnsPerBlock;
+    const int64_t width = std::min(kColumnsPerBlock, n_columns - first);
+    int64_t zero = 0;
+    for (int64_t i = 0; i < n_new; ++i) {
+      double* row = out + (n + i) * n_columns;
+      primitives().lines.blend(out + from[i] * n_columns + first, out + to[i] * n_columns + first,
+                               weight[i], width, row + first);
+      for (; zero < n_zeros && zero_point[zero] == n + i; ++zero) {
+        const int64_t unit = zero_unit[zero];
+        if (unit >= first && unit < first + width) row[unit] = 0;
+      }
+    }
+  });
+}
+
+void polygon_codes(const MatrixView<double>& z, const double* tolerance,
+                   const PolygonsView& polygons, const MutableCodes& out) {
+  const Signs signs(z, tolerance);
+  parallel_for((polygons.n + kPolygonsPerBlock - 1) / kPolygonsPerBlock, [&](int64_t block, int) {
+    const int64_t first = block * kPolygonsPerBlock;
+    for (int64_t p = first; p < std::min(polygons.n, first + kPolygonsPerBlock); ++p) {
+      for (int64_t slot = polygons.offsets[p]; slot < polygons.offsets[p + 1]; ++slot) {
+        for (int64_t word = 0; word < signs.n_words; ++word) {
+          out.row(p)[word] |= signs.above[polygons.corners[slot] * signs.n_words + word];
+        }
+      }
+    }
+  });
+}
+
+}  // namespace tfhash

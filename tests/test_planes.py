@@ -1,0 +1,285 @@
+"""Plane regions: they tile the window, and each has the code that Keras computes inside it."""
+
+from itertools import pairwise
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import layers as kl
+from keras import ops
+
+import nets
+import reference
+from test_chords import codes_along, one_layer, pool_choices
+from test_lines import relu_net
+from tfhash import _native, geometry
+from tfhash.geometry import mesh
+
+WINDOW = (-0.25, 0.5, 0.0, 0.5)
+
+
+def plane(net, seed=0):
+    x, directions = nets.points(net, 1, seed)
+    return x[0], directions[0], np.roll(directions[0], 1)
+
+
+@pytest.fixture(params=(*nets.NETS, nets.grouped), ids=lambda net: net.__name__)
+def net(request):
+    return request.param()
+
+
+def inputs_at(points, origin, u, v):
+    a, b = (points[:, i].reshape(-1, *(1,) * origin.ndim) for i in (0, 1))
+    return origin + a * u + b * v
+
+
+def check_tiling(regions, window=WINDOW):
+    width, height = window[1] - window[0], window[3] - window[2]
+    assert abs(regions.areas.sum() - width * height) < 1e-9
+    assert (regions.areas >= 0).all() and (np.diff(regions.offsets) >= 3).all()
+    # Every edge is shared by two polygons, or lies on the window's frame.
+    pairs, edges = regions.neighbours()
+    on_frame = len(regions.corners) - 2 * len(pairs)
+    ends = regions.points
+    frame = sum(
+        (ends[:, axis] == side).sum()
+        for axis, sides in ((0, window[:2]), (1, window[2:]))
+        for side in sides
+    )
+    assert on_frame == frame - 4
+    assert len({tuple(edge) for edge in edges.tolist()}) == len(edges)
+    return pairs, edges
+
+
+def test_polygons_tile_the_window_and_have_the_codes_of_points_inside(net):
+    origin, u, v = plane(net)
+    regions = geometry.plane_regions(net, origin, u, v, WINDOW)
+    check_tiling(regions)
+    codes = regions.codes()
+    wide = np.flatnonzero(regions.areas > 1e-10)[:2000]
+    at = inputs_at(regions.centers[wide], origin, u, v)
+    sampled = codes_along(
+        nets.activation_model(net), at, np.zeros_like(at), np.zeros((len(at), 1))
+    )[:, 0]
+    np.testing.assert_array_equal(codes[wide].to_bits(), sampled)
+    assert regions.n_regions == len(np.unique(codes.words, axis=0)) > 20
+    # Points between a polygon's corners and its centre have its code as well.
+    corner = regions.points[regions.corners[regions.offsets[:-1]]][wide]
+    at = inputs_at(0.7 * corner + 0.3 * regions.centers[wide], origin, u, v)[:500]
+    again = codes_along(nets.activation_model(net), at, np.zeros_like(at), np.zeros((len(at), 1)))[
+        :, 0
+    ]
+    np.testing.assert_array_equal(again, sampled[:500])
+
+
+@pytest.mark.parametrize("build", (nets.mlp, nets.conv, nets.residual, nets.custom))
+def test_polygons_are_regions_and_neighbours_differ_in_one_unit(build):
+    origin, u, v = plane(build(), seed=1)
+    regions = geometry.plane_regions(build(), origin, u, v, WINDOW)
+    assert regions.n_regions == len(regions)
+    assert regions.regions.tolist() == list(range(len(regions)))
+    pairs, _ = regions.neighbours()
+    bits = regions.codes().to_bits()
+    assert ((bits[pairs[:, 0]] != bits[pairs[:, 1]]).sum(axis=1) == 1).all()
+
+
+def test_a_line_through_the_window_crosses_the_regions_that_line_regions_finds(net):
+    origin, u, v = plane(net, seed=2)
+    regions = geometry.plane_regions(net, origin, u, v, WINDOW)
+    starts, stops = np.array([[-0.25, 0.1], [0, 0], [0.3, 0.5]]), np.array([[0.5, 0.4]] * 3)
+    codes = {bytes(words) for words in regions.codes().words}
+    for start, stop in zip(starts, stops, strict=True):
+        along = geometry.line_regions(net, *inputs_at(np.stack([start, stop]), origin, u, v))
+        wide = np.diff(along.edges) > 1e-9
+        assert {bytes(words) for words in along.codes().words[wide]} <= codes
+
+
+@pytest.mark.parametrize("build", (nets.mlp, nets.custom), ids=lambda build: build.__name__)
+def test_classes_and_the_decision_boundary(build):
+    net, window = build(), (-0.5, 1.5, -0.5, 1.5)
+    x, _ = nets.points(net, 3)
+    origin, u, v = x[0], x[1] - x[0], x[2] - x[0]
+    regions = geometry.plane_regions(net, origin, u, v, window, classes=True)
+    check_tiling(regions, window)
+    wide = np.flatnonzero(regions.areas > 1e-10)
+    logits = net(inputs_at(regions.centers[wide], origin, u, v), training=False)
+    np.testing.assert_array_equal(
+        regions.classes[wide], ops.convert_to_numpy(logits).argmax(axis=1)
+    )
+    plain = geometry.plane_regions(net, origin, u, v, window)
+    assert plain.n_regions == regions.n_regions and plain.classes is None
+    boundary = regions.decision_boundary()
+    assert len(boundary) > 20
+    top = np.sort(net(inputs_at(boundary.reshape(-1, 2), origin, u, v), training=False), axis=1)
+    np.testing.assert_allclose(top[:, -1], top[:, -2], atol=1e-9)
+    with pytest.raises(ValueError, match="Expected regions with classes"):
+        plain.decision_boundary()
+
+
+def test_one_logit_is_two_classes():
+    inputs = keras.Input((2,), dtype="float64")
+    hidden = kl.Dense(5, activation="relu", dtype="float64")(inputs)
+    net = keras.Model(inputs, kl.Dense(1, activation="sigmoid", dtype="float64")(hidden))
+    regions = geometry.plane_regions(net, [0, 0], [1, 0], [0, 1], 3.0, classes=True)
+    sure = ops.convert_to_numpy(net(regions.centers))[:, 0]
+    np.testing.assert_array_equal(regions.classes, sure > 0.5)
+    ends = ops.convert_to_numpy(net(regions.decision_boundary().reshape(-1, 2)))
+    np.testing.assert_allclose(ends, 0.5, atol=1e-9)
+
+
+def test_linear_regions_tell_apart_what_pools_choose():
+    net = nets.pooled()
+    origin, u, v = plane(net, seed=4)
+    window = (0, 0.1, 0, 0.1)
+    linear = geometry.plane_regions(net, origin, u, v, window, region="linear")
+    activation = geometry.plane_regions(net, origin, u, v, window)
+    assert linear.n_regions > activation.n_regions
+    check_tiling(linear, window)
+    wide = np.flatnonzero(linear.areas > 1e-10)
+    choices = pool_choices(net, inputs_at(linear.centers[wide], origin, u, v))
+    codes = linear.codes()[wide].to_bits()
+    both = np.hstack([choices, codes])
+    # Equal region, equal choices and codes; and the other way about.
+    found, first = np.unique(linear.regions[wide], return_index=True)
+    place = np.searchsorted(found, linear.regions[wide])
+    np.testing.assert_array_equal(both, both[first][place])
+    assert len(np.unique(both, axis=0)) == len(found)
+
+
+def test_little_memory_gives_the_same(net, monkeypatch):
+    origin, u, v = plane(net, seed=5)
+    window = np.array(WINDOW) / 4
+    whole = geometry.plane_regions(net, origin, u, v, window)
+    monkeypatch.setattr(mesh, "MESH_BYTES", 0)
+    parts = geometry.plane_regions(net, origin, u, v, window)
+    assert len(parts) == len(whole) and parts.n_regions == whole.n_regions
+    for regions in (whole, parts):
+        np.testing.assert_allclose(regions.areas.sum(), np.prod(window[1::2] - window[::2]))
+    order = [np.lexsort(regions.codes().words.T) for regions in (whole, parts)]
+    if net is not nets.pooled():  # there several polygons have one code
+        np.testing.assert_array_equal(whole.codes().words[order[0]], parts.codes().words[order[1]])
+        np.testing.assert_allclose(whole.areas[order[0]], parts.areas[order[1]], atol=1e-12)
+
+
+def test_lines_that_meet_in_a_point_or_are_one():
+    # x, y and x + y meet at 0; 2 x is x's line again; the last is the window's side.
+    net = one_layer([[1, 0, 1, 2, 1], [0, 1, 1, 0, 0]], [0, 0, 0, 0, 1])
+    regions = geometry.plane_regions(net, [0, 0], [1, 0], [0, 1])
+    assert len(regions) == regions.n_regions == 6
+    check_tiling(regions, (-1, 1, -1, 1))
+    np.testing.assert_allclose(np.sort(regions.areas), [0.5, 0.5, 0.5, 0.5, 1, 1])
+    pairs, _ = regions.neighbours()
+    bits = regions.codes().to_bits()
+    assert sorted((bits[pairs[:, 0]] != bits[pairs[:, 1]]).sum(axis=1)) == [1, 1, 1, 1, 2, 2]
+
+
+def test_a_count_that_is_known():
+    """n lines in general position make 1 + n + the number of their crossings, all in the window."""
+    angles = np.arange(7) * np.pi / 7
+    lines = np.array([np.cos(angles), np.sin(angles)])
+    net = one_layer(lines, np.cos(5 * np.arange(7)))
+    regions = geometry.plane_regions(net, [0, 0], [1, 0], [0, 1], 100.0)
+    assert len(regions) == 1 + 7 + 21
+    deeper = relu_net([(lines, np.cos(5 * np.arange(7))), (np.ones((7, 1)), np.array([-20.0]))])
+    assert 29 < geometry.plane_regions(deeper, [0, 0], [1, 0], [0, 1], 100.0).n_regions < 58
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    (
+        (([0, 0], [1, 0], [2, 0]), "directions that are parallel or 0"),
+        (([0, 0], [1, 0], [0, 0]), "directions that are parallel or 0"),
+        (([0, 0, 0], [1, 0], [0, 1]), "Expected origin of shape"),
+        (([0, 0], [1, 0], [[0, 1]]), "Expected v of shape"),
+        (([0, 0], [1, np.nan], [0, 1]), "u to be finite"),
+        (([0, 0], [1, 0], [0, 1], 0), "extent to be a number above 0"),
+        (([0, 0], [1, 0], [0, 1], -1.0), "extent to be a number above 0"),
+        (([0, 0], [1, 0], [0, 1], np.inf), "extent to be a number above 0"),
+        (([0, 0], [1, 0], [0, 1], (0, 1, 2)), "extent to be a number above 0"),
+        (([0, 0], [1, 0], [0, 1], (0, 1, 1, 0)), "extent to be a number above 0"),
+    ),
+)
+def test_bad_input(given, message):
+    with pytest.raises(ValueError, match=message):
+        geometry.plane_regions(one_layer(np.eye(2), [1, 1]), *given)
+
+
+def test_classes_need_logits():
+    inputs = keras.Input((2,))
+    net = keras.Model(inputs, [kl.ReLU()(inputs), kl.Dense(2)(inputs)])
+    with pytest.raises(ValueError, match="Expected a model with one output, a logit for each"):
+        geometry.plane_regions(net, [0, 0], [1, 0], [0, 1], classes=True)
+
+
+def square_grid(rng, n):
+    """n by n squares that share their corners: points, offsets, corners."""
+    ticks = np.sort(rng.random(n + 1))
+    points = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    corner = (np.arange(n)[:, None] * (n + 1) + np.arange(n)).reshape(-1, 1)
+    corners = corner + np.array([0, 1, n + 2, n + 1])
+    return points, np.arange(0, 4 * n * n + 1, 4), np.ascontiguousarray(corners.ravel())
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(1, 9),
+    n_units=st.sampled_from((0, 1, 2, 5, 63, 64, 65)),
+    coarse=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_the_kernel_cuts_as_clipping_does(n, n_units, coarse, seed):
+    """Against Sutherland-Hodgman clipping, one polygon, one unit at a time."""
+    rng = np.random.default_rng(seed)
+    points, offsets, corners = square_grid(rng, n)
+    slopes, constants = rng.normal(size=(2, n_units)), rng.normal(scale=0.3, size=n_units)
+    if coarse:
+        points, slopes, constants = np.round(8 * points), np.round(slopes), np.round(8 * constants)
+    z = points @ slopes + constants
+    within = 1e-12 * np.abs(z).max(axis=0, initial=0)
+    start, stop, weight, zero_point, zero_unit, new_offsets, new_corners, parent = (
+        _native.cut_polygons(z, within, offsets, corners)
+    )
+    no = np.empty(0, np.int64)
+    cut_points = _native.blend_points(points, start, stop, weight, no, no)
+    values = _native.blend_points(z, start, stop, weight, zero_point, zero_unit)
+    np.testing.assert_allclose(values, cut_points @ slopes + constants, atol=1e-9)
+    assert (values[zero_point, zero_unit] == 0).all()
+    pieces = [cut_points[new_corners[a:b]] for a, b in pairwise(new_offsets)]
+    expected = [
+        reference.cut_polygon(points[corners[a:b]], slopes, constants) for a, b in pairwise(offsets)
+    ]
+    for polygon, parts in enumerate(expected):
+        got = [piece for piece, of in zip(pieces, parent, strict=True) if of == polygon]
+        areas = sorted(reference.area(piece) for piece in got)
+        np.testing.assert_allclose(areas, sorted(map(reference.area, parts)), atol=1e-9)
+    codes = _native.polygon_codes(values, within, new_offsets, new_corners)
+    for row, piece in zip(codes, pieces, strict=True):
+        if reference.area(piece) > 1e-6:
+            bits = np.unpackbits(row.view(np.uint8), bitorder="little")[:n_units]
+            middle = piece.mean(axis=0) @ slopes + constants
+            np.testing.assert_array_equal(bits[middle != 0], middle[middle != 0] > 0)
+
+
+def test_polygons_that_are_none_are_refused():
+    z, within = np.zeros((4, 1)), np.zeros(1)
+    for offsets, corners in (
+        ([0, 2], [0, 1]),
+        ([0, 3], [0, 1, 4]),
+        ([0, 3], [0, 1, -1]),
+        ([0, 3], [0, 1, 2, 3]),
+        ([1, 4], [0, 1, 2, 3]),
+        ([0], [1]),
+    ):
+        with pytest.raises(ValueError, match="Expected offsets from 0"):
+            _native.cut_polygons(z, within, np.array(offsets), np.array(corners))
+    with pytest.raises(ValueError, match="points before them"):
+        _native.blend_points(
+            z,
+            np.array([0]),
+            np.array([4]),
+            np.array([0.5]),
+            np.empty(0, np.int64),
+            np.empty(0, np.int64),
+        )

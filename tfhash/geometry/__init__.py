@@ -1,0 +1,17 @@
+"""The exact shape of linear regions, along lines and in planes, for any ReLU network in Keras."""
+
+from tfhash.geometry.chords import Chords, chords
+from tfhash.geometry.diameters import stochastic_chords, stochastic_diameters
+from tfhash.geometry.lines import LineRegions, line_regions
+from tfhash.geometry.planes import PlaneRegions, plane_regions
+
+__all__ = [
+    "Chords",
+    "LineRegions",
+    "PlaneRegions",
+    "chords",
+    "line_regions",
+    "plane_regions",
+    "stochastic_chords",
+    "stochastic_diameters",
+]

@@ -1,0 +1,168 @@
+"""Line regions: every linear region that a segment crosses, exactly."""
+
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
+
+from tfhash import backend
+from tfhash.codes import Codes
+from tfhash.geometry.chords import checked_points
+from tfhash.geometry.steps import Layer, Plan, check_region
+from tfhash.geometry.sweep import Sweep
+from tfhash.geometry.trace import trace
+
+_RESOLUTION = 1e-12  # of a segment
+
+
+@dataclass(frozen=True)
+class LineRegions:
+    """The regions along ``start + t * (stop - start)``, ``t`` from 0 to 1.
+
+    Attributes
+    ----------
+    breakpoints : float64 [m]
+        Where a unit switches, ascending, one for each unit: several that switch together are
+        several equal numbers.
+    units : int64 [m, 2]
+        Which one: its layer, as an index into ``layers``, and its index in the layer's output,
+        flattened.
+    layers : tuple of Layer
+        The layers of units: name, number of units, and whether their switches change the code.
+    length : float
+        L2 length of the segment.
+    """
+
+    breakpoints: NDArray[np.float64]
+    units: NDArray[np.int64]
+    layers: tuple[Layer, ...]
+    length: float
+    _first_code: NDArray[np.bool_] = field(repr=False)
+
+    @property
+    def edges(self) -> NDArray[np.float64]:
+        """float64 [n_regions + 1]: where the regions end, from 0 to 1.
+
+        Breakpoints less than 1e-12 apart (or from an end) count as one: in float64, units that
+        switch together come out a few roundings apart.
+        """
+        starts = np.flatnonzero(np.diff(self._places(), prepend=0))
+        return np.concatenate([[0.0], self.breakpoints[starts], [1.0]])
+
+    def _places(self) -> NDArray[np.int64]:
+        """int64 [m]: the region that each breakpoint begins; those at 1 count to the last."""
+        t = self.breakpoints
+        apart = np.diff(t, prepend=0.0) > _RESOLUTION
+        apart &= t < 1 - _RESOLUTION
+        return np.cumsum(apart)
+
+    def __len__(self) -> int:
+        return self.n_regions
+
+    @property
+    def n_regions(self) -> int:
+        """Regions along the segment: one more than the places where something switches.
+
+        Regions are convex, so that none is met twice, except the activation regions of a model
+        with max pooling.
+        """
+        return len(self.edges) - 1
+
+    @property
+    def density(self) -> float:
+        """Regions per unit of length of the input space."""
+        return self.n_regions / self.length
+
+    def codes(self) -> Codes:
+        """The neural codes of the regions in order: ``n_regions`` codes.
+
+        One bit for each unit that is in a layer whose switches change the code, ``layers`` in
+        order: 1 where its pre-activation lies above the kink. For ReLU-like units these are the
+        bits that :class:`tfhash.Encoder` gives, in its order.
+        """
+        n_bits = len(self._first_code)
+        flips = np.zeros((self.n_regions, -(-n_bits // 64)), np.uint64)
+        counted = [layer.n_units if layer.is_pattern else 0 for layer in self.layers]
+        starts = np.cumsum([0, *counted])
+        counts = np.array([layer.is_pattern for layer in self.layers], bool)[self.units[:, 0]]
+        counts &= self.breakpoints < 1 - _RESOLUTION
+        bits = (starts[self.units[:, 0]] + self.units[:, 1])[counts]
+        masks = np.uint64(1) << (bits % 64).astype(np.uint64)
+        np.bitwise_xor.at(flips, (self._places()[counts], bits // 64), masks)
+        flips[0] ^= Codes.from_bits(self._first_code[None]).words[0]
+        spans = [
+            (layer.name, start, start + layer.n_units)
+            for layer, start in zip(self.layers, starts, strict=False)
+            if layer.is_pattern
+        ]
+        return Codes(np.bitwise_xor.accumulate(flips, axis=0), n_bits, spans)
+
+
+def line_regions(
+    model: keras.Model, start: ArrayLike, stop: ArrayLike, *, region: str = "activation"
+) -> LineRegions | list[LineRegions]:
+    """Every region that the segment from one input to another crosses, exactly.
+
+    Layer by layer: where all units before are settled, a pre-activation is affine between
+    neighbouring breakpoints, so that its zero follows from its values at the two; the zeros of
+    all units of the layer are the layer's breakpoints. Each layer is carried out once, on the
+    points known by then: n regions cost about n forward passes, in float64.
+
+    Counts along segments between data points give the density of regions (Raghu et al. 2017;
+    Hanin and Rolnick 2019).
+
+    Parameters
+    ----------
+    model : keras.Model
+        As :func:`tfhash.geometry.chords` takes it.
+    start, stop : float [*input shape], or [n, *input shape] for n segments
+    region : "activation" or "linear"
+        Whether a region ends where a unit passes a kink of its activation function, or also where
+        a maximum, such as max pooling, takes another value.
+
+    Returns
+    -------
+    LineRegions, or a list of them for n segments
+        A unit that is 0 throughout a piece is off there; one that touches 0 does not switch.
+
+    Raises
+    ------
+    ValueError
+        As :func:`tfhash.geometry.chords`; where ``start`` and ``stop`` are equal.
+
+    Examples
+    --------
+    >>> regions = geometry.line_regions(model, x_test[0], x_test[1])
+    >>> regions.n_regions, regions.breakpoints, regions.codes()
+    """
+    check_region(region)
+    with backend.float64():
+        plan = trace(model)
+        one = np.ndim(start) == len(plan.input_shape)
+        starts, stops = (
+            checked_points(np.asarray(x)[None] if one else x, plan, what)
+            for x, what in ((start, "start"), (stop, "stop"))
+        )
+        if starts.shape != stops.shape:
+            raise ValueError(
+                "Expected as many ends of segments as beginnings. "
+                f"Received shapes: {starts.shape} and {stops.shape}."
+            )
+        pairs = tqdm(list(zip(starts, stops, strict=True)), "segments", delay=2, disable=None)
+        found = [_one_line(plan, one_start, one_stop, region) for one_start, one_stop in pairs]
+    return found[0] if one else found
+
+
+def _one_line(
+    plan: Plan, start: NDArray[np.generic], stop: NDArray[np.generic], region: str
+) -> LineRegions:
+    ends = np.stack([start, stop]).astype(np.float64).reshape(2, -1)
+    length = float(np.linalg.norm(ends[1] - ends[0]))
+    if length == 0:
+        raise ValueError("Expected start and stop to differ. Received: two equal points.")
+    sweep = Sweep(plan, region)
+    sweep.run(ends)
+    t, units, first_code = sweep.finish()
+    return LineRegions(t, units, plan.layers, length, first_code)

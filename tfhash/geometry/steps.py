@@ -1,0 +1,160 @@
+"""The steps a piecewise-linear network is made of, and the plan that joins them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from tfhash.geometry.pieces import PiecewiseLinear
+
+Tensors = Sequence[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """Outputs that are an affine function of the inputs, example by example.
+
+    Attributes
+    ----------
+    inputs, outputs : tuples of int
+        Numbers of the values taken and made; value 0 is the model's input.
+    apply : function of the input tensors that gives the output tensors
+    linear : the same without the constant: what directional derivatives go through
+    """
+
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    apply: Callable[[Tensors], Tensors]
+    linear: Callable[[Tensors], Tensors]
+
+
+@dataclass(frozen=True, eq=False)
+class Kink:
+    """Units: an activation function applied to each number of a value.
+
+    Attributes
+    ----------
+    layer : int
+        Number of the layer of its first kink; a second kink is the layer after.
+    """
+
+    name: str
+    inputs: tuple[int]
+    outputs: tuple[int]
+    function: PiecewiseLinear
+    shape: tuple[int, ...]
+    layer: int = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Largest:
+    """The largest (``sign`` = 1) or smallest (-1) of several candidates, output by output.
+
+    Attributes
+    ----------
+    candidates : function of the input tensors
+        Gives the candidates, each of the output's shape: what the window holds at one position,
+        for all windows. Linear.
+    valid : for each candidate, bool [*shape] where it counts (padding does not), or None
+    """
+
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int]
+    candidates: Callable[[Tensors], Tensors]
+    valid: tuple[NDArray[Any] | None, ...]
+    sign: int
+    shape: tuple[int, ...]
+    layer: int = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Opaque:
+    """A step that is not piecewise linear: an error unless nothing that counts depends on it."""
+
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    reason: str
+    is_head: bool = False  # softmax or the like: the class can be read off its input
+
+
+Step = Affine | Kink | Largest | Opaque
+
+
+class Layer(NamedTuple):
+    """Units that switch: those of one activation function's kink, or the windows of a maximum.
+
+    Attributes
+    ----------
+    name : str
+        As :attr:`tfhash.Encoder.layer_names` has it; ``"name>6"`` for the kink at 6.
+    n_units : int
+    is_pattern : bool
+        Whether its switches change the activation pattern; those of a maximum do not.
+    """
+
+    name: str
+    n_units: int
+    is_pattern: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A network as steps in an order in which they can be carried out.
+
+    Attributes
+    ----------
+    layers : what the ``layer`` of a unit counts
+    shapes : of the values, without the batch
+    last_use : number of a value -> index of the last step that takes it
+    logits : value that the class is read off, or None: the model's output, before softmax or
+        sigmoid where it ends in one
+    """
+
+    steps: tuple[Affine | Kink | Largest, ...]
+    layers: tuple[Layer, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    last_use: dict[int, int]
+    logits: int | None
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return self.shapes[0]
+
+    @property
+    def has_maxima(self) -> bool:
+        """Whether linear regions may be smaller than regions of one activation pattern."""
+        return any(isinstance(step, Largest) for step in self.steps)
+
+    def up_to_units(self, region: str) -> tuple[Affine | Kink | Largest, ...]:
+        """The steps up to the last at which a region of this kind may end."""
+        ends = Kink if region == "activation" else Kink | Largest
+        last = max(i for i, step in enumerate(self.steps) if isinstance(step, ends))
+        return self.steps[: last + 1]
+
+    def largest_step(self) -> int:
+        """Numbers alive at once, for one example, in the step that needs most."""
+        alive, most = {0}, 0
+        for i, step in enumerate(self.steps):
+            copies = len(step.valid) if isinstance(step, Largest) else 1
+            alive.update(step.outputs)
+            needed = sum(size(self.shapes[number]) for number in alive)
+            most = max(most, needed + copies * size(self.shapes[step.outputs[0]]))
+            alive -= {number for number in alive if self.last_use.get(number, -1) <= i}
+        return most
+
+
+def size(shape: Sequence[int]) -> int:
+    """Numbers in an array of this shape."""
+    return prod(shape)
+
+
+def check_region(region: str) -> None:
+    """Raise ValueError unless it is a kind of region."""
+    if region not in ("activation", "linear"):
+        raise ValueError(f"Expected region='activation' or 'linear'. Received: {region!r}.")
