@@ -6,11 +6,9 @@ wrong flags and data end with status 2, a full disk and the like with 1, Ctrl-C 
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -88,28 +86,6 @@ def _describe(values: flags.FlagValues) -> str:
         )
         for flag in shown
     )
-
-
-@contextlib.contextmanager
-def _quiet_native_stderr() -> Iterator[None]:
-    """Keeps TensorFlow's library from greeting the user: it writes past Python and its levels."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def _load_keras() -> None:
-    with _quiet_native_stderr():
-        import keras  # noqa: F401
-    # Its advice on retracing is for one model called again and again; we call many models once.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def _define_places(values: flags.FlagValues, home: Path, name: str) -> None:
@@ -242,9 +218,10 @@ def _whole_numbers(name: str, values: list[str]) -> tuple[int, ...]:
 def _train(experiment: str) -> Action:
     def action(values: flags.FlagValues) -> None:
         from tfhash.experiments import Options
+        from tfhash.experiments.loading import load_keras
 
         options = Options(**_options(values, values.save_path))  # type: ignore[arg-type]
-        _load_keras()
+        load_keras()
         import_module(f"tfhash.experiments.{experiment}").train(options)
 
     return action
@@ -253,9 +230,10 @@ def _train(experiment: str) -> Action:
 def _encoding_properties(experiment: str) -> Action:
     def action(values: flags.FlagValues) -> None:
         from tfhash.experiments import Options
+        from tfhash.experiments.loading import load_keras
 
         options = Options(**_options(values, values.load_path))  # type: ignore[arg-type]
-        _load_keras()
+        load_keras()
         import_module(f"tfhash.experiments.{experiment}").encoding_properties(options)
 
     return action
@@ -268,8 +246,10 @@ def _draw_figures(values: flags.FlagValues) -> None:
 
 
 def _demo(values: flags.FlagValues) -> None:
-    _load_keras()
     from tfhash.experiments import demo
+    from tfhash.experiments.loading import load_keras
+
+    load_keras()
 
     demo.run(Path(values.save_path), Path(values.figures_path))
 

@@ -53,6 +53,8 @@ def draw(
     for kind in figures.FIGURES:
         if experiments is not None and kind.experiment not in experiments:
             continue
+        if kind.datasets and set(kind.datasets).isdisjoint(table["dataset"]):
+            continue
         rows = _rows_of(kind, table)
         if rows.empty and kind.experiment in set(table["experiment"]):
             measured = " or ".join(dict.fromkeys(metric for metric, _ in kind.curves))

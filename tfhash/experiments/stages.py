@@ -14,6 +14,7 @@ from tfhash import results, training
 from tfhash.datasets import Dataset
 from tfhash.errors import InputError
 from tfhash.experiments import encoding
+from tfhash.experiments.loading import load_keras
 from tfhash.experiments.options import Options
 from tfhash.files import FileLock
 from tfhash.training import RunSpec
@@ -111,6 +112,7 @@ def _start_worker(options: Options) -> None:
     """Load the data once for each process, and share the cores among them."""
     from tfhash import metrics
 
+    load_keras()
     _in_worker["dataset"] = options.load_dataset()
     metrics.set_num_threads(max(1, metrics.get_num_threads() // options.workers))
 

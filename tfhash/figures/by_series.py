@@ -76,6 +76,7 @@ def _draw(
         looks = {name: (_COLOURS[i % 5], _MARKERS[i % 5]) for i, name in enumerate(names)}
         for axes, (metric, split) in zip(row, shown, strict=True):
             axes.set_xscale(**scale)
+            axes.xaxis.set_major_formatter("{x:,.0f}")
             for name, (colour, marker) in looks.items():
                 theirs, mine = (
                     table[
@@ -87,7 +88,8 @@ def _draw(
                 )
                 curves.draw_paper(axes, theirs, colour)
                 curves.draw_ours(axes, mine, colour, marker)
-        curves.draw_legends(row[0], looks, caption.ours, caption.paper if len(paper) else None)
+        entries = {name.replace("=", " "): look for name, look in looks.items()}
+        curves.draw_legends(row[0], entries, caption.ours, caption.paper if len(paper) else None)
         return figure
 
 

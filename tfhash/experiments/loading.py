@@ -1,0 +1,32 @@
+"""Loading Keras and its backend without their greetings."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+
+
+def load_keras() -> None:
+    """Import Keras, so that no later import of it says anything."""
+    with _quiet_native_stderr():
+        import keras  # noqa: F401
+    # Its advice on retracing is for one model called again and again; we call many models once.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def _quiet_native_stderr() -> Iterator[None]:
+    """Keeps TensorFlow's library from greeting the user: it writes past Python and its levels."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
