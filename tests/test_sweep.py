@@ -16,7 +16,7 @@ from tfhash import datasets, results, training
 from tfhash.training import Runs, RunSpec, SweepTrainer, fit_one_by_one
 from tfhash.training.sweep import groups
 
-ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).parent
 FACTORS = {
     "nothing": {"depth": 1},
     "depth 5": {"depth": 5},
@@ -170,7 +170,7 @@ KILLED = """
 import sys
 from tfhash import datasets, training
 from tfhash.training import SweepTrainer
-from tests.test_sweep import LONG, spec
+from test_sweep import LONG, spec
 digits = datasets.load("digits").subset(300, 0)
 print("ready", flush=True)
 specs = [spec(**LONG, width=w) for w in (3, 6)]
@@ -183,7 +183,7 @@ def test_killed_and_resumed_is_bit_for_bit(digits, tmp_path):
     specs = [spec(**LONG, width=w) for w in (3, 6)]
     training.train(specs, digits, tmp_path / "whole")
     root = tmp_path / "killed"
-    with subprocess.Popen([sys.executable, "-c", KILLED, root], cwd=ROOT) as process:
+    with subprocess.Popen([sys.executable, "-c", KILLED, root], cwd=HERE) as process:
         kept = run_of(root, specs[1]).parent / ".repeat=1.partial" / "epoch=0002.keras"
         deadline = time.monotonic() + 120
         while not kept.exists() and process.poll() is None and time.monotonic() < deadline:

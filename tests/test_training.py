@@ -277,6 +277,7 @@ def test_runs_in_other_hands_are_left_alone(digits, tmp_path):
     lock = path.parent / ".repeat=1.lock"
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(lock)],
+        cwd=tmp_path,  # a checkout's own folder would put its source before what is installed
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
