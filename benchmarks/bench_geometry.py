@@ -1,0 +1,223 @@
+"""Exact chords and line regions against sampling, reading and NumPy.
+
+python -m benchmarks.bench_geometry --data_dir FOLDER
+
+The released code's sampling takes minutes on all examples: it is timed once, on a tenth of them,
+and its time multiplied by ten.
+"""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import keras
+import numpy as np
+from keras import layers
+
+from benchmarks.harness import Options, Row, main, medians
+from tfhash import Encoder, _native, datasets, geometry, metrics, models
+
+Image = np.ndarray
+
+
+def rows(options: Options) -> Iterator[Row]:
+    """Diameters, the reduction over units, regions along a segment."""
+    mnist = datasets.load("mnist", data_dir=options.data_dir)
+    cifar10 = datasets.load("cifar10", data_dir=options.data_dir)
+    mlp = models.mlp((28, 28), width=100, depth=1, n_classes=10, seed=0)
+    fit(mlp, mnist.x_train, mnist.y_train)
+    images = mnist.x_test[: options.size(10_000)]
+    yield diameters("MNIST MLP of width 100", mlp, images, options, target=100)
+    deep = models.mlp((32, 32, 3), width=200, depth=5, n_classes=10, seed=0)
+    fit(deep, cifar10.x_train, cifar10.y_train)
+    images = cifar10.x_test[: 40 if options.quick else 200]
+    yield diameters("CIFAR-10 MLP of 5 x 200", deep, images, options, target=50)
+    yield diameters("ResNet-20-like", resnet20(), images, options, target=50)
+    yield reduction(options)
+    yield from lines(deep, cifar10.x_test, options)
+
+
+def fit(network: keras.Model, x: Image, y: np.ndarray) -> None:
+    """A little training, for the regions to be those of a network that has learnt."""
+    network.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    network.fit(x, y, batch_size=128, epochs=2, verbose=0)
+
+
+def resnet20() -> keras.Model:
+    """16, 32 and 64 filters in three blocks each: 188,416 units; as initialised."""
+    keras.utils.set_random_seed(0)
+
+    def convolution(x: object, filters: int, stride: int = 1) -> object:
+        x = layers.Conv2D(filters, 3, stride, padding="same", use_bias=False)(x)
+        return layers.BatchNormalization()(x)
+
+    inputs = keras.Input((32, 32, 3))
+    x = layers.ReLU()(convolution(inputs, 16))
+    for filters in (16, 32, 64):
+        for block in range(3):
+            stride = 2 if filters > 16 and block == 0 else 1
+            y = layers.ReLU()(convolution(x, filters, stride))
+            y = convolution(y, filters)
+            if stride > 1:
+                x = layers.Conv2D(filters, 1, stride, use_bias=False)(x)
+            x = layers.ReLU()(layers.Add()([x, y]))
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+def diameters(
+    name: str, network: keras.Model, images: Image, options: Options, target: float
+) -> Row:
+    """stochastic_diameters against the released code's 200 points on each line."""
+    units = Encoder(network).activation_model
+    n_sampled = len(images) // 10
+    rng = np.random.default_rng(0)
+    directions = rng.normal(size=images.shape).astype(np.float32)
+    norms = np.linalg.norm(directions.reshape(len(images), -1), axis=1)
+    directions /= norms.reshape(-1, *(1,) * (images.ndim - 1))
+    (ours,) = medians(options.repeats, partial(geometry.stochastic_diameters, network, images))
+    exact = geometry.stochastic_diameters(
+        network, images[:n_sampled], direction=directions[:n_sampled]
+    )
+    sampled_diameters(units, images[:2], directions[:2])  # compiles
+    start = time.perf_counter()
+    sampled = sampled_diameters(units, images[:n_sampled], directions[:n_sampled])
+    theirs = (time.perf_counter() - start) * len(images) / n_sampled
+    agree = np.mean(np.abs(exact - sampled) < 0.1)
+    return Row(
+        f"stochastic_diameters, {name}, {len(images):,}",
+        "200 points, predict",
+        ours,
+        theirs,
+        target,
+        f"{agree:.1%} within the peer's 0.1; mean {exact.mean():.4f} / {sampled.mean():.4f}",
+    )
+
+
+def sampled_diameters(units: keras.Model, images: Image, directions: Image) -> np.ndarray:
+    """What the released code measures: 0.05 for each point of the line with the image's code."""
+    offsets = np.arange(-100, 100, dtype=np.float32) * np.float32(0.05)
+    offsets = offsets.reshape(-1, *(1,) * (images.ndim - 1))
+    n_numbers = len(offsets) * sum(np.prod(out.shape[1:]) for out in units.outputs)
+    step = max(1, int(3e8 // n_numbers))  # images whose points go through predict together
+    found = []
+    for start in range(0, len(images), step):
+        x, d = images[start : start + step], directions[start : start + step]
+        points = (x[:, None] + offsets * d[:, None]).reshape(-1, *x.shape[1:])
+        outputs = units.predict(points, batch_size=1000, verbose=0)
+        same = np.ones((len(x), len(offsets)), bool)
+        for output in outputs if isinstance(outputs, list) else [outputs]:
+            codes = output.reshape(len(x), len(offsets), -1) > 0
+            same &= (codes == codes[:, 100:101]).all(axis=2)
+        found.append(0.05 * same.sum(axis=1))
+    return np.concatenate(found)
+
+
+def reduction(options: Options) -> Row:
+    """The reduction over units against reading its two arrays."""
+    n, n_units = options.size(10_000), 1_000
+    z, u = np.random.default_rng(0).normal(size=(2, n, n_units)).astype(np.float32)
+
+    def reduce() -> None:
+        ends, units = np.full((2, n), np.inf), np.full((2, n, 2), -1)
+        _native.reduce_chords(z, u, 0, 0, *ends, *units)
+
+    def read() -> None:
+        n_threads = metrics.get_num_threads()
+        words = [part for a in (z, u) for part in np.array_split(a.view(np.uint64), n_threads)]
+        list(pool.map(np.max, words))
+
+    with ThreadPoolExecutor(metrics.get_num_threads()) as pool:
+        ours, theirs = medians(4 * options.repeats + 1, reduce, read)
+    rate = 2 * z.nbytes / 1e9
+    note = f"{rate / ours:.1f} GB/s of {rate / theirs:.1f}"
+    return Row(f"chord reduction, {n:,} x 1,000 float32", "reading both", ours, theirs, 0.5, note)
+
+
+def lines(network: keras.Model, images: Image, options: Options) -> Iterator[Row]:
+    """line_regions against the same in NumPy, and against going from region to region."""
+    start, stop = images[:2].astype(np.float64)
+    ours, by_layer, by_region = medians(
+        3 * options.repeats,
+        lambda: geometry.line_regions(network, start, stop),
+        lambda: layer_by_layer(weights(network), start.ravel(), stop.ravel()),
+        lambda: region_by_region(weights(network), start.ravel(), stop.ravel()),
+    )
+    found = geometry.line_regions(network, start, stop)
+    assert isinstance(found, geometry.LineRegions)  # one segment gives one, not a list
+    breakpoints = found.breakpoints
+    others = [f(weights(network), start.ravel(), stop.ravel()) for f in PEERS]
+    apart = [
+        f"{np.abs(breakpoints - other).max():.0e}" if len(other) == len(breakpoints) else "other"
+        for other in others
+    ]
+    work = f"line_regions, 5 x 200 units, {len(breakpoints) + 1} regions"
+    yield Row(work, "NumPy, layer by layer", ours, by_layer, 20, f"apart by {apart[0]}")
+    yield Row(work, "NumPy, region by region", ours, by_region, None, f"apart by {apart[1]}")
+
+
+def weights(network: keras.Model) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Kernels and biases in float64, but those of the logits."""
+    dense = [layer for layer in network.layers if isinstance(layer, layers.Dense)][:-1]
+    return [tuple(w.astype(np.float64) for w in layer.get_weights()) for layer in dense]
+
+
+def layer_by_layer(
+    network: list[tuple[np.ndarray, np.ndarray]], start: np.ndarray, stop: np.ndarray
+) -> np.ndarray:
+    """The breakpoints on a segment, as tfhash finds them, with NumPy alone."""
+    t, h = np.array([0.0, 1.0]), np.stack([start, stop])
+    found: list[np.ndarray] = []
+    for kernel, bias in network:
+        z = h @ kernel + bias
+        a, b = z[:-1], z[1:]
+        piece, unit = np.nonzero(((a > 0) & (b < 0)) | ((a < 0) & (b > 0)))
+        weight = a[piece, unit] / (a[piece, unit] - b[piece, unit])
+        order = np.lexsort((weight, piece))
+        piece, unit, weight = piece[order], unit[order], weight[order, None]
+        new_t = t[piece] + weight[:, 0] * (t[piece + 1] - t[piece])
+        new_z = a[piece] + weight * (b[piece] - a[piece])
+        new_z[np.arange(len(unit)), unit] = 0
+        t, z = np.insert(t, piece + 1, new_t), np.insert(z, piece + 1, new_z, axis=0)
+        found.append(new_t)
+        h = np.maximum(z, 0)
+    return np.sort(np.concatenate(found))
+
+
+def region_by_region(
+    network: list[tuple[np.ndarray, np.ndarray]], start: np.ndarray, stop: np.ndarray
+) -> np.ndarray:
+    """The breakpoints on a segment, each found from within the region before it."""
+    t = 0.0
+    found: list[float] = []
+    (kernel, bias), *rest = network
+    first = start @ kernel + bias, (stop - start) @ kernel
+    on = [first[0] > 0]
+    z, u = first
+    for kernel, bias in rest:
+        z, u = (z * on[-1]) @ kernel + bias, (u * on[-1]) @ kernel
+        on.append(z > 0)
+    while True:
+        z, u = first
+        nearest, where = np.inf, (0, 0)
+        for layer, pattern in enumerate(on):
+            if layer:
+                kernel, bias = rest[layer - 1]
+                z, u = (z * on[layer - 1]) @ kernel + bias, (u * on[layer - 1]) @ kernel
+            leaving = np.where(pattern, u < 0, u > 0)
+            switch = np.full(len(z), np.inf)
+            switch[leaving] = np.maximum(-z[leaving] / u[leaving], t)
+            unit = switch.argmin()
+            if switch[unit] < nearest:
+                nearest, where = switch[unit], (layer, int(unit))
+        if nearest >= 1:
+            return np.array(found)
+        t = nearest
+        found.append(t)
+        on[where[0]][where[1]] ^= True
+
+
+PEERS = (layer_by_layer, region_by_region)
+
+main(__name__, rows, __doc__ or "")
