@@ -9,6 +9,7 @@
 #include "cpu.h"
 #include "primitives/chords.h"
 #include "primitives/clusters.h"
+#include "primitives/dense.h"
 #include "primitives/hamming.h"
 #include "primitives/lines.h"
 #include "primitives/logistic.h"
@@ -20,6 +21,7 @@ namespace tfhash {
 struct Primitives {
   ChordPrimitives chords;
   ClusterPrimitives clusters;
+  DensePrimitives dense;
   HammingPrimitives hamming;
   LinePrimitives lines;
   LogisticPrimitives logistic;
