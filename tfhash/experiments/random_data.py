@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from tfhash.experiments import stages
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfhash import results
+from tfhash.datasets import Dataset
+from tfhash.experiments import measuring, stages
 from tfhash.experiments.options import Options
 from tfhash.training import RunSpec
 
+if TYPE_CHECKING:
+    import keras
+
 NAME = "random_data"
+SPLITS = ("train", "test", "random")
 # Networks that are trained on the images, and shown random data (the paper's for MNIST).
 WIDTHS = {"digits": (10, 20, 40), "mnist": (40, 50, 60), "cifar10": (10, 20, 40, 80)}
 EPOCHS = {
@@ -55,3 +65,50 @@ def _specs(
 def train(options: Options) -> None:
     """Train the networks of all widths and repeats, on images and on random data."""
     stages.train(shown_specs(options) + trained_specs(options), options)
+
+
+def run(options: Options) -> None:
+    """Train the networks, and measure both kinds at every epoch that was kept."""
+    train(options)
+    shown = {results.PROPERTIES_FILE: [f"{split}_redundancy_ratio" for split in SPLITS]}
+    measuring.measure(
+        shown_specs(options), options, "redundancy on random data", shown, _measure_shown
+    )
+    trained = {results.PROPERTIES_FILE: ["train_accuracy", "train_loss"]}
+    measuring.measure(
+        trained_specs(options), options, "training on random data", trained, _measure_trained
+    )
+
+
+def _measure_shown(
+    model: keras.Model, data: Dataset, spec: RunSpec, epoch: int
+) -> dict[str, dict[str, float]]:
+    """Redundancy ratios of both sets of images, and of as many random inputs as are trained on."""
+    from tfhash.encoder import Encoder
+    from tfhash.metrics import redundancy_ratio
+
+    encoder = Encoder(model)
+    random = data.uniform([spec.seed, spec.repeat]).x_train
+    inputs = {"train": data.x_train, "test": data.x_test, "random": random}
+    return {
+        results.PROPERTIES_FILE: {
+            f"{split}_redundancy_ratio": redundancy_ratio(encoder.encode(x))
+            for split, x in inputs.items()
+        }
+    }
+
+
+def _measure_trained(
+    model: keras.Model, data: Dataset, spec: RunSpec, epoch: int
+) -> dict[str, dict[str, float]]:
+    """Accuracy and loss on the random images that the network was trained on."""
+    import keras
+
+    logits = model.predict(data.x_train, batch_size=2048, verbose=0)
+    losses = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(data.y_train, logits)
+    return {
+        results.PROPERTIES_FILE: {
+            "train_accuracy": float(np.mean(logits.argmax(axis=1) == data.y_train)),
+            "train_loss": float(losses),
+        }
+    }
