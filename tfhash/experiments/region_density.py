@@ -50,6 +50,7 @@ def _measure_density(
 
     starts, stops = _pairs(data.y_test, SEGMENTS, [spec.seed, spec.repeat])
     found = geometry.line_regions(model, data.x_test[starts], data.x_test[stops])
+    assert isinstance(found, list)
     density = np.array([line.density for line in found])
     return {
         results.PROPERTIES_FILE: {
