@@ -44,6 +44,14 @@ def array(tensor: Any) -> np.ndarray:
     return np.ascontiguousarray(np.asarray(tensor))
 
 
+def numbers(variable: keras.Variable) -> np.ndarray:
+    """What a Keras variable holds now, not to be written to: the same memory where it can be."""
+    value = variable.value
+    if keras.backend.backend() == "tensorflow":
+        value = memoryview(value.value())  # a tensor's own `numpy` would copy
+    return array(value)
+
+
 def compiles_each_shape() -> bool:
     """Whether a new batch size costs a compilation even outside compiled functions."""
     return keras.backend.backend() == "jax"
