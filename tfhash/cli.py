@@ -17,6 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import flags
 
+from tfhash import cli_cnn
 from tfhash.errors import InputError
 
 Define = Callable[[flags.FlagValues, Path], None]
@@ -272,4 +273,5 @@ COMMANDS: dict[str, tuple[Define, Action]] = {
     ),
     "draw_figures": (_define_draw, _draw_figures),
     "demo": (_define_demo, _demo),
+    **cli_cnn.COMMANDS,
 }

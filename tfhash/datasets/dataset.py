@@ -81,6 +81,12 @@ class Dataset:
         rows = np.random.default_rng(seed).permutation(len(self.x_train))[:n]
         return replace(self, x_train=self.x_train[rows], y_train=self.y_train[rows])
 
+    def draw(self, n: int, seed: int | list[int]) -> Dataset:
+        """`n` of the training and `n` of the test examples, or all where there are fewer."""
+        drawn = self.subset(min(n, len(self.x_train)), seed)
+        rows = np.random.default_rng(seed).permutation(len(self.x_test))[:n]
+        return replace(drawn, x_test=self.x_test[rows], y_test=self.y_test[rows])
+
 
 def from_pixels(
     name: str,
