@@ -17,6 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import flags
 
+from tfhash import cli_cnn
 from tfhash.errors import InputError
 
 Define = Callable[[flags.FlagValues, Path], None]
@@ -290,4 +291,5 @@ COMMANDS: dict[str, tuple[Define, Action]] = {
     "region_density": (_define_train, _run("region_density")),
     "draw_figures": (_define_draw, _draw_figures),
     "demo": (_define_demo, _demo),
+    **cli_cnn.COMMANDS,
 }

@@ -87,6 +87,12 @@ class Dataset:
         train, test = (rng.random(x.shape, np.float32) for x in (self.x_train, self.x_test))
         return replace(self, x_train=train, x_test=test)
 
+    def draw(self, n: int, seed: int | list[int]) -> Dataset:
+        """`n` of the training and `n` of the test examples, or all where there are fewer."""
+        drawn = self.subset(min(n, len(self.x_train)), seed)
+        rows = np.random.default_rng(seed).permutation(len(self.x_test))[:n]
+        return replace(drawn, x_test=self.x_test[rows], y_test=self.y_test[rows])
+
 
 def from_pixels(
     name: str,
