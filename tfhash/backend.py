@@ -41,12 +41,51 @@ def array(tensor: Any) -> np.ndarray:
     return np.ascontiguousarray(np.asarray(tensor))
 
 
+def numbers(variable: keras.Variable) -> np.ndarray:
+    """What a Keras variable holds now, not to be written to: the same memory where it can be."""
+    value = variable.value
+    if keras.backend.backend() == "tensorflow":
+        value = memoryview(value.value())  # a tensor's own `numpy` would copy
+    return array(value)
+
+
 def compiles_each_shape() -> bool:
     """Whether a new batch size costs a compilation even outside compiled functions."""
     return keras.backend.backend() == "jax"
 
 
-def compiled(function: Callable[..., Any], xla: bool = True) -> Callable[..., Any]:
+def jit_compile() -> bool | str:
+    """What to give `compile` for networks of some size: on CPUs, TensorFlow's own kernels are
+    three to four times as fast as XLA's, in training ResNets."""
+    if keras.backend.backend() != "tensorflow":
+        return "auto"
+    import tensorflow as tf
+
+    return "auto" if tf.config.list_physical_devices("GPU") else False
+
+
+def has_bfloat16() -> bool:
+    """Whether the device is made for products of bfloat16: GPUs since Ampere, and TPUs.
+
+    CPUs that have instructions for them are slower with them here, in training.
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        device = jax.devices()[0]
+        # NVIDIA's say "8.0"; AMD's, which have it too, say otherwise.
+        capability = str(getattr(device, "compute_capability", "8"))
+        return device.platform != "cpu" and not capability.startswith(("5", "6", "7"))
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        return bool(gpus) and all(d.get("compute_capability", (8, 0)) >= (8, 0) for d in details)
+    return False
+
+
+def program(function: Callable[..., Any], xla: bool = True) -> Callable[..., Any]:
     """`function` of tensors as one program; the tensors in its first argument are given up.
 
     Parameters
@@ -93,3 +132,58 @@ def memory() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError):  # Windows
         return 8 << 30
+
+
+def has_accelerator() -> bool:
+    """Whether computations run on something other than the CPU."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return any(
+            device.device_type in ("GPU", "TPU") for device in tf.config.list_logical_devices()
+        )
+    if backend == "jax":
+        import jax
+
+        return jax.default_backend() != "cpu"
+    return False
+
+
+def compiled(
+    model: keras.Model, finish: Callable[[Any], list[Any]], accelerated: bool
+) -> Callable[[Any], list[Any]]:
+    """A model at inference, with its weights as they are at each call, as one compiled function.
+
+    Parameters
+    ----------
+    finish
+        Is compiled with it: from the model's outputs to a list of tensors.
+    accelerated
+        Whether it will run on an accelerator. TensorFlow compiles it with XLA there, where Keras
+        would; on CPUs XLA's convolutions are slower than TensorFlow's own.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(
+            lambda inputs: finish(model(inputs, training=False)),
+            autograph=False,
+            reduce_retracing=True,
+            jit_compile=accelerated and bool(model.jit_compile),
+        )
+    if backend == "jax":
+        import jax
+
+        def pure(trainable: Any, other: Any, inputs: Any) -> list[Any]:
+            outputs, _ = model.stateless_call(trainable, other, inputs, training=False)
+            return finish(outputs)
+
+        compiled_pure = jax.jit(pure)
+        return lambda inputs: compiled_pure(
+            [variable.value for variable in model.trainable_variables],
+            [variable.value for variable in model.non_trainable_variables],
+            inputs,
+        )
+    return lambda inputs: finish(model(inputs, training=False))

@@ -17,6 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import flags
 
+from tfhash import cli_cnn
 from tfhash.errors import InputError
 
 Define = Callable[[flags.FlagValues, Path], None]
@@ -30,7 +31,8 @@ def main(command: str, doc: str, argv: Sequence[str] | None = None) -> None:
     ----------
     command
         "layer_width_train", "layer_width_encoding_properties", likewise "sample_size_..." and
-        "training_time_...", "draw_figures" or "demo".
+        "training_time_...", "diameters", "random_data", "region_density", "draw_figures" or
+        "demo".
     doc
         What `--help` prints before the flags.
     argv
@@ -235,6 +237,20 @@ def _train(experiment: str) -> Action:
     return action
 
 
+def _run(experiment: str) -> Action:
+    """Training and measuring in one command."""
+
+    def action(values: flags.FlagValues) -> None:
+        from tfhash.experiments import Options
+        from tfhash.experiments.loading import load_keras
+
+        options = Options(**_options(values, values.save_path))  # type: ignore[arg-type]
+        load_keras()
+        import_module(f"tfhash.experiments.{experiment}").run(options)
+
+    return action
+
+
 def _encoding_properties(experiment: str) -> Action:
     def action(values: flags.FlagValues) -> None:
         from tfhash.experiments import Options
@@ -278,6 +294,10 @@ COMMANDS: dict[str, tuple[Define, Action]] = {
         _define_properties,
         _encoding_properties("training_time"),
     ),
+    "diameters": (_define_train, _run("diameters")),
+    "random_data": (_define_train, _run("random_data")),
+    "region_density": (_define_train, _run("region_density")),
     "draw_figures": (_define_draw, _draw_figures),
     "demo": (_define_demo, _demo),
+    **cli_cnn.COMMANDS,
 }

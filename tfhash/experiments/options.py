@@ -13,6 +13,16 @@ from tfhash.errors import InputError
 METRICS = ("redundancy", "kmeans", "knn", "logistic")
 
 
+def check_metrics(metrics: tuple[str, ...]) -> None:
+    """Meet a choice of metrics that are not all known, or none, with an `InputError`."""
+    unknown = [name for name in metrics if name not in METRICS]
+    if unknown or not metrics:
+        raise InputError(
+            f"Expected metrics among {', '.join(METRICS)}. "
+            f"Received: {', '.join(unknown) or 'none'}."
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What the scripts' flags say. None stands for what the protocol says.
@@ -83,12 +93,7 @@ class Options:
                     f"Expected {name.replace('_', ' ')} of at least 1, increasing, as "
                     f"--{name} 10,20,40. Received: {','.join(map(str, values)) or 'none'}."
                 )
-        unknown = [name for name in self.metrics if name not in METRICS]
-        if unknown or not self.metrics:
-            raise InputError(
-                f"Expected metrics among {', '.join(METRICS)}. "
-                f"Received: {', '.join(unknown) or 'none'}."
-            )
+        check_metrics(self.metrics)
 
     @property
     def recipe(self) -> training.Protocol:

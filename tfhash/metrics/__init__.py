@@ -1,6 +1,7 @@
 """What neural codes are worth: regions, neighbours, clusters, classification."""
 
 from tfhash.metrics.clustering import clustering_accuracy
+from tfhash.metrics.constant_bits import keep_bits, varying_bits
 from tfhash.metrics.kmeans import CodeKMeans
 from tfhash.metrics.logistic import CodeLogisticRegression
 from tfhash.metrics.neighbors import HammingKNeighborsClassifier, hamming_knn
@@ -19,7 +20,9 @@ __all__ = [
     "get_num_threads",
     "hamming_knn",
     "isa",
+    "keep_bits",
     "redundancy_ratio",
     "region_ids",
     "set_num_threads",
+    "varying_bits",
 ]

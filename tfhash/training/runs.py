@@ -20,11 +20,12 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tfhash.errors import InputError
 from tfhash.files import FileLock, write_json, write_text
 from tfhash.results import HISTORY_COLUMNS, HISTORY_FILE, SPEC_FILE, checkpoint_file, checkpoints
+from tfhash.training.cnn_spec import CnnSpec
 from tfhash.training.event_file import EventFile
 from tfhash.training.spec import RunSpec, SpecError
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     import keras
 
 log = logging.getLogger("tfhash")
+AnySpec = RunSpec | CnnSpec
+Spec = TypeVar("Spec", RunSpec, CnnSpec)
 
 
 class RunError(InputError):
@@ -58,7 +61,7 @@ class Runs:
         self.root = Path(root).expanduser()
         self.tensorboard = None if tensorboard is None else Path(tensorboard).expanduser()
 
-    def path(self, spec: RunSpec) -> Path:
+    def path(self, spec: AnySpec) -> Path:
         """Directory of the run of `spec`, finished or not."""
         return self.root / spec.directory
 
@@ -86,7 +89,7 @@ class Runs:
                     f"{error.strerror or error}. Name another one with --{flag}."
                 ) from error
 
-    def is_finished(self, spec: RunSpec) -> bool:
+    def is_finished(self, spec: AnySpec) -> bool:
         """Whether the run of `spec` is there, with every checkpoint it should have.
 
         Raises
@@ -98,7 +101,7 @@ class Runs:
         if not path.is_dir():
             return False
         try:
-            there = read_spec(path)
+            there = read_spec(path, type(spec))
         except RunError:
             return False
         differences = spec.differences(there)
@@ -109,7 +112,7 @@ class Runs:
             )
         return not self._damage(path, spec)
 
-    def claim(self, spec: RunSpec, resume: bool = False) -> RunWriter | None:
+    def claim(self, spec: AnySpec, resume: bool = False) -> RunWriter | None:
         """Take on the run of `spec`: a writer, or None where it is finished or in other hands.
 
         With `resume`, what a killed run of the same spec has written is still there, and stays if
@@ -146,7 +149,7 @@ class Runs:
             raise
 
     @staticmethod
-    def _damage(path: Path, spec: RunSpec) -> str:
+    def _damage(path: Path, spec: AnySpec) -> str:
         """What is wrong with the checkpoints in `path`, or nothing.
 
         A `.keras` file is a zip archive with checksums: reading it finds what is cut short or
@@ -182,7 +185,7 @@ class RunWriter:
     def __init__(
         self,
         path: Path,
-        spec: RunSpec,
+        spec: AnySpec,
         lock: FileLock,
         resume: bool = False,
         tensorboard: Path | None = None,
@@ -256,8 +259,8 @@ class RunWriter:
         self._lock.release()
 
 
-def read_spec(path: Path) -> RunSpec:
-    """The spec of the run in directory `path`.
+def read_spec(path: Path, kind: type[Spec] = RunSpec) -> Spec:  # type: ignore[assignment]
+    """The spec, of a class such as `RunSpec`, of the run in directory `path`.
 
     Raises
     ------
@@ -265,7 +268,7 @@ def read_spec(path: Path) -> RunSpec:
         Its `spec.json` is missing or is not one.
     """
     try:
-        return RunSpec.from_json(json.loads((path / SPEC_FILE).read_text(encoding="utf-8")))
+        return kind.from_json(json.loads((path / SPEC_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, SpecError) as error:
         raise RunError(f"Expected a run's spec in {path / SPEC_FILE}. Received: {error}") from error
 
