@@ -169,7 +169,7 @@ def test_measuring(trained, capsys):
 
 def test_checkpoint_that_does_not_load_is_redone(trained, capsys, caplog):
     runs = results.find_runs(trained)
-    before = runs[0].joinpath("history.csv").read_text()
+    before = pd.read_csv(runs[0] / "history.csv")
     # A zip archive with the right names and sound checksums, and still no network.
     (checkpoint,) = results.checkpoints(runs[0]).values()
     with zipfile.ZipFile(checkpoint, "w") as archive:
@@ -180,7 +180,8 @@ def test_checkpoint_that_does_not_load_is_redone(trained, capsys, caplog):
     assert run("layer_width_encoding_properties", *flags, "--metrics=redundancy") == 0
     assert "epoch=0002.keras does not load. The run is trained again." in caplog.text
     assert "Measured 1 network in" in capsys.readouterr().out
-    assert runs[0].joinpath("history.csv").read_text() == before
+    # It was trained beside another one before: the same but for roundings.
+    np.testing.assert_allclose(pd.read_csv(runs[0] / "history.csv"), before, rtol=1e-4, atol=1e-6)
     assert results.read_properties(runs[0])[2]["train_redundancy_ratio"] > 0
 
 
