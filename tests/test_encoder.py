@@ -267,7 +267,9 @@ def test_functions_of_a_users_own_are_encoded_where_told():
 
 
 def test_the_summary_says_what_is_encoded_and_what_is_not(capsys):
-    Encoder(several_net()).summary()
+    encoder = Encoder(several_net())
+    encoder.encode(inputs_for(several_net()))
+    encoder.summary()
     text = capsys.readouterr().out
     for line in (
         r"codes of 88 bits, of 4 layers",
