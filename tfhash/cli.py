@@ -271,6 +271,8 @@ COMMANDS: dict[str, tuple[Define, Action]] = {
         _define_properties,
         _encoding_properties("training_time"),
     ),
+    "layer_wise_train": (_define_train, _train("layer_wise")),
+    "layer_wise_encoding_properties": (_define_properties, _encoding_properties("layer_wise")),
     "draw_figures": (_define_draw, _draw_figures),
     "demo": (_define_demo, _demo),
     **cli_cnn.COMMANDS,

@@ -9,10 +9,9 @@ import pandas as pd
 
 from tfhash import figures, results, training
 from tfhash.errors import InputError
+from tfhash.experiments import cnn, layer_wise
 from tfhash.figures import Caption, FigureKind
 from tfhash.files import write_text
-
-TITLES = {"digits": "Digits", "mnist": "MNIST", "cifar10": "CIFAR-10"}
 
 
 def draw(
@@ -79,6 +78,11 @@ def draw(
         f"and then run_{experiment}_encoding_properties.py make them."
         for experiment, names in missing.items()
     ]
+    for module in (layer_wise, cnn):
+        if experiments is None or module.NAME in experiments:
+            for name in module.draw(path, figures_path, datasets):
+                print(f"Drew {figures_path / name} (and the table behind it, .csv)")
+                n_drawn += 1
     for reason in left_out:
         print(f"Left out {reason}")
     _report(pd.concat(deviations) if deviations else pd.DataFrame(), figures_path)
@@ -140,7 +144,7 @@ def _caption(run: pd.Series, ours: pd.DataFrame, recipe: training.Protocol | Non
     repeats = str(low) if low == high else f"{low} to {high}"
     spread = f", mean ± sd of {repeats} repeats" if high > 1 else ", 1 repeat"
     return Caption(
-        title=TITLES.get(run["dataset"], run["dataset"]),
+        title=figures.TITLES.get(run["dataset"], run["dataset"]),
         subtitle=f"{run['depth']} hidden layer{'s' if run['depth'] > 1 else ''}, "
         f"{run['protocol']} protocol",
         ours=f"tfhash: {run['epochs']:,} epochs{spread}",
