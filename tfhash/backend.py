@@ -44,6 +44,14 @@ def array(tensor: Any) -> np.ndarray:
     return np.ascontiguousarray(np.asarray(tensor))
 
 
+def numbers(variable: keras.Variable) -> np.ndarray:
+    """What a Keras variable holds now, not to be written to: the same memory where it can be."""
+    value = variable.value
+    if keras.backend.backend() == "tensorflow":
+        value = memoryview(value.value())  # a tensor's own `numpy` would copy
+    return array(value)
+
+
 def compiles_each_shape() -> bool:
     """Whether a new batch size costs a compilation even outside compiled functions."""
     return keras.backend.backend() == "jax"
@@ -366,3 +374,58 @@ def _unit(x: Any) -> Any:
     if keras.backend.standardize_dtype(x.dtype) == "uint8":
         return ops.cast(x, "float32") / 255.0
     return x
+
+
+def has_accelerator() -> bool:
+    """Whether computations run on something other than the CPU."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return any(
+            device.device_type in ("GPU", "TPU") for device in tf.config.list_logical_devices()
+        )
+    if backend == "jax":
+        import jax
+
+        return jax.default_backend() != "cpu"
+    return False
+
+
+def compiled(
+    model: keras.Model, finish: Callable[[Any], list[Any]], accelerated: bool
+) -> Callable[[Any], list[Any]]:
+    """A model at inference, with its weights as they are at each call, as one compiled function.
+
+    Parameters
+    ----------
+    finish
+        Is compiled with it: from the model's outputs to a list of tensors.
+    accelerated
+        Whether it will run on an accelerator. TensorFlow compiles it with XLA there, where Keras
+        would; on CPUs XLA's convolutions are slower than TensorFlow's own.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(
+            lambda inputs: finish(model(inputs, training=False)),
+            autograph=False,
+            reduce_retracing=True,
+            jit_compile=accelerated and bool(model.jit_compile),
+        )
+    if backend == "jax":
+        import jax
+
+        def pure(trainable: Any, other: Any, inputs: Any) -> list[Any]:
+            outputs, _ = model.stateless_call(trainable, other, inputs, training=False)
+            return finish(outputs)
+
+        compiled_pure = jax.jit(pure)
+        return lambda inputs: compiled_pure(
+            [variable.value for variable in model.trainable_variables],
+            [variable.value for variable in model.non_trainable_variables],
+            inputs,
+        )
+    return lambda inputs: finish(model(inputs, training=False))

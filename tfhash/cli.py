@@ -31,7 +31,8 @@ def main(command: str, doc: str, argv: Sequence[str] | None = None) -> None:
     ----------
     command
         "layer_width_train", "layer_width_encoding_properties", likewise "sample_size_..." and
-        "training_time_...", "draw_figures" or "demo".
+        "training_time_...", "diameters", "random_data", "region_density", "draw_figures" or
+        "demo".
     doc
         What `--help` prints before the flags.
     argv
@@ -228,6 +229,20 @@ def _train(experiment: str) -> Action:
     return action
 
 
+def _run(experiment: str) -> Action:
+    """Training and measuring in one command."""
+
+    def action(values: flags.FlagValues) -> None:
+        from tfhash.experiments import Options
+        from tfhash.experiments.loading import load_keras
+
+        options = Options(**_options(values, values.save_path))  # type: ignore[arg-type]
+        load_keras()
+        import_module(f"tfhash.experiments.{experiment}").run(options)
+
+    return action
+
+
 def _encoding_properties(experiment: str) -> Action:
     def action(values: flags.FlagValues) -> None:
         from tfhash.experiments import Options
@@ -273,6 +288,9 @@ COMMANDS: dict[str, tuple[Define, Action]] = {
     ),
     "layer_wise_train": (_define_train, _train("layer_wise")),
     "layer_wise_encoding_properties": (_define_properties, _encoding_properties("layer_wise")),
+    "diameters": (_define_train, _run("diameters")),
+    "random_data": (_define_train, _run("random_data")),
+    "region_density": (_define_train, _run("region_density")),
     "draw_figures": (_define_draw, _draw_figures),
     "demo": (_define_demo, _demo),
     **cli_cnn.COMMANDS,

@@ -81,6 +81,12 @@ class Dataset:
         rows = np.random.default_rng(seed).permutation(len(self.x_train))[:n]
         return replace(self, x_train=self.x_train[rows], y_train=self.y_train[rows])
 
+    def uniform(self, seed: int | list[int]) -> Dataset:
+        """This dataset with every pixel drawn from U(0, 1), and the labels it has."""
+        rng = np.random.default_rng(seed)
+        train, test = (rng.random(x.shape, np.float32) for x in (self.x_train, self.x_test))
+        return replace(self, x_train=train, x_test=test)
+
     def draw(self, n: int, seed: int | list[int]) -> Dataset:
         """`n` of the training and `n` of the test examples, or all where there are fewer."""
         drawn = self.subset(min(n, len(self.x_train)), seed)

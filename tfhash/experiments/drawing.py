@@ -9,7 +9,7 @@ import pandas as pd
 
 from tfhash import figures, results, training
 from tfhash.errors import InputError
-from tfhash.experiments import cnn, layer_wise
+from tfhash.experiments import cnn, geometry_figures, layer_wise
 from tfhash.figures import Caption, FigureKind
 from tfhash.files import write_text
 
@@ -46,7 +46,8 @@ def draw(
             f"Expected a folder that can be written at {figures_path}. Received: {error.strerror}."
         ) from error
     left_out: list[str] = []
-    missing: dict[str, list[str]] = {}  # by experiment without runs, its figures
+    # By experiment without runs, and the script that makes them, its figures.
+    missing: dict[tuple[str, str | None], list[str]] = {}
     deviations = []
     n_drawn = 0
     for kind in figures.FIGURES:
@@ -57,10 +58,10 @@ def draw(
         rows = _rows_of(kind, table)
         if rows.empty and kind.experiment in set(table["experiment"]):
             measured = " or ".join(dict.fromkeys(metric for metric, _ in kind.curves))
-            script = f"run_{kind.experiment}_encoding_properties.py"
-            left_out.append(f"{kind.name}: no {measured} under {path}; {script} measures it.")
+            measured_by = kind.script or f"run_{kind.experiment}_encoding_properties.py"
+            left_out.append(f"{kind.name}: no {measured} under {path}; {measured_by} measures it.")
         elif rows.empty:
-            missing.setdefault(kind.experiment, []).append(kind.name)
+            missing.setdefault((kind.experiment, kind.script), []).append(kind.name)
         for name, group in _settings(kind, rows):
             apart = _draw_one(kind, name, group, figures_path)
             if len(apart):
@@ -73,11 +74,19 @@ def draw(
                 for metric, split in kind.curves
                 if (metric, split) not in drawn
             ]
-    left_out += [
-        f"{', '.join(names)}: no {experiment} runs under {path}; run_{experiment}_train_mlp.py "
-        f"and then run_{experiment}_encoding_properties.py make them."
-        for experiment, names in missing.items()
-    ]
+    for (experiment, script), names in missing.items():
+        makers = (
+            f"{script} makes them"
+            if script
+            else f"run_{experiment}_train_mlp.py and then "
+            f"run_{experiment}_encoding_properties.py make them"
+        )
+        left_out.append(f"{', '.join(names)}: no {experiment} runs under {path}; {makers}.")
+    if experiments is None:
+        names = geometry_figures.draw(path, set(table["dataset"]), figures_path)
+        for name in names:
+            print(f"Drew {figures_path / name}")
+        n_drawn += len(names)
     for module in (layer_wise, cnn):
         if experiments is None or module.NAME in experiments:
             for name in module.draw(path, figures_path, datasets):
@@ -108,7 +117,11 @@ def _settings(kind: FigureKind, rows: pd.DataFrame) -> Iterator[tuple[str, pd.Da
     The name is that of the figure and the dataset, then whatever else tells two figures apart.
     """
     varied = {"repeat", kind.x_name, kind.series_name}
-    settings = [name for name in results.run_columns(rows) if name not in varied]
+    settings = [
+        name
+        for name in results.run_columns(rows)
+        if name not in varied and rows[name].notna().any()  # not those of other kinds of runs
+    ]
     for dataset, of_dataset in rows.groupby("dataset", sort=False):
         groups = [group for _, group in of_dataset.groupby(settings, dropna=False, sort=False)]
         names = [f"{kind.name}_{dataset}"] * len(groups)

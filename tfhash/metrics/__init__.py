@@ -1,6 +1,7 @@
 """What neural codes are worth: regions, neighbours, clusters, classification."""
 
 from tfhash.metrics.clustering import clustering_accuracy
+from tfhash.metrics.constant_bits import keep_bits, varying_bits
 from tfhash.metrics.kmeans import CodeKMeans
 from tfhash.metrics.layer_wise import Part, layer_parts, layer_wise
 from tfhash.metrics.logistic import CodeLogisticRegression
@@ -23,9 +24,11 @@ __all__ = [
     "hamming_knn",
     "hamming_tsne",
     "isa",
+    "keep_bits",
     "layer_parts",
     "layer_wise",
     "redundancy_ratio",
     "region_ids",
     "set_num_threads",
+    "varying_bits",
 ]
