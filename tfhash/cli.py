@@ -286,6 +286,8 @@ COMMANDS: dict[str, tuple[Define, Action]] = {
         _define_properties,
         _encoding_properties("training_time"),
     ),
+    "layer_wise_train": (_define_train, _train("layer_wise")),
+    "layer_wise_encoding_properties": (_define_properties, _encoding_properties("layer_wise")),
     "diameters": (_define_train, _run("diameters")),
     "random_data": (_define_train, _run("random_data")),
     "region_density": (_define_train, _run("region_density")),
