@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import test_results
 from tfhash import cli, datasets, models, results, training
 from tfhash.errors import InputError
+from tfhash.experiments import drawing
 from tfhash.training import CnnSpec, RunError, Runs, SpecError
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "run_scripts"
@@ -423,3 +425,47 @@ def test_killed_training_goes_on(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0 and not done.stderr
     assert os.listdir(partial.parent) == ["repeat=1"]
+
+
+def make_run(root, dataset, architecture, repeat, values, **changes):
+    """A finished and measured run, without the network."""
+    recipe = training.cnn_protocol("paper", dataset)
+    given = {"architecture": architecture, "repeat": repeat, "epochs": 3, **changes}
+    one = CnnSpec.from_protocol(recipe, **given)
+    folder = root / one.directory
+    folder.mkdir(parents=True)
+    (folder / "spec.json").write_text(json.dumps(one.to_json()))
+    (folder / "properties.json").write_text(json.dumps({"epochs": {"3": values}}))
+
+
+def test_tables(tmp_path, capsys):
+    runs = tmp_path / "runs"
+    for repeat, share in ((1, 0.97), (2, 0.99)):
+        make_run(runs, "mnist", "resnet18", repeat, {"knn_accuracy": share, "test_accuracy": 0.9})
+    make_run(runs, "mnist", "resnet18", 3, {"knn_accuracy": 0.1}, examples=50)
+    make_run(runs, "cifar10", "resnet56", 1, {"logistic_accuracy": 0.8})
+    drawing.draw(runs, tmp_path / "figures")
+    first = pd.read_csv(tmp_path / "figures" / "table_1.csv")
+    assert first["model"].tolist() == [
+        *("VGG-18", "ResNet-18", "ResNet-34", "ResNeXt-26", "DenseNet-28")
+    ]
+    row = first.set_index("model").loc["ResNet-18"]
+    assert (row["K-NN"], row["paper: K-NN"], row["repeats"]) == (0.98, 0.9932, 2)
+    assert row["paper: K-Means (train)"] == 0.9896 and np.isnan(row["K-Means (train)"])
+    second = pd.read_csv(tmp_path / "figures" / "table_2.csv").set_index("model")
+    assert list(second.index) == ["VGG-19", "ResNet-18", "ResNet-20", "ResNet-32", "ResNet-56"]
+    assert second.loc["VGG-19", "paper: logistic"] == 0.9219
+    assert second.loc["ResNet-56", "logistic"] == 0.8
+    text = (tmp_path / "figures" / "table_1.md").read_text()
+    assert "| ResNet-18 | paper | 3 | 2 | 90.00% |" in text and "| - |" in text
+    assert text in capsys.readouterr().out
+
+
+def test_runs_of_both_kinds_in_one_table(tmp_path):
+    """A width is a whole number still, where other runs have none."""
+    make_run(tmp_path, "mnist", "resnet18", 1, {"knn_accuracy": 0.9})
+    test_results.make_run(tmp_path, width=40)
+    table = results.load(tmp_path, history=False)
+    widths = table["width"].dropna()
+    assert [str(w) for w in set(widths)] == ["40"]
+    assert len(results.last_epoch(table)) == len(table)
