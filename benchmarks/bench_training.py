@@ -21,7 +21,7 @@ from tfhash.datasets import Dataset
 from tfhash.training import RunSpec
 from tfhash.training.pixels import Pixels
 from tfhash.training.state import PARTS, SweepState
-from tfhash.training.sweep import Programs, groups
+from tfhash.training.sweep import XLA_STEPS, Programs, groups
 
 PEER = "Keras fit one by one"
 
@@ -115,8 +115,8 @@ def _side_by_side(specs: Sequence[RunSpec], dataset: Dataset) -> Callable[[int],
     def epoch(number: int) -> None:
         for state in states:
             spec = state.specs[0]
-            rows = spec.sample(dataset)
-            loop, placement = programs.load(state)
+            rows = programs.rows(spec)
+            loop, placement = programs.load(state, XLA_STEPS)
             loop.epoch(rows[spec.batch_order(number, len(rows))], spec.rate(number))
             loop.measure("test")
             if len(states) > 1:

@@ -85,7 +85,7 @@ def has_bfloat16() -> bool:
     return False
 
 
-def compiled(function: Callable[..., Any], xla: bool = True) -> Callable[..., Any]:
+def program(function: Callable[..., Any], xla: bool = True) -> Callable[..., Any]:
     """`function` of tensors as one program; the tensors in its first argument are given up.
 
     Parameters

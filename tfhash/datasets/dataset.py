@@ -73,7 +73,13 @@ class Dataset:
         DatasetError
             `n` is below 1 or above the number of training examples.
         """
-        rows = self.sample(n, seed)
+        return self.take(self.sample(n, seed))
+
+    def take(self, rows: np.ndarray) -> Dataset:
+        """This dataset with these of its training examples, int64 [n]."""
+        if np.array_equal(rows, np.arange(len(rows))):
+            first = slice(len(rows))  # as they are: nothing is copied
+            return replace(self, x_train=self.x_train[first], y_train=self.y_train[first])
         return replace(self, x_train=self.x_train[rows], y_train=self.y_train[rows])
 
     def sample(self, n: int, seed: int | list[int]) -> np.ndarray:

@@ -69,7 +69,7 @@ class SweepTrainer:
                     else:
                         writers[spec] = stack.enter_context(writer)
                 if writers:
-                    _Group(writers, programs, runs, progress).train(self.save_every)
+                    _Group(writers, dataset, programs, runs, progress).train(self.save_every)
             # Keras keeps what was built until told otherwise.
             keras.utils.clear_session()
 
@@ -107,52 +107,62 @@ def groups(
 
 
 class Programs:
-    """A dataset, and the last program that was compiled for it: groups of the same widths share it.
+    """The images on the device, and the last program that was compiled for them.
+
+    Groups of the same widths share both, whatever rows of the images they train on.
 
     Parameters
     ----------
     dataset
-        All that there is; runs train on the rows that their specs say.
+        The dataset of all runs.
     """
 
     def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
+        self._dataset = self._pool = dataset
         self._pixels: dict[bool, Pixels] = {}
-        self._last: tuple[tuple[SideBySide, int, bool], EpochLoop] | None = None
+        self._last: tuple[Any, EpochLoop] | None = None
 
-    def load(self, state: SweepState) -> tuple[EpochLoop, Placement]:
-        """A loop that goes on from `state`, and where in it the weights are."""
+    def rows(self, spec: RunSpec) -> np.ndarray:
+        """Turn to the images of `spec`; the rows int64 [n] of them that it trains on."""
+        pool, rows = spec.pool(self._dataset)
+        if pool is not self._pool:
+            self._pool, self._pixels, self._last = pool, {}, None
+        return rows
+
+    def load(self, state: SweepState, n_steps: int) -> tuple[EpochLoop, Placement]:
+        """A loop that goes on from `state`, and where in it the weights are.
+
+        `n_steps` is the length of the whole training, which decides whether compiling pays.
+        """
         from tfhash.training.epoch_loop import EpochLoop, Step
 
         specs = state.specs
         # L2 pulls at all weights, those of pixels that are always zero too.
         leave_out = not any(spec.l2 for spec in specs)
         if leave_out not in self._pixels:
-            self._pixels = {leave_out: Pixels.of(self.dataset, leave_out)}
+            self._pixels = {leave_out: Pixels.of(self._pool, leave_out)}
+            self._last = None
         pixels = self._pixels[leave_out]
         networks = SideBySide(
             widths=tuple(spec.width for spec in specs),
             depth=specs[0].depth,
             n_inputs=len(pixels.order),
-            n_classes=self.dataset.n_classes,
+            n_classes=self._pool.n_classes,
             n_live=pixels.n_live,
             batch_norm=specs[0].batch_norm,
             l2=tuple(spec.l2 for spec in specs),
             clip_norm=tuple(spec.clip_norm or np.inf for spec in specs),
             max_padding=MAX_PADDING,
         )
-        one = specs[0]
-        n = one.epoch_size or len(one.sample(self.dataset))
-        xla = one.epochs * -(-n // one.batch_size) >= XLA_STEPS
-        key = (networks, one.batch_size, xla)
+        key = (networks, specs[0].batch_size, n_steps >= XLA_STEPS)
         if self._last is None or self._last[0] != key:
             self._last = None  # its memory goes before the next one's comes
             data = {
-                "train": (pixels.train, self.dataset.y_train),
-                "test": (pixels.test, self.dataset.y_test),
+                "train": (pixels.train, self._pool.y_train),
+                "test": (pixels.test, self._pool.y_test),
             }
             step = Step(len(specs), networks.loss, networks.gradients, networks.measure)
-            self._last = key, EpochLoop(step, data, one.batch_size, xla)
+            self._last = key, EpochLoop(step, data, *key[1:])
         loop, placement = self._last[1], Placement(networks, pixels.order)
         loop.load(state.placed(placement))
         return loop, placement
@@ -168,6 +178,7 @@ class _Group:
     def __init__(
         self,
         writers: dict[RunSpec, RunWriter],
+        dataset: Dataset,
         programs: Programs,
         runs: Runs,
         progress: tqdm[Any],
@@ -176,8 +187,10 @@ class _Group:
         self.programs = programs
         self.progress = progress
         self.folder = runs.root / ".sweeps"
-        self.rows = next(iter(writers)).sample(programs.dataset)
-        self.models = {spec.network: spec.build_model(programs.dataset) for spec in writers}
+        one = next(iter(writers))
+        self.rows = programs.rows(one)
+        self.n_steps = one.epochs * -(-len(one.batch_order(1, len(self.rows))) // one.batch_size)
+        self.models = {spec.network: spec.build_model(dataset) for spec in writers}
         state = find_state(self.folder, list(self.models))
         if state is None or not all(
             writer.has_checkpoints(state.epoch) for writer in writers.values()
@@ -186,7 +199,7 @@ class _Group:
                 writer.clear()
             state = SweepState.start(self.models)
         self.state = state
-        self.loop, self.placement = programs.load(state)
+        self.loop, self.placement = programs.load(state, self.n_steps)
 
     def train(self, save_every: float) -> None:
         """Train all runs to their end, and finish them."""
@@ -227,7 +240,7 @@ class _Group:
         if len(at_work) <= len(self.state.specs) // 2:
             self.state.update(self.loop.read(), self.placement)
             self.state.keep(at_work)
-            self.loop, self.placement = self.programs.load(self.state)
+            self.loop, self.placement = self.programs.load(self.state, self.n_steps)
 
     def _keep(self) -> None:
         """Write the checkpoints of this epoch, and finish the runs that end with it."""
