@@ -1,13 +1,12 @@
 // The Python face of the kernels: check the arrays, release the GIL, call, return.
-// tfhash/_native.pyi states the types of what is here and in bindings_geometry.cpp.
+// tfhash/_native.pyi states the types of what is here and in the other bindings_*.cpp.
 #include "bindings.h"
+
+#include <chrono>
 
 #include "check.h"
 #include "codes.h"
 #include "kernels/hamming_knn.h"
-#include "kernels/kmeans.h"
-#include "kernels/linear_scores.h"
-#include "kernels/logistic.h"
 #include "kernels/pack.h"
 #include "kernels/unique.h"
 #include "parallel.h"
@@ -16,15 +15,27 @@
 namespace py = pybind11;
 
 namespace tfhash {
-namespace {
 
-// A uint64 matrix of codes as the kernels see it.
 CodesView view(const Array<uint64_t>& words, int64_t n_bits) {
   expect(words.ndim() == 2 && n_bits >= 0 && words.shape(1) == words_for(n_bits),
          "Expected words of shape [n, ", words_for(n_bits), "] for codes of ", n_bits,
          " bits. Received shape: ", shape_of(words), ".");
   return {words.data(), words.shape(0), words.shape(1), n_bits};
 }
+
+Progress progress_of(const py::object& callback) {
+  using Clock = std::chrono::steady_clock;
+  if (callback.is_none()) return {};
+  // The caller of the kernel keeps the callback; nothing here counts references without the GIL.
+  return [held = &callback, last = Clock::now()](double share, const std::string& note) mutable {
+    if (Clock::now() - last < std::chrono::milliseconds(100)) return;
+    last = Clock::now();
+    py::gil_scoped_acquire acquire;
+    (*held)(share, note);
+  };
+}
+
+namespace {
 
 MutableCodes mutable_view(Array<uint64_t>& words) {
   expect(words.ndim() == 2, "Expected words of shape [n, n_words]. Received shape: ",
@@ -69,14 +80,16 @@ void bind_pack(py::module_& m) {
         py::arg("start"), py::arg("count"), py::arg("out").noconvert(), py::arg("to"));
 }
 
-py::tuple py_region_ids(const Array<uint64_t>& words, int64_t n_bits) {
+py::tuple py_region_ids(const Array<uint64_t>& words, int64_t n_bits,
+                        const py::object& progress) {
   const CodesView codes = view(words, n_bits);
   Array<int64_t> ids(codes.n);
   int64_t* id = ids.mutable_data();
   int64_t m = 0;
   {
+    const Progress report = progress_of(progress);
     py::gil_scoped_release release;
-    m = first_equal(codes, id);
+    m = first_equal(codes, report, id);
   }
   Array<int64_t> counts(m);
   int64_t* count = counts.mutable_data();
@@ -88,11 +101,12 @@ py::tuple py_region_ids(const Array<uint64_t>& words, int64_t n_bits) {
 }
 
 void bind_regions(py::module_& m) {
-  m.def("region_ids", py_region_ids, py::arg("words").noconvert(), py::arg("n_bits"));
+  m.def("region_ids", py_region_ids, py::arg("words").noconvert(), py::arg("n_bits"),
+        py::arg("progress") = py::none());
 }
 
 py::tuple py_hamming_knn(const Array<uint64_t>& database, const Array<uint64_t>& queries,
-                         int64_t n_bits, int64_t k) {
+                         int64_t n_bits, int64_t k, const py::object& progress) {
   const CodesView codes = view(database, n_bits), asked = view(queries, n_bits);
   expect(k >= 1 && k <= codes.n, "Expected k from 1 to the ", codes.n,
          " codes of the database. Received: ", k, ".");
@@ -103,97 +117,16 @@ py::tuple py_hamming_knn(const Array<uint64_t>& database, const Array<uint64_t>&
   int32_t* distance = distances.mutable_data();
   int64_t* index = indices.mutable_data();
   {
+    const Progress report = progress_of(progress);
     py::gil_scoped_release release;
-    hamming_knn(codes, asked, k, distance, index);
+    hamming_knn(codes, asked, k, report, distance, index);
   }
   return py::make_tuple(distances, indices);
 }
 
 void bind_neighbors(py::module_& m) {
   m.def("hamming_knn", py_hamming_knn, py::arg("database").noconvert(),
-        py::arg("queries").noconvert(), py::arg("n_bits"), py::arg("k"));
-}
-
-py::tuple py_kmeans(const Array<uint64_t>& words, int64_t n_bits, int64_t k,
-                    const Array<double>& draws, int64_t max_iter, double tol) {
-  const CodesView codes = view(words, n_bits);
-  expect(k >= 1 && draws.ndim() == 2 && draws.shape(0) >= 1 && draws.shape(1) >= 1 &&
-             (k == 1 || (draws.shape(1) > 1 && (draws.shape(1) - 1) % (k - 1) == 0)),
-         "Expected draws of shape [n_runs, 1 + (k - 1) * n_trials] for k = ", k,
-         ". Received shape: ", shape_of(draws), ".");
-  const int64_t n_trials = k == 1 ? 0 : (draws.shape(1) - 1) / (k - 1);
-  const KMeansOptions options{k, draws.shape(0), n_trials, draws.data(), max_iter, tol};
-  KMeansResult result;
-  {
-    py::gil_scoped_release release;
-    result = kmeans(codes, options);
-  }
-  return py::make_tuple(array_of(result.labels), array_of(result.centers, k), result.inertia,
-                        result.n_iter, array_of(result.seeds));
-}
-
-double py_kmeans_assign(const Array<uint64_t>& words, int64_t n_bits,
-                        const Array<double>& centers, Array<int32_t> labels) {
-  const CodesView codes = view(words, n_bits);
-  expect(centers.ndim() == 2 && centers.shape(0) >= 1 && centers.shape(1) == n_bits,
-         "Expected centres of shape [k, ", n_bits, "]. Received shape: ", shape_of(centers), ".");
-  expect(labels.ndim() == 1 && labels.shape(0) == codes.n, "Expected room for ", codes.n,
-         " labels. Received shape: ", shape_of(labels), ".");
-  int32_t* out = labels.mutable_data();
-  py::gil_scoped_release release;
-  return kmeans_assign(codes, centers.data(), centers.shape(0), out);
-}
-
-void bind_kmeans(py::module_& m) {
-  m.def("kmeans", py_kmeans, py::arg("words").noconvert(), py::arg("n_bits"), py::arg("k"),
-        py::arg("draws").noconvert(), py::arg("max_iter"), py::arg("tol"));
-  m.def("kmeans_assign", py_kmeans_assign, py::arg("words").noconvert(), py::arg("n_bits"),
-        py::arg("centers").noconvert(), py::arg("labels").noconvert());
-}
-
-py::tuple py_fit_one_vs_one(const Array<uint64_t>& words, int64_t n_bits,
-                            const Array<int32_t>& labels, int64_t n_classes, double c, double tol,
-                            int64_t max_iter) {
-  const CodesView codes = view(words, n_bits);
-  expect(labels.ndim() == 1 && labels.shape(0) == codes.n, "Expected ", codes.n,
-         " labels. Received shape: ", shape_of(labels), ".");
-  expect(n_classes >= 2, "Expected at least 2 classes. Received: ", n_classes, ".");
-  for (int64_t i = 0; i < codes.n; ++i) {
-    expect(labels.data()[i] >= 0 && labels.data()[i] < n_classes, "Expected labels from 0 to ",
-           n_classes - 1, ". Received: ", labels.data()[i], ".");
-  }
-  LogisticModels models;
-  {
-    py::gil_scoped_release release;
-    models = fit_one_vs_one(codes, labels.data(), n_classes, {c, tol, max_iter});
-  }
-  return py::make_tuple(array_of(models.weights, n_classes * (n_classes - 1) / 2),
-                        array_of(models.intercepts), array_of(models.n_iter),
-                        array_of(models.gradients));
-}
-
-Array<double> py_linear_scores(const Array<uint64_t>& words, int64_t n_bits,
-                               const Array<double>& weights, const Array<double>& intercepts) {
-  const CodesView codes = view(words, n_bits);
-  expect(weights.ndim() == 2 && weights.shape(1) == n_bits && intercepts.ndim() == 1 &&
-             intercepts.shape(0) == weights.shape(0),
-         "Expected weights of shape [n_models, ", n_bits, "] and as many intercepts. Received ",
-         "shapes: ", shape_of(weights), " and ", shape_of(intercepts), ".");
-  Array<double> scores({codes.n, static_cast<int64_t>(weights.shape(0))});
-  double* out = scores.mutable_data();
-  {
-    py::gil_scoped_release release;
-    linear_scores(codes, weights.data(), intercepts.data(), weights.shape(0), out);
-  }
-  return scores;
-}
-
-void bind_logistic(py::module_& m) {
-  m.def("fit_one_vs_one", py_fit_one_vs_one, py::arg("words").noconvert(), py::arg("n_bits"),
-        py::arg("labels").noconvert(), py::arg("n_classes"), py::arg("c"), py::arg("tol"),
-        py::arg("max_iter"));
-  m.def("linear_scores", py_linear_scores, py::arg("words").noconvert(), py::arg("n_bits"),
-        py::arg("weights").noconvert(), py::arg("intercepts").noconvert());
+        py::arg("queries").noconvert(), py::arg("n_bits"), py::arg("k"), py::arg("progress") = py::none());
 }
 
 void bind_threads(py::module_& m) {
@@ -223,8 +156,7 @@ PYBIND11_MODULE(_native, m) {
   tfhash::bind_threads(m);
   tfhash::bind_pack(m);
   tfhash::bind_geometry(m);
-  tfhash::bind_kmeans(m);
-  tfhash::bind_logistic(m);
+  tfhash::bind_models(m);
   tfhash::bind_regions(m);
   tfhash::bind_neighbors(m);
 }

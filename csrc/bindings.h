@@ -9,6 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "codes.h"
+#include "progress.h"
+
 namespace tfhash {
 
 // A C-contiguous array of exactly this dtype (arguments are bound with noconvert).
@@ -30,6 +33,14 @@ Array<T> array_of(const std::vector<T>& values, int64_t rows = 0) {
   return out;
 }
 
+// A uint64 matrix of codes as the kernels see it.
+CodesView view(const Array<uint64_t>& words, int64_t n_bits);
+
+// A kernel's progress from a Python callable (share: float, note: str) or None; called at most ten
+// times a second.
+Progress progress_of(const pybind11::object& callback);
+
 void bind_geometry(pybind11::module_& m);
+void bind_models(pybind11::module_& m);
 
 }  // namespace tfhash

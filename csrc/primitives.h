@@ -9,6 +9,7 @@
 #include "cpu.h"
 #include "primitives/chords.h"
 #include "primitives/clusters.h"
+#include "primitives/columns.h"
 #include "primitives/dense.h"
 #include "primitives/hamming.h"
 #include "primitives/lines.h"
@@ -21,6 +22,7 @@ namespace tfhash {
 struct Primitives {
   ChordPrimitives chords;
   ClusterPrimitives clusters;
+  ColumnPrimitives columns;
   DensePrimitives dense;
   HammingPrimitives hamming;
   LinePrimitives lines;

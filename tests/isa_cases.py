@@ -11,6 +11,7 @@ import numpy as np
 
 from reference import BIT_SIZES, random_bits
 from tfhash import Codes, _native, metrics
+from tfhash.metrics import kmeans as kmeans_module
 
 
 def packing() -> Iterator[np.ndarray]:
@@ -69,6 +70,25 @@ def logistic() -> Iterator[np.ndarray]:
         yield from (model.coef_, model.intercept_, model.n_iter_, model.decision_function(bits))
 
 
+def large() -> Iterator[np.ndarray]:
+    # Read by blocks, some wide enough for several of them; with few constant bits and with many.
+    kmeans_module.RESIDENT_BYTES = 0
+    for n, n_bits, k in ((9, 65, 3), (600, 5000, 10), (70, 36_000, 20)):
+        bits = random_bits(n, n_bits, repeats=0.3)
+        bits[:, :: 3 if n == 600 else 40] = 0
+        codes = Codes.from_bits(bits)
+        varying = metrics.varying_bits(codes, codes[: n // 2])
+        yield varying
+        yield metrics.keep_bits(codes, varying).words
+        clusters = metrics.CodeKMeans(k, n_init=2, random_state=0).fit(codes)
+        yield from (clusters.labels_, clusters.cluster_centers_, np.float64(clusters.inertia_))
+        yield clusters.predict(codes)
+        yield clusters.transform(codes)
+        labels = (bits[:, 1:10].sum(axis=1) % 3).astype(np.int32)
+        labels[:3] = range(3)
+        yield from _native.fit_one_vs_one(codes.words, n_bits, labels, 3, 1.0, 1e-5, 50, True)
+
+
 def chords() -> Iterator[np.ndarray]:
     rng = np.random.default_rng(0)
     for n_units in (*BIT_SIZES, 1025, 3000):
@@ -124,6 +144,7 @@ CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (
     neighbors,
     kmeans,
     logistic,
+    large,
     chords,
     lines,
     dense_lines,

@@ -1,11 +1,13 @@
 """The kernels. Arrays are C-contiguous and of exactly the dtypes stated here."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Words: TypeAlias = NDArray[np.uint64]
+Progress: TypeAlias = Callable[[float, str], None] | None
 
 def set_num_threads(n: int) -> None: ...
 def get_num_threads() -> int: ...
@@ -13,7 +15,11 @@ def isa() -> str: ...
 def available_isas() -> list[str]: ...
 def pack(x: NDArray[Any], out: Words, start: int, row_base: int) -> None: ...
 def copy_bits(words: Words, n_bits: int, start: int, count: int, out: Words, to: int) -> None: ...
-def region_ids(words: Words, n_bits: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def region_ids(
+    words: Words, n_bits: int, progress: Progress = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def varying_bits(parts: Sequence[Words], n_bits: int) -> NDArray[np.int64]: ...
+def keep_bits(words: Words, n_bits: int, kept: NDArray[np.int64], out: Words) -> None: ...
 def reduce_chords(
     z: NDArray[Any],
     u: NDArray[Any],
@@ -25,7 +31,7 @@ def reduce_chords(
     upper_unit: NDArray[np.int64],
 ) -> int: ...
 def hamming_knn(
-    database: Words, queries: Words, n_bits: int, k: int
+    database: Words, queries: Words, n_bits: int, k: int, progress: Progress = None
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
 def line_events(
     z: NDArray[np.float64],
@@ -80,9 +86,15 @@ def kmeans(
     draws: NDArray[np.float64],
     max_iter: int,
     tol: float,
+    resident_bytes: int,
+    progress: Progress = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.float64], float, int, NDArray[np.int64]]: ...
 def kmeans_assign(
-    words: Words, n_bits: int, centers: NDArray[np.float64], labels: NDArray[np.int32]
+    words: Words,
+    n_bits: int,
+    centers: NDArray[np.float64],
+    labels: NDArray[np.int32],
+    progress: Progress = None,
 ) -> float: ...
 def fit_one_vs_one(
     words: Words,
@@ -92,10 +104,13 @@ def fit_one_vs_one(
     c: float,
     tol: float,
     max_iter: int,
+    wide: bool,
+    progress: Progress = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]: ...
 def linear_scores(
     words: Words,
     n_bits: int,
     weights: NDArray[np.float64],
     intercepts: NDArray[np.float64],
+    progress: Progress = None,
 ) -> NDArray[np.float64]: ...

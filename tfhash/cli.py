@@ -17,6 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import flags
 
+from tfhash import cli_cnn
 from tfhash.errors import InputError
 
 Define = Callable[[flags.FlagValues, Path], None]
@@ -148,6 +149,12 @@ def _define_train(values: flags.FlagValues, home: Path) -> None:
         lower_bound=1,
         flag_values=values,
     )
+    flags.DEFINE_string(
+        "tensorboard",
+        None,
+        "Folder for TensorBoard: loss and accuracy of each network, epoch by epoch.",
+        flag_values=values,
+    )
 
 
 def _define_properties(values: flags.FlagValues, home: Path) -> None:
@@ -204,6 +211,8 @@ def _options(values: flags.FlagValues, path: str) -> dict[str, object]:
         if name in values:
             value = values[name].value
             given[name] = tuple(value) if isinstance(value, list) else value
+    if "tensorboard" in values and values["tensorboard"].value is not None:
+        given["tensorboard"] = Path(values["tensorboard"].value).expanduser()
     return {**given, "path": Path(path).expanduser()}
 
 
@@ -285,9 +294,12 @@ COMMANDS: dict[str, tuple[Define, Action]] = {
         _define_properties,
         _encoding_properties("training_time"),
     ),
+    "layer_wise_train": (_define_train, _train("layer_wise")),
+    "layer_wise_encoding_properties": (_define_properties, _encoding_properties("layer_wise")),
     "diameters": (_define_train, _run("diameters")),
     "random_data": (_define_train, _run("random_data")),
     "region_density": (_define_train, _run("region_density")),
     "draw_figures": (_define_draw, _draw_figures),
     "demo": (_define_demo, _demo),
+    **cli_cnn.COMMANDS,
 }

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "kernels/columns.h"
+#include "kernels/tiles.h"
 #include "primitives/tables.h"
 
 namespace tfhash {
@@ -14,13 +14,19 @@ namespace tfhash {
 // fixed point, 16 centres side by side, and added by table; the result is within `error` of the
 // true one. Where two centres are closer than that, the distances are added up in float64. (Centres
 // that are codes themselves tie often, but have no error.)
+//
+// Sums of kChunkWords words are 32 bits wide; those of wider codes are added up in 64 bits, in
+// units 2^shift times finer, and rounded down to 32 bits in the end.
+constexpr int64_t kChunkWords = 64;
+
 struct Centers {
   int64_t k = 0, n_bits = 0, n_words = 0, n_groups = 0;
   std::vector<double> values;  // [k][n_bits]
   std::vector<double> norms;   // [k]: ||c||^2
-  Aligned<int32_t> entries;    // [n_groups][64 * n_words][16]: 1 - 2 c_j
-  Aligned<int32_t> bases;      // [n_groups][16]: ||c||^2; out of reach in lanes past k
+  Aligned<int32_t> entries;    // [n_groups][64 * n_words][16]: 1 - 2 c_j, in the finer units
+  Aligned<int64_t> bases;      // [n_groups][16]: ||c||^2 in the finer units; lanes past k out of reach
   double scale = 1;            // fixed-point units in 1
+  int shift = 0;
   std::vector<double> errors;  // [n_words]: the most that the entries of a word are off together
   double error = 0;            // in fixed-point units
 
@@ -36,7 +42,10 @@ struct Centers {
   void set_bases();
 };
 
-constexpr int64_t kCenterBlock = 2048;  // rows that are looked up together
+constexpr int64_t kCenterBlock = 2048;  // the most rows that are looked up together
+
+// How many rows to look up together, so that it does not take long.
+inline int64_t center_block(int64_t n_words) { return n_words > 512 ? 512 : kCenterBlock; }
 
 // What one thread finds out about a block, and the memory it needs for it.
 struct Nearest {
@@ -44,17 +53,22 @@ struct Nearest {
   std::vector<float> gaps;      // the next one is farther by at least this (a difference of roots)
 
   Aligned<int32_t> table, sums;
-  std::vector<uint64_t> words;
+  Aligned<int64_t> totals;  // of wide codes
+  TileBuffer buffer;
   std::vector<int32_t> first, second;                     // smallest sums of all groups so far
   std::vector<int32_t> group_first, group_second, lanes;  // and of a group
   Nearest();
 
   // For `count` rows of the block that starts at row `start`: those listed, or the first `count`.
-  void find(const Columns& codes, const Centers& centers, int64_t start, const int32_t* rows,
+  void find(const Tiles& codes, const Centers& centers, int64_t start, const int32_t* rows,
             int64_t count);
+
+ private:
+  void add_up(const Tiles& codes, const Centers& centers, int64_t group, int64_t start,
+              const int32_t* rows, int64_t count);
 };
 
-// ||x_i - c||^2 in float64, bits in ascending order.
-double squared_distance(const Columns& codes, int64_t i, const double* center);
+// ||x - c||^2 in float64, bits in ascending order.
+double squared_distance(const std::vector<uint64_t>& code, int64_t n_bits, const double* center);
 
 }  // namespace tfhash

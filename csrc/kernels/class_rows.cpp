@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "primitives.h"
+
 namespace tfhash {
 
 ClassRows::ClassRows(const CodesView& all, const std::vector<int64_t>& kept,
@@ -22,12 +24,18 @@ ClassRows::ClassRows(const CodesView& all, const std::vector<int64_t>& kept,
 
 void ClassRows::turn_block(int64_t a, int64_t first) {
   uint64_t* out = features.data() + first / 64 * n_terms;
-  for (int64_t w = 0; w < codes.n_words; ++w) {
-    uint64_t square[64];
-    std::copy_n(codes.column(w) + first, 64, square);
-    transpose_64(square);
-    const int64_t n_bits = std::min<int64_t>(64, codes.n_bits - 64 * w);
-    std::copy_n(square, n_bits, out + 64 * w);
+  for (int64_t w = 0; w < codes.n_words; w += kSquareWords) {
+    const int64_t n_words = std::min(kSquareWords, codes.n_words - w);
+    uint64_t squares[kSquareSize] = {};
+    for (int64_t t = 0; t < n_words; ++t) {
+      const uint64_t* column = codes.column(w + t) + first;
+      for (int64_t i = 0; i < 64; ++i) squares[i * kSquareWords + t] = column[i];
+    }
+    primitives().columns.turn(squares);
+    for (int64_t t = 0; t < n_words; ++t) {
+      const int64_t n_bits = std::min<int64_t>(64, codes.n_bits - 64 * (w + t));
+      for (int64_t b = 0; b < n_bits; ++b) out[64 * (w + t) + b] = squares[b * kSquareWords + t];
+    }
   }
   for (int64_t b = 0; b < codes.n_bits; ++b) {
     uint64_t word = out[b];

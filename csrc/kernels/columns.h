@@ -30,11 +30,15 @@ struct Columns {
 // apart: it changes no distance between a code and a mean of codes, and no penalised optimum.
 std::vector<int64_t> varying_bits(const CodesView& codes, ThreadTeam& team);
 
+// The same over several sets of codes, all of one width, taken together.
+std::vector<int64_t> varying_bits(const std::vector<CodesView>& parts, ThreadTeam& team);
+
 // Bits `kept` (ascending) of the codes `rows`; a row of -1 is all 0, no `rows` means every code.
 Columns make_columns(const CodesView& codes, const std::vector<int64_t>& kept,
                      const std::vector<int64_t>* rows, ThreadTeam& team);
 
-// Exchanges rows and columns of a 64 x 64 matrix of bits, in place.
-void transpose_64(uint64_t* words);
+// Bits `kept` (ascending) of each code, row after row: out has codes.n rows of
+// words_for(kept.size()) words.
+void keep_bits(const CodesView& codes, const std::vector<int64_t>& kept, uint64_t* out);
 
 }  // namespace tfhash

@@ -1,6 +1,7 @@
 #include "kernels/hamming_knn.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <vector>
 
@@ -55,7 +56,8 @@ class Search {
               [this](int64_t group, int) { groups_.set(group, queries_, reference_); });
   }
 
-  void run() {
+  // `after_round` is told the share of the database that has been met.
+  void run(const std::function<void(double)>& after_round) {
     // Rounds, so that a task stays short and every list of neighbours has one thread at a time.
     const int64_t work = range_groups_ * layout_.group * width();
     const int64_t step = std::max<int64_t>(1, kTaskWork / work);
@@ -68,6 +70,7 @@ class Search {
           scan(block, split, range, workspaces_[worker]);
         }
       });
+      after_round(double(std::min(done + step, split_blocks_)) / double(split_blocks_));
     }
   }
 
@@ -210,7 +213,7 @@ class Search {
 }  // namespace
 
 void hamming_knn(const CodesView& database, const CodesView& queries, int64_t k,
-                 int32_t* distances, int64_t* indices) {
+                 const Progress& progress, int32_t* distances, int64_t* indices) {
   const PlaneLayout layout(database.n_words);
   const std::vector<uint64_t> reference = common_bits(queries, layout);
   const int64_t keys = std::min(database.n, k * kTasksPerThread * num_threads());
@@ -220,7 +223,9 @@ void hamming_knn(const CodesView& database, const CodesView& queries, int64_t k,
     const CodesView part{queries.row(q), std::min(batch, queries.n - q), queries.n_words,
                          queries.n_bits};
     Search search(layout, database, part, reference.data(), k);
-    search.run();
+    search.run([&](double share) {
+      report(progress, (double(q) + share * double(part.n)) / double(queries.n));
+    });
     search.write(distances + q * k, indices + q * k);
   }
 }

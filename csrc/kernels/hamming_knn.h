@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codes.h"
+#include "progress.h"
 
 namespace tfhash {
 
@@ -14,6 +15,6 @@ namespace tfhash {
 // kept so far, the queries' lists of planes (both bounded, by working on a batch of queries at a
 // time) and for each thread one block of planes.
 void hamming_knn(const CodesView& database, const CodesView& queries, int64_t k,
-                 int32_t* distances, int64_t* indices);
+                 const Progress& progress, int32_t* distances, int64_t* indices);
 
 }  // namespace tfhash

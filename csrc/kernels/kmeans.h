@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "codes.h"
+#include "progress.h"
 
 namespace tfhash {
 
@@ -14,6 +15,8 @@ struct KMeansOptions {
   const double* draws;  // uniform numbers, [n_runs][1 + (k - 1) * n_trials]
   int64_t max_iter;
   double tol;           // on the squared shift of the centres, as a share of the mean variance
+  int64_t resident_bytes;  // see Tiles
+  Progress progress;
 };
 
 struct KMeansResult {
@@ -24,11 +27,14 @@ struct KMeansResult {
   int64_t n_iter = 0;
 };
 
-// Throws std::invalid_argument where there are fewer than k codes.
+// Beside the codes it takes resident_bytes, up to kRunBytes (see kmeans.cpp) or one run's centres,
+// counts and tables, 40 to 50 bytes a cluster and bit. Throws std::invalid_argument where there are
+// fewer than k codes.
 KMeansResult kmeans(const CodesView& codes, const KMeansOptions& options);
 
 // The nearest of k given centres [k][n_bits] in [0, 1] to each code; the lowest index where several
 // are equally near. Returns the sum of squared distances to them.
-double kmeans_assign(const CodesView& codes, const double* centers, int64_t k, int32_t* labels);
+double kmeans_assign(const CodesView& codes, const double* centers, int64_t k,
+                     const Progress& progress, int32_t* labels);
 
 }  // namespace tfhash

@@ -18,12 +18,6 @@ struct Seeding {
   std::vector<int64_t> trial_sums;   // [n_trials][n_blocks], as if the candidate were chosen
 };
 
-std::vector<uint64_t> code_of(const Columns& codes, int64_t i) {
-  std::vector<uint64_t> words(codes.n_words);
-  for (int64_t w = 0; w < codes.n_words; ++w) words[w] = codes.column(w)[i];
-  return words;
-}
-
 // The first row at which the running sum of `closest` reaches `target`.
 int64_t row_at(const Seeding& run, double target) {
   int64_t sum = 0, block = 0;
@@ -40,10 +34,12 @@ int64_t row_at(const Seeding& run, double target) {
 
 }  // namespace
 
-std::vector<int64_t> kmeans_seeds(const Columns& codes, int64_t k, const double* draws,
-                                  int64_t n_runs, int64_t n_trials, ThreadTeam& team) {
-  const int64_t n_blocks = (codes.n + kBlock - 1) / kBlock;
-  const auto potential = primitives().clusters.potential;
+std::vector<int64_t> kmeans_seeds(const Tiles& codes, int64_t k, const double* draws,
+                                  int64_t n_runs, int64_t n_trials, ThreadTeam& team,
+                                  const Progress& progress) {
+  const int64_t n = codes.n(), n_words = codes.n_words(), n_blocks = (n + kBlock - 1) / kBlock;
+  const int64_t at_once = codes.words_at_once(kBlock, std::max<int64_t>(1, n_words));
+  const ClusterPrimitives& clusters = primitives().clusters;
   const auto total = [](const int64_t* sums, int64_t count) {
     int64_t sum = 0;
     for (int64_t i = 0; i < count; ++i) sum += sums[i];
@@ -53,29 +49,53 @@ std::vector<int64_t> kmeans_seeds(const Columns& codes, int64_t k, const double*
   std::vector<Seeding> runs(n_runs);
   for (int64_t r = 0; r < n_runs; ++r) {
     const double draw = draws[r * (1 + (k - 1) * n_trials)];
-    runs[r].chosen = {std::min(codes.n - 1, static_cast<int64_t>(draw * double(codes.n)))};
-    runs[r].closest.assign(codes.n, INT_MAX);
+    runs[r].chosen = {std::min(n - 1, static_cast<int64_t>(draw * double(n)))};
+    runs[r].closest.assign(n, INT_MAX);
     runs[r].sums.resize(n_blocks);
     runs[r].trial_sums.resize(n_trials * n_blocks);
   }
+  std::vector<TileBuffer> buffers(team.size());
+  std::vector<std::vector<int64_t>> scratch(team.size());
 
-  // Runs body(run, block, words of the block, its length, scratch) for all runs and blocks.
-  const auto for_blocks = [&](auto body) {
-    team.run(n_runs * n_blocks, [&](int64_t task, int) {
-      int64_t scratch[kBlock];
-      const int64_t block = task % n_blocks, first = block * kBlock;
-      body(runs[task / n_blocks], block, codes.words.data() + first,
-           std::min(kBlock, codes.n - first), scratch);
+  // Writes sums(run)[c * n_blocks + block], the potential of a block if the c-th of rows(run) were
+  // a centre too; with `keep` it is one.
+  const auto potentials = [&](auto rows, auto sums, bool keep) {
+    std::vector<std::vector<uint64_t>> words;
+    std::vector<size_t> starts;
+    for (Seeding& run : runs) {
+      starts.push_back(words.size());
+      for (int64_t row : rows(run)) words.push_back(codes.code(row));
+    }
+    starts.push_back(words.size());
+    team.run(n_runs * n_blocks, [&](int64_t task, int worker) {
+      const int64_t r = task / n_blocks, block = task % n_blocks, first = block * kBlock;
+      const int64_t count = std::min(kBlock, n - first), n_codes = starts[r + 1] - starts[r];
+      scratch[worker].resize(n_codes * kBlock);
+      int32_t* closest = runs[r].closest.data() + first;
+      int64_t word = 0;
+      do {
+        const int64_t at = std::min(at_once, n_words - word);
+        const Tile tile = codes.read(word, at, first, nullptr, count, buffers[worker]);
+        const bool last = word + at == n_words;
+        for (int64_t c = 0; c < n_codes; ++c) {
+          const uint64_t* code = words[starts[r] + c].data() + word;
+          int64_t* distances = scratch[worker].data() + c * kBlock;
+          if (last) {
+            sums(runs[r])[c * n_blocks + block] =
+                clusters.potential(tile.words, tile.stride, at, code, count, word > 0, closest,
+                                   keep, distances);
+          } else {
+            clusters.distances(tile.words, tile.stride, at, code, count, word > 0, distances);
+          }
+        }
+        word += at;
+      } while (word < n_words);
     });
   };
 
   for (int64_t c = 1; c < k; ++c) {
-    for_blocks([&](Seeding& run, int64_t block, const uint64_t* words, int64_t count,
-                   int64_t* scratch) {
-      const std::vector<uint64_t> code = code_of(codes, run.chosen.back());
-      run.sums[block] = potential(words, codes.stride, codes.n_words, code.data(), count,
-                                  run.closest.data() + block * kBlock, true, scratch);
-    });
+    potentials([](Seeding& run) { return std::vector<int64_t>{run.chosen.back()}; },
+               [](Seeding& run) { return run.sums.data(); }, true);
     for (int64_t r = 0; r < n_runs; ++r) {
       const double* draw = draws + r * (1 + (k - 1) * n_trials) + 1 + (c - 1) * n_trials;
       const double sum = double(total(runs[r].sums.data(), n_blocks));
@@ -84,15 +104,8 @@ std::vector<int64_t> kmeans_seeds(const Columns& codes, int64_t k, const double*
         runs[r].trials.push_back(row_at(runs[r], draw[t] * sum));
       }
     }
-    for_blocks([&](Seeding& run, int64_t block, const uint64_t* words, int64_t count,
-                   int64_t* scratch) {
-      for (int64_t t = 0; t < n_trials; ++t) {
-        const std::vector<uint64_t> code = code_of(codes, run.trials[t]);
-        run.trial_sums[t * n_blocks + block] =
-            potential(words, codes.stride, codes.n_words, code.data(), count,
-                      run.closest.data() + block * kBlock, false, scratch);
-      }
-    });
+    potentials([](Seeding& run) { return run.trials; },
+               [](Seeding& run) { return run.trial_sums.data(); }, false);
     for (Seeding& run : runs) {
       int64_t best = 0, best_sum = LLONG_MAX;
       for (int64_t t = 0; t < n_trials; ++t) {
@@ -104,6 +117,7 @@ std::vector<int64_t> kmeans_seeds(const Columns& codes, int64_t k, const double*
       }
       run.chosen.push_back(run.trials[best]);
     }
+    report(progress, double(c) / double(k), "choosing starts");
   }
 
   std::vector<int64_t> seeds;

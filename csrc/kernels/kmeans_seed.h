@@ -3,7 +3,8 @@
 
 #include <vector>
 
-#include "kernels/columns.h"
+#include "kernels/tiles.h"
+#include "progress.h"
 
 namespace tfhash {
 
@@ -14,7 +15,8 @@ namespace tfhash {
 //
 // Run r uses the uniform numbers draws[r * (1 + (k - 1) * n_trials)] and on, in [0, 1): one for
 // the first centre, then n_trials for each other.
-std::vector<int64_t> kmeans_seeds(const Columns& codes, int64_t k, const double* draws,
-                                  int64_t n_runs, int64_t n_trials, ThreadTeam& team);
+std::vector<int64_t> kmeans_seeds(const Tiles& codes, int64_t k, const double* draws,
+                                  int64_t n_runs, int64_t n_trials, ThreadTeam& team,
+                                  const Progress& progress);
 
 }  // namespace tfhash

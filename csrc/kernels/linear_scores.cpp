@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "check.h"
-#include "kernels/columns.h"
+#include "kernels/tiles.h"
 #include "primitives.h"
 
 namespace tfhash {
@@ -24,15 +25,15 @@ double fixed_point_scale(double most) {
 }
 
 void linear_scores(const CodesView& codes, const double* weights, const double* intercepts,
-                   int64_t n_models, double* scores) {
+                   int64_t n_models, const Progress& progress, double* scores) {
   const int64_t n_blocks = ceil_div(codes.n, kBlock), n_groups = ceil_div(n_models, kLanes);
   ThreadTeam team(n_blocks);
   std::vector<int64_t> all(codes.n_bits);
-  for (int64_t b = 0; b < codes.n_bits; ++b) all[b] = b;
-  const Columns columns = make_columns(codes, all, nullptr, team);
+  std::iota(all.begin(), all.end(), int64_t(0));
+  const Tiles tiles(codes, all, 0, team);
 
   // Weights in two parts, the second what is left over of the first, in finer units.
-  const int64_t n_entries = 64 * columns.n_words * kLanes;
+  const int64_t n_entries = 64 * codes.n_words * kLanes;
   const double finer = fixed_point_scale(double(codes.n_bits));
   std::vector<Aligned<int32_t>> parts;
   std::vector<double> scales(n_models);
@@ -56,20 +57,29 @@ void linear_scores(const CodesView& codes, const double* weights, const double* 
   const TablePrimitives& tables = primitives().tables;
   std::vector<Aligned<int32_t>> sums_of, table_of;
   for (int worker = 0; worker < team.size(); ++worker) {
-    sums_of.emplace_back(kBlock * kLanes);
+    sums_of.emplace_back(2 * n_groups * kBlock * kLanes);
     table_of.emplace_back(kWordTable);
   }
+  std::vector<TileBuffer> buffers(team.size());
   const Aligned<int32_t> zero(kLanes);
-  team.run(n_blocks, [&](int64_t block, int worker) {
+  const int64_t at_once = tiles.words_at_once(kBlock, 64);
+  run_reporting(team, n_blocks, progress, [&](int64_t block, int worker) {
     const int64_t first = block * kBlock, count = std::min(kBlock, codes.n - first);
-    int32_t* sums = sums_of[worker].data();
     int32_t* table = table_of[worker].data();
-    for (int64_t part = 0; part < 2 * n_groups; ++part) {
-      for (int64_t w = 0; w < columns.n_words; ++w) {
-        tables.build(parts[part].data() + w * 64 * kLanes, columns.n_nibbles(w), table);
-        tables.scan(table, columns.n_nibbles(w), columns.column(w) + first, count,
-                    w == 0 ? zero.data() : nullptr, sums);
+    for (int64_t word = 0; word < codes.n_words; word += at_once) {
+      const int64_t n_words = std::min(at_once, codes.n_words - word);
+      const Tile tile = tiles.read(word, n_words, first, nullptr, count, buffers[worker]);
+      for (int64_t part = 0; part < 2 * n_groups; ++part) {
+        int32_t* sums = sums_of[worker].data() + part * kBlock * kLanes;
+        for (int64_t w = word; w < word + n_words; ++w) {
+          tables.build(parts[part].data() + w * 64 * kLanes, tiles.n_nibbles(w), table);
+          tables.scan(table, tiles.n_nibbles(w), tile.column(w - word), count,
+                      w == 0 ? zero.data() : nullptr, sums);
+        }
       }
+    }
+    for (int64_t part = 0; part < 2 * n_groups; ++part) {
+      const int32_t* sums = sums_of[worker].data() + part * kBlock * kLanes;
       const int64_t model = part / 2 * kLanes;
       for (int64_t i = 0; i < count; ++i) {
         double* row = scores + (first + i) * n_models;

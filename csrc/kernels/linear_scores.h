@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codes.h"
+#include "progress.h"
 
 namespace tfhash {
 
@@ -11,6 +12,6 @@ double fixed_point_scale(double most);
 // scores[i][m] = intercepts[m] + the sum of weights[m][j] over the bits j of code i that are 1,
 // to about 2^-50 of the sum of the absolute weights.
 void linear_scores(const CodesView& codes, const double* weights, const double* intercepts,
-                   int64_t n_models, double* scores);
+                   int64_t n_models, const Progress& progress, double* scores);
 
 }  // namespace tfhash

@@ -8,39 +8,43 @@
 namespace tfhash {
 namespace {
 
-constexpr int64_t kChunkWords = 8;  // of the codes: one task of an update
+constexpr int64_t kUpdateWords = 8;  // whose shifts are added up together
+constexpr int64_t kCountRows = 512;  // that are read together
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
-LloydRun::LloydRun(const Columns& codes, int64_t k)
-    : centers(k, codes.n_bits),
-      labels(codes.n, -1),
-      keys(codes.n, -1),
+LloydRun::LloydRun(const Tiles& codes, int64_t k)
+    : centers(k, codes.n_bits()),
+      labels(codes.n(), -1),
+      keys(codes.n(), -1),
       travel(k, 0),
       limits(ceil_div(k, kLanes) * kLanes),
-      moves(ceil_div(codes.n, kCenterBlock)),
+      moves(ceil_div(codes.n(), center_block(codes.n_words()))),
       sizes(k, 0),
-      counts(codes.n_words * k * 64),
-      shifts(ceil_div(codes.n_words, kChunkWords) * k),
+      counts(codes.n_words() * k * 64),
+      shifts(ceil_div(codes.n_words(), kUpdateWords) * k),
       norms(shifts.size()) {}
 
-Lloyd::Lloyd(const Columns& codes, int64_t k, ThreadTeam& team)
+Lloyd::Lloyd(const Tiles& codes, int64_t k, ThreadTeam& team)
     : codes_(codes),
       k_(k),
-      n_blocks_(ceil_div(codes.n, kCenterBlock)),
-      n_chunks_(ceil_div(codes.n_words, kChunkWords)),
+      block_(center_block(codes.n_words())),
+      n_blocks_(ceil_div(codes.n(), block_)),
+      n_chunks_(ceil_div(codes.n_words(), kUpdateWords)),
       team_(team),
       nearest_(team.size()),
-      rows_(team.size(), std::vector<int32_t>(kCenterBlock + kLanes)) {}
+      rows_(team.size(), std::vector<int32_t>(kCenterBlock + kLanes)),
+      moved_(team.size()) {}
 
 void Lloyd::start(LloydRun& run, const int64_t* seeds) const {
   Centers& centers = run.centers;
   for (int64_t j = 0; j < k_; ++j) {
+    const std::vector<uint64_t> code = codes_.code(seeds[j]);
     double norm = 0;
-    for (int64_t b = 0; b < codes_.n_bits; ++b) {
-      norm += centers.center(j)[b] = codes_.bit(seeds[j], b);
+    for (int64_t b = 0; b < codes_.n_bits(); ++b) {
+      norm += centers.center(j)[b] = double(code[b / 64] >> (b % 64) & 1);
     }
     centers.norms[j] = norm;
   }
@@ -48,7 +52,8 @@ void Lloyd::start(LloydRun& run, const int64_t* seeds) const {
   centers.set_bases();
 }
 
-void Lloyd::finish(std::vector<LloydRun>& runs, int64_t max_iter, double shift_limit) {
+void Lloyd::finish(std::vector<LloydRun>& runs, int64_t max_iter, double shift_limit,
+                   const std::function<void(int64_t)>& after_iteration) {
   std::vector<LloydRun*> active;
   for (LloydRun& run : runs) active.push_back(&run);
   for (int64_t iter = 1; iter <= max_iter && !active.empty(); ++iter) {
@@ -58,6 +63,7 @@ void Lloyd::finish(std::vector<LloydRun>& runs, int64_t max_iter, double shift_l
     for (LloydRun* run : active) step(*run, iter, shift_limit);
     active.erase(std::remove_if(active.begin(), active.end(), [](LloydRun* r) { return r->done; }),
                  active.end());
+    after_iteration(iter);
   }
   // The labels must be those of the final centres.
   active.clear();
@@ -72,7 +78,7 @@ double Lloyd::inertia(const LloydRun& run) const {
   double sum = 0;
   for (int64_t j = 0; j < k_; ++j) {
     const double* center = run.centers.center(j);
-    for (int64_t b = 0; b < codes_.n_bits; ++b) {
+    for (int64_t b = 0; b < codes_.n_bits(); ++b) {
       const double on = run.counts[(b / 64 * k_ + j) * 64 + b % 64];
       const double off = double(run.sizes[j]) - on, c = center[b];
       sum += on * ((1 - c) * (1 - c)) + off * (c * c);
@@ -84,8 +90,8 @@ double Lloyd::inertia(const LloydRun& run) const {
 void Lloyd::assign(const std::vector<LloydRun*>& runs) {
   team_.run(int64_t(runs.size()) * n_blocks_, [&](int64_t task, int worker) {
     LloydRun& run = *runs[task / n_blocks_];
-    const int64_t block = task % n_blocks_, first = block * kCenterBlock;
-    const int64_t n = std::min(kCenterBlock, codes_.n - first);
+    const int64_t block = task % n_blocks_, first = block * block_;
+    const int64_t n = std::min(block_, codes_.n() - first);
     int32_t* rows = rows_[worker].data();
     Nearest& nearest = nearest_[worker];
     std::vector<Move>& moves = run.moves[block];
@@ -128,12 +134,13 @@ void Lloyd::relocate(LloydRun& run) {
     if (run.sizes[j] == 0) empty.push_back(static_cast<int32_t>(j));
   }
   if (empty.empty()) return;
-  std::vector<double> distances(codes_.n);
-  std::vector<int64_t> order(codes_.n);
+  std::vector<double> distances(codes_.n());
+  std::vector<int64_t> order(codes_.n());
   team_.run(n_blocks_, [&](int64_t block, int) {
-    const int64_t end = std::min(codes_.n, (block + 1) * kCenterBlock);
-    for (int64_t i = block * kCenterBlock; i < end; ++i) {
-      distances[i] = squared_distance(codes_, i, run.centers.center(run.labels[i]));
+    const int64_t end = std::min(codes_.n(), (block + 1) * block_);
+    for (int64_t i = block * block_; i < end; ++i) {
+      distances[i] = squared_distance(codes_.code(i), codes_.n_bits(),
+                                      run.centers.center(run.labels[i]));
       order[i] = i;
     }
   });
@@ -144,43 +151,79 @@ void Lloyd::relocate(LloydRun& run) {
                     });
   if (distances[order[0]] == 0) return;  // more clusters than distinct codes
   for (size_t i = 0; i < empty.size(); ++i) {
-    run.relocations.push_back({run.labels[order[i]], empty[i], order[i]});
+    run.relocations.push_back(
+        {run.labels[order[i]], empty[i], order[i], codes_.code(order[i])});
   }
 }
 
 // Brings the counts up to date with the moves; with `centers` the centres too.
 void Lloyd::update(const std::vector<LloydRun*>& runs, bool centers) {
-  team_.run(int64_t(runs.size()) * n_chunks_, [&](int64_t task, int) {
-    LloydRun& run = *runs[task / n_chunks_];
-    const int64_t chunk = task % n_chunks_;
-    const int64_t first = chunk * kChunkWords;
-    const int64_t last = std::min(codes_.n_words, first + kChunkWords);
-    std::fill_n(run.shifts.data() + chunk * k_, k_, 0);
-    std::fill_n(run.norms.data() + chunk * k_, k_, 0);
-    for (int64_t w = first; w < last; ++w) {
-      for (int64_t block = 0; block < n_blocks_; ++block) {
-        const std::vector<Move>& moves = run.moves[block];
-        primitives().clusters.count_moves(codes_.column(w) + block * kCenterBlock, moves.data(),
-                                          int64_t(moves.size()),
-                                          run.counts.data() + w * k_ * 64);
-      }
-      if (centers) update_word(run, w, chunk);
+  // Of wide codes a task takes several chunks, so that more of a row is read at once.
+  const int64_t step = std::max<int64_t>(1, std::min<int64_t>(8, n_chunks_ / 64));
+  const int64_t n_tasks = ceil_div(n_chunks_, step);
+  team_.run(int64_t(runs.size()) * n_tasks, [&](int64_t task, int worker) {
+    LloydRun& run = *runs[task / n_tasks];
+    const int64_t first_chunk = task % n_tasks * step;
+    const int64_t last_chunk = std::min(n_chunks_, first_chunk + step);
+    count(run, first_chunk * kUpdateWords,
+          std::min(codes_.n_words(), last_chunk * kUpdateWords), worker);
+    for (int64_t chunk = first_chunk; chunk < last_chunk && centers; ++chunk) {
+      const int64_t first = chunk * kUpdateWords;
+      const int64_t last = std::min(codes_.n_words(), first + kUpdateWords);
+      std::fill_n(run.shifts.data() + chunk * k_, k_, 0);
+      std::fill_n(run.norms.data() + chunk * k_, k_, 0);
+      for (int64_t w = first; w < last; ++w) update_word(run, w, chunk);
+      run.centers.set_entries(first, last);
     }
-    if (centers) run.centers.set_entries(first, last);
   });
+}
+
+// Adds and takes off the moved codes' bits of words [first, last).
+void Lloyd::count(LloydRun& run, int64_t first, int64_t last, int worker) {
+  Nearest& nearest = nearest_[worker];
+  const auto add = [&](const Tile& tile, const Move* moves, int64_t n) {
+    for (int64_t w = first; w < last; ++w) {
+      primitives().clusters.count_moves(tile.column(w - first), moves, n,
+                                        run.counts.data() + w * k_ * 64);
+    }
+  };
+  for (int64_t block = 0; block < n_blocks_; ++block) {
+    const std::vector<Move>& moves = run.moves[block];
+    const int64_t n = int64_t(moves.size()), start = block * block_;
+    if (codes_.resident()) {
+      const int64_t n_rows = std::min(block_, codes_.n() - start);
+      if (n > 0) {
+        add(codes_.read(first, last - first, start, nullptr, n_rows, nearest.buffer),
+            moves.data(), n);
+      }
+      continue;
+    }
+    for (int64_t done = 0; done < n; done += kCountRows) {  // no more is read than has moved
+      const int64_t part = std::min(kCountRows, n - done);
+      std::vector<Move>& moved = moved_[worker];
+      moved.assign(moves.begin() + done, moves.begin() + done + part);
+      int32_t* rows = rows_[worker].data();
+      for (int64_t i = 0; i < part; ++i) {
+        rows[i] = moved[i].row;
+        moved[i].row = int32_t(i);
+      }
+      add(codes_.read(first, last - first, start, rows, part, nearest.buffer), moved.data(),
+          part);
+    }
+  }
 }
 
 // The means of the bits of one word.
 void Lloyd::update_word(LloydRun& run, int64_t w, int64_t chunk) const {
   const int32_t* counts = run.counts.data() + w * k_ * 64;
-  const int64_t n_bits = std::min<int64_t>(64, codes_.n_bits - 64 * w);
+  const int64_t n_bits = std::min<int64_t>(64, codes_.n_bits() - 64 * w);
   std::vector<int32_t> moved_counts;
   std::vector<int64_t> sizes = run.sizes;
   if (!run.relocations.empty()) {
     moved_counts.assign(counts, counts + k_ * 64);
     for (const Relocation& r : run.relocations) {
       for (int64_t b = 0; b < n_bits; ++b) {
-        const int32_t bit = codes_.bit(r.row, 64 * w + b);
+        const int32_t bit = int32_t(r.code[w] >> b & 1);
         moved_counts[r.from * 64 + b] -= bit;
         moved_counts[r.to * 64 + b] = bit;
       }

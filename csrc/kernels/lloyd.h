@@ -1,6 +1,7 @@
 // Lloyd's algorithm on codes, several runs of it side by side.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "kernels/centers.h"
@@ -12,6 +13,7 @@ namespace tfhash {
 struct Relocation {
   int32_t from, to;
   int64_t row;
+  std::vector<uint64_t> code;
 };
 
 // One run of Lloyd's algorithm.
@@ -36,12 +38,12 @@ struct LloydRun {
   int64_t n_iter = 0;
   bool done = false, settled = false;
 
-  LloydRun(const Columns& codes, int64_t k);
+  LloydRun(const Tiles& codes, int64_t k);
 };
 
 class Lloyd {
  public:
-  Lloyd(const Columns& codes, int64_t k, ThreadTeam& team);
+  Lloyd(const Tiles& codes, int64_t k, ThreadTeam& team);
 
   // Puts the centres on the codes seeds[0] to seeds[k - 1].
   void start(LloydRun& run, const int64_t* seeds) const;
@@ -49,7 +51,8 @@ class Lloyd {
   // Takes all runs to their ends, in step: what they have to do is one pool of tasks. A run ends
   // when no code changes its cluster, the squared shift of its centres is at most shift_limit, or
   // after max_iter steps.
-  void finish(std::vector<LloydRun>& runs, int64_t max_iter, double shift_limit);
+  void finish(std::vector<LloydRun>& runs, int64_t max_iter, double shift_limit,
+              const std::function<void(int64_t)>& after_iteration);
 
   // The sum of squared distances of the codes to the centres of their clusters.
   double inertia(const LloydRun& run) const;
@@ -58,14 +61,16 @@ class Lloyd {
   void assign(const std::vector<LloydRun*>& runs);
   void relocate(LloydRun& run);
   void update(const std::vector<LloydRun*>& runs, bool centers);
+  void count(LloydRun& run, int64_t first, int64_t last, int worker);
   void update_word(LloydRun& run, int64_t w, int64_t chunk) const;
   void step(LloydRun& run, int64_t iter, double shift_limit) const;
 
-  const Columns& codes_;
-  const int64_t k_, n_blocks_, n_chunks_;
+  const Tiles& codes_;
+  const int64_t k_, block_, n_blocks_, n_chunks_;
   ThreadTeam& team_;
   std::vector<Nearest> nearest_;            // [worker]
   std::vector<std::vector<int32_t>> rows_;  // [worker]
+  std::vector<std::vector<Move>> moved_;    // [worker]
 };
 
 }  // namespace tfhash

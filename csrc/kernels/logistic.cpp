@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 
+#include "check.h"
 #include "kernels/class_rows.h"
 #include "kernels/lbfgs.h"
 #include "kernels/linear_scores.h"
@@ -140,6 +141,8 @@ class OneVsOne {
       });
       n_active = size_t(std::count_if(pairs_.begin(), pairs_.end(),
                                       [](const Pair& pair) { return pair.active; }));
+      report(options.progress, 1 - double(n_active) / double(pairs_.size()),
+             message(n_active, " models left"));
     }
   }
 
@@ -241,7 +244,7 @@ class OneVsOne {
 }  // namespace
 
 LogisticModels fit_one_vs_one(const CodesView& codes, const int32_t* labels, int64_t n_classes,
-                              const LogisticOptions& options) {
+                              const LogisticOptions& options, double* weights) {
   ThreadTeam team(ceil_div(codes.n, kBlock));
   // A bit that is always 1 does what the unpenalised intercept does for nothing; one that is
   // always 0 does nothing. Their weights are 0 at the optimum.
@@ -254,10 +257,9 @@ LogisticModels fit_one_vs_one(const CodesView& codes, const int32_t* labels, int
   OneVsOne(examples, pairs, team).solve(options);
 
   LogisticModels models;
-  models.weights.resize(pairs.size() * codes.n_bits);
   for (size_t p = 0; p < pairs.size(); ++p) {
     for (size_t b = 0; b < kept.size(); ++b) {
-      models.weights[p * codes.n_bits + kept[b]] = pairs[p].weights[b];
+      weights[p * codes.n_bits + kept[b]] = pairs[p].weights[b];
     }
     models.intercepts.push_back(pairs[p].weights.back());
     models.n_iter.push_back(pairs[p].n_iter);

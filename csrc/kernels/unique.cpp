@@ -102,7 +102,7 @@ int64_t find_firsts(const CodesView& codes, const Entry* entries, int64_t count,
 
 }  // namespace
 
-int64_t first_equal(const CodesView& codes, int64_t* first) {
+int64_t first_equal(const CodesView& codes, const Progress& progress, int64_t* first) {
   const int64_t n = codes.n;
   const int bits = partition_bits(n);
   const int64_t n_partitions = int64_t(1) << bits;
@@ -115,7 +115,7 @@ int64_t first_equal(const CodesView& codes, int64_t* first) {
   const int64_t n_blocks = (n + kScatterRows - 1) / kScatterRows;
   ThreadTeam team(std::max(n_blocks, (n + hash_rows - 1) / hash_rows));
   const auto hashes = uninitialised<uint64_t>(n);
-  team.run((n + hash_rows - 1) / hash_rows, [&](int64_t block, int) {
+  run_reporting(team, (n + hash_rows - 1) / hash_rows, progress, [&](int64_t block, int) {
     for (int64_t i = block * hash_rows; i < std::min(n, (block + 1) * hash_rows); ++i) {
       hashes[i] = hash_row(codes.row(i), codes.n_words);
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codes.h"
+#include "progress.h"
 
 namespace tfhash {
 
@@ -11,7 +12,7 @@ namespace tfhash {
 // Codes are hashed once (one pass over memory), split by hash into partitions that fit the cache,
 // and compared word by word within one hash value, so the result is exact. Time is linear in the
 // size of the codes; extra memory is 24 bytes a code.
-int64_t first_equal(const CodesView& codes, int64_t* first);
+int64_t first_equal(const CodesView& codes, const Progress& progress, int64_t* first);
 
 // Turns what first_equal wrote, in place, into the number of each code's region, counted from 0 in
 // order of first appearance; counts[r] is how many codes region r holds.

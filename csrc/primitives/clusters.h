@@ -31,11 +31,16 @@ struct ClusterPrimitives {
   // counts[from][64] (64-byte aligned).
   void (*count_moves)(const uint64_t* words, const Move* moves, int64_t n, int32_t* counts);
 
-  // The sum of min(closest[i], Hamming distance from code to row i) over n rows, which replaces
-  // closest[i] where `keep`. Word w of row i is words[w * stride + i]; `scratch` has room for n
-  // rounded up to 8.
+  // distances[i] = the Hamming distance from code to row i, for n rows; with `more` it is added.
+  // Word w of row i is words[w * stride + i].
+  void (*distances)(const uint64_t* words, int64_t stride, int64_t n_words, const uint64_t* code,
+                    int64_t n, bool more, int64_t* distances);
+
+  // The sum of min(closest[i], distance from code to row i) over n rows, which replaces closest[i]
+  // where `keep`. With `more`, scratch[i] is what the words before these add to the distance.
+  // `scratch` has room for n rounded up to 8.
   int64_t (*potential)(const uint64_t* words, int64_t stride, int64_t n_words,
-                       const uint64_t* code, int64_t n, int32_t* closest, bool keep,
+                       const uint64_t* code, int64_t n, bool more, int32_t* closest, bool keep,
                        int64_t* scratch);
 };
 

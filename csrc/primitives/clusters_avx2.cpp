@@ -127,20 +127,25 @@ inline __m256i count_bits(__m256i v) {
   return _mm256_sad_epu8(_mm256_add_epi8(lower, upper), _mm256_setzero_si256());
 }
 
-int64_t potential(const uint64_t* words, int64_t stride, int64_t n_words, const uint64_t* code,
-                  int64_t n, int32_t* closest, bool keep, int64_t* scratch) {
-  for (int64_t i = 0; i < n; ++i) scratch[i] = 0;
+void distances(const uint64_t* words, int64_t stride, int64_t n_words, const uint64_t* code,
+               int64_t n, bool more, int64_t* distances) {
+  for (int64_t i = 0; i < n && !more; ++i) distances[i] = 0;
   for (int64_t w = 0; w < n_words; ++w) {
     const uint64_t* column = words + w * stride;
     const __m256i center = _mm256_set1_epi64x(int64_t(code[w]));
     int64_t i = 0;
     for (; i + 4 <= n; i += 4) {
       const __m256i apart = count_bits(_mm256_xor_si256(load_unaligned(column + i), center));
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(scratch + i),
-                          _mm256_add_epi64(load_unaligned(scratch + i), apart));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(distances + i),
+                          _mm256_add_epi64(load_unaligned(distances + i), apart));
     }
-    for (; i < n; ++i) scratch[i] += int64_t(_mm_popcnt_u64(column[i] ^ code[w]));
+    for (; i < n; ++i) distances[i] += int64_t(_mm_popcnt_u64(column[i] ^ code[w]));
   }
+}
+
+int64_t potential(const uint64_t* words, int64_t stride, int64_t n_words, const uint64_t* code,
+                  int64_t n, bool more, int32_t* closest, bool keep, int64_t* scratch) {
+  distances(words, stride, n_words, code, n, more, scratch);
   int64_t sum = 0;
   for (int64_t i = 0; i < n; ++i) {
     const int32_t least =
@@ -154,7 +159,7 @@ int64_t potential(const uint64_t* words, int64_t stride, int64_t n_words, const 
 }  // namespace
 
 void fill_clusters_avx2(ClusterPrimitives& table) {
-  table = {two_smallest, gaps, overdue, count_moves, potential};
+  table = {two_smallest, gaps, overdue, count_moves, distances, potential};
 }
 
 }  // namespace tfhash

@@ -104,22 +104,46 @@ inline __m512i add_distances(__m512i sum, __mmask8 in, const uint64_t* words, in
   return sum;
 }
 
-int64_t potential(const uint64_t* words, int64_t stride, int64_t n_words, const uint64_t* code,
-                  int64_t n, int32_t* closest, bool keep, int64_t* scratch) {
-  constexpr int64_t kAtOnce = 8;  // columns: each is a stream of its own
+constexpr int64_t kAtOnce = 8;  // columns: each is a stream of its own
+
+// Adds up all but the last kAtOnce words or fewer, and returns how many words that are.
+int64_t begin_distances(const uint64_t* words, int64_t stride, int64_t n_words,
+                        const uint64_t* code, int64_t n, bool more, int64_t* distances) {
   int64_t w = 0;
   for (; w + kAtOnce < n_words; w += kAtOnce) {
     for (int64_t i = 0; i < n; i += 8) {
       const __mmask8 in = n - i >= 8 ? __mmask8(0xff) : __mmask8((1u << (n - i)) - 1);
-      const __m512i sum = w == 0 ? _mm512_setzero_si512() : _mm512_loadu_si512(scratch + i);
-      _mm512_storeu_si512(scratch + i, add_distances(sum, in, words + w * stride + i, stride,
-                                                     kAtOnce, code + w));
+      const __m512i sum =
+          w == 0 && !more ? _mm512_setzero_si512() : _mm512_maskz_loadu_epi64(in, distances + i);
+      _mm512_mask_storeu_epi64(distances + i, in,
+                               add_distances(sum, in, words + w * stride + i, stride, kAtOnce,
+                                             code + w));
     }
   }
+  return w;
+}
+
+void distances(const uint64_t* words, int64_t stride, int64_t n_words, const uint64_t* code,
+               int64_t n, bool more, int64_t* distances) {
+  const int64_t w = begin_distances(words, stride, n_words, code, n, more, distances);
+  for (int64_t i = 0; i < n; i += 8) {
+    const __mmask8 in = n - i >= 8 ? __mmask8(0xff) : __mmask8((1u << (n - i)) - 1);
+    const __m512i sum =
+        w == 0 && !more ? _mm512_setzero_si512() : _mm512_maskz_loadu_epi64(in, distances + i);
+    _mm512_mask_storeu_epi64(distances + i, in,
+                             add_distances(sum, in, words + w * stride + i, stride, n_words - w,
+                                           code + w));
+  }
+}
+
+int64_t potential(const uint64_t* words, int64_t stride, int64_t n_words, const uint64_t* code,
+                  int64_t n, bool more, int32_t* closest, bool keep, int64_t* scratch) {
+  const int64_t w = begin_distances(words, stride, n_words, code, n, more, scratch);
   __m512i total = _mm512_setzero_si512();
   for (int64_t i = 0; i < n; i += 8) {
     const __mmask8 in = n - i >= 8 ? __mmask8(0xff) : __mmask8((1u << (n - i)) - 1);
-    __m512i sum = w == 0 ? _mm512_setzero_si512() : _mm512_loadu_si512(scratch + i);
+    __m512i sum =
+        w == 0 && !more ? _mm512_setzero_si512() : _mm512_maskz_loadu_epi64(in, scratch + i);
     sum = add_distances(sum, in, words + w * stride + i, stride, n_words - w, code + w);
     const __m256i nearest =
         _mm256_min_epi32(_mm256_maskz_loadu_epi32(in, closest + i), _mm512_cvtepi64_epi32(sum));
@@ -132,7 +156,7 @@ int64_t potential(const uint64_t* words, int64_t stride, int64_t n_words, const 
 }  // namespace
 
 void fill_clusters_avx512(ClusterPrimitives& table) {
-  table = {two_smallest, gaps, overdue, count_moves, potential};
+  table = {two_smallest, gaps, overdue, count_moves, distances, potential};
 }
 
 }  // namespace tfhash

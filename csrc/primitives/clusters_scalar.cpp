@@ -66,12 +66,17 @@ void count_moves(const uint64_t* words, const Move* moves, int64_t n, int32_t* c
   }
 }
 
-int64_t potential(const uint64_t* words, int64_t stride, int64_t n_words, const uint64_t* code,
-                  int64_t n, int32_t* closest, bool keep, int64_t* scratch) {
-  std::fill(scratch, scratch + n, 0);
+void distances(const uint64_t* words, int64_t stride, int64_t n_words, const uint64_t* code,
+               int64_t n, bool more, int64_t* distances) {
+  if (!more) std::fill(distances, distances + n, 0);
   for (int64_t w = 0; w < n_words; ++w) {
-    for (int64_t i = 0; i < n; ++i) scratch[i] += count_bits(words[w * stride + i] ^ code[w]);
+    for (int64_t i = 0; i < n; ++i) distances[i] += count_bits(words[w * stride + i] ^ code[w]);
   }
+}
+
+int64_t potential(const uint64_t* words, int64_t stride, int64_t n_words, const uint64_t* code,
+                  int64_t n, bool more, int32_t* closest, bool keep, int64_t* scratch) {
+  distances(words, stride, n_words, code, n, more, scratch);
   int64_t sum = 0;
   for (int64_t i = 0; i < n; ++i) {
     const int32_t least = static_cast<int32_t>(std::min<int64_t>(closest[i], scratch[i]));
@@ -84,7 +89,7 @@ int64_t potential(const uint64_t* words, int64_t stride, int64_t n_words, const 
 }  // namespace
 
 void fill_clusters_scalar(ClusterPrimitives& table) {
-  table = {two_smallest, gaps, overdue, count_moves, potential};
+  table = {two_smallest, gaps, overdue, count_moves, distances, potential};
 }
 
 }  // namespace tfhash

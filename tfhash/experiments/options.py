@@ -13,6 +13,16 @@ from tfhash.errors import InputError
 METRICS = ("redundancy", "kmeans", "knn", "logistic")
 
 
+def check_metrics(metrics: tuple[str, ...]) -> None:
+    """Meet a choice of metrics that are not all known, or none, with an `InputError`."""
+    unknown = [name for name in metrics if name not in METRICS]
+    if unknown or not metrics:
+        raise InputError(
+            f"Expected metrics among {', '.join(METRICS)}. "
+            f"Received: {', '.join(unknown) or 'none'}."
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What the scripts' flags say. None stands for what the protocol says.
@@ -47,6 +57,8 @@ class Options:
         Train with plain Keras `fit`, one network after another.
     group_size : int or None
         Most networks that are trained side by side; None for what fits in memory.
+    tensorboard : pathlib.Path or None
+        Folder for what TensorBoard shows of the training.
     workers : int
         Networks that are measured at once, in processes of their own.
     """
@@ -68,6 +80,7 @@ class Options:
     sample_sizes: tuple[int, ...] | None = None
     one_by_one: bool = False
     group_size: int | None = None
+    tensorboard: Path | None = None
     workers: int = 1
 
     def __post_init__(self) -> None:
@@ -80,12 +93,7 @@ class Options:
                     f"Expected {name.replace('_', ' ')} of at least 1, increasing, as "
                     f"--{name} 10,20,40. Received: {','.join(map(str, values)) or 'none'}."
                 )
-        unknown = [name for name in self.metrics if name not in METRICS]
-        if unknown or not self.metrics:
-            raise InputError(
-                f"Expected metrics among {', '.join(METRICS)}. "
-                f"Received: {', '.join(unknown) or 'none'}."
-            )
+        check_metrics(self.metrics)
 
     @property
     def recipe(self) -> training.Protocol:

@@ -199,7 +199,7 @@ def _joined(mesh: Mesh, classes: bool) -> PlaneRegions:
     sizes = np.concatenate([np.diff(patch.offsets) for patch in patches])
     words = [np.concatenate(parts) for parts in zip(*(p.codes for p in patches), strict=True)]
     every = np.ascontiguousarray(np.hstack(words))
-    regions, _ = _native.region_ids(every, 64 * every.shape[1])
+    regions, _ = _native.region_ids(every, 64 * every.shape[1], None)
     # Of the words, those of a maximum's choices tell regions apart but are no part of the code.
     is_code = [
         layer.is_pattern

@@ -6,7 +6,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
+    TransformerMixin,
+)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -14,9 +19,14 @@ from sklearn.utils.validation import check_is_fitted
 from tfhash import _native
 from tfhash.metrics._estimators import estimator_codes
 from tfhash.metrics._inputs import CodesLike
+from tfhash.metrics._progress import progress
+
+# Codes up to this size are copied, turned on their side; larger ones are turned block by block
+# whenever they are read, which is a little slower. The result is the same.
+RESIDENT_BYTES = 1 << 28
 
 
-class CodeKMeans(ClusterMixin, BaseEstimator):
+class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
     """K-Means on codes, squared Euclidean distance of the bits taken as the numbers 0 and 1.
 
     Lloyd's algorithm with greedy k-means++ starts, as ``sklearn.cluster.KMeans``: the same
@@ -95,9 +105,17 @@ class CodeKMeans(ClusterMixin, BaseEstimator):
         n_trials = 2 + int(np.log(k))
         random_state = check_random_state(self.random_state)
         draws = random_state.random_sample((int(self.n_init), 1 + (k - 1) * n_trials))
-        labels, centers, inertia, n_iter, seeds = _native.kmeans(
-            codes.words, codes.n_bits, k, draws, int(self.max_iter), float(self.tol)
-        )
+        with progress("K-Means") as report:
+            labels, centers, inertia, n_iter, seeds = _native.kmeans(
+                codes.words,
+                codes.n_bits,
+                k,
+                draws,
+                int(self.max_iter),
+                float(self.tol),
+                RESIDENT_BYTES,
+                report,
+            )
         self.labels_: NDArray[np.int32] = labels
         self.cluster_centers_: NDArray[np.float64] = centers
         self.inertia_: float = inertia
@@ -125,6 +143,34 @@ class CodeKMeans(ClusterMixin, BaseEstimator):
         """
         return self._assign(X)[0]
 
+    def transform(self, X: CodesLike) -> NDArray[np.float64]:
+        """The distance of each code to each centre.
+
+        Parameters
+        ----------
+        X : Codes, or 0/1 matrix [n, n_bits]
+
+        Returns
+        -------
+        float64 [n, n_clusters]
+            Euclidean distances, the bits taken as the numbers 0 and 1. Their squares are good to
+            about 1e-13 of the number of bits.
+        """
+        check_is_fitted(self)
+        codes = estimator_codes(self, X, reset=False)
+        # |x - c|^2 = |c|^2 + the sum of 1 - 2 c over the bits of x that are 1.
+        centers = np.asarray(self.cluster_centers_, np.float64)
+        norms = np.einsum("kb,kb->k", centers, centers)
+        with progress("K-Means, distances") as report:
+            squares = _native.linear_scores(
+                codes.words, codes.n_bits, 1 - 2 * centers, norms, report
+            )
+        return np.sqrt(np.maximum(squares, 0))
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.cluster_centers_)
+
     def score(self, X: CodesLike, y: ArrayLike | None = None) -> float:
         """Minus the sum of squared distances of the codes to their nearest centres."""
         return -self._assign(X)[1]
@@ -134,4 +180,6 @@ class CodeKMeans(ClusterMixin, BaseEstimator):
         codes = estimator_codes(self, x, reset=False)
         labels = np.empty(len(codes), np.int32)
         centers = np.ascontiguousarray(self.cluster_centers_, np.float64)
-        return labels, _native.kmeans_assign(codes.words, codes.n_bits, centers, labels)
+        with progress("K-Means, assignment") as report:
+            inertia = _native.kmeans_assign(codes.words, codes.n_bits, centers, labels, report)
+        return labels, inertia

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from tfhash import _native
 from tfhash.metrics._estimators import estimator_codes
 from tfhash.metrics._inputs import CodesLike, check_labels
+from tfhash.metrics._progress import progress
 
 
 class CodeLogisticRegression(ClassifierMixin, BaseEstimator):
@@ -23,6 +24,12 @@ class CodeLogisticRegression(ClassifierMixin, BaseEstimator):
     ``C * sum(log loss) + |w|^2 / 2``, the intercept being free, over the codes of its two classes.
     All models are fitted together, over the packed codes. The result is the same on every machine.
 
+    Where codes have more bits than two classes have examples, the weights are sought among the
+    gradients met on the way (sequential subspace optimisation), each of which is a sum over
+    examples. That takes few readings of the codes, which may lie on disk, and no memory that grows
+    with their width but ``coef_`` itself. Otherwise it is L-BFGS on the weights. Both stop by the
+    same rule.
+
     Parameters
     ----------
     C : float, default 1.0
@@ -31,7 +38,7 @@ class CodeLogisticRegression(ClassifierMixin, BaseEstimator):
         A model has converged when no entry of the gradient of its objective, divided by ``C`` times
         the number of its codes, is larger. Below about 1e-7 the rounding of the gradient shows.
     max_iter : int, default 1000
-        Iterations (L-BFGS) of one model.
+        Iterations of one model.
 
     Attributes
     ----------
@@ -92,15 +99,19 @@ class CodeLogisticRegression(ClassifierMixin, BaseEstimator):
                 f"Expected labels of at least two classes. Received: only one class, {classes[0]}."
             )
         self.classes_: NDArray[Any] = classes
-        coef, intercept, n_iter, gradients = _native.fit_one_vs_one(
-            codes.words,
-            codes.n_bits,
-            indices.astype(np.int32),
-            len(classes),
-            float(self.C),
-            float(self.tol),
-            int(self.max_iter),
-        )
+        pair_size = int(np.sort(np.bincount(indices))[-2:].sum())
+        with progress("Logistic regression") as report:
+            coef, intercept, n_iter, gradients = _native.fit_one_vs_one(
+                codes.words,
+                codes.n_bits,
+                indices.astype(np.int32),
+                len(classes),
+                float(self.C),
+                float(self.tol),
+                int(self.max_iter),
+                codes.n_bits > pair_size,
+                report,
+            )
         self.coef_: NDArray[np.float64] = coef
         self.intercept_: NDArray[np.float64] = intercept
         self.n_iter_: NDArray[np.int64] = n_iter
@@ -131,12 +142,14 @@ class CodeLogisticRegression(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         codes = estimator_codes(self, X, reset=False)
-        odds = _native.linear_scores(
-            codes.words,
-            codes.n_bits,
-            np.ascontiguousarray(self.coef_, np.float64),
-            np.ascontiguousarray(self.intercept_, np.float64),
-        )
+        with progress("Logistic regression, scores") as report:
+            odds = _native.linear_scores(
+                codes.words,
+                codes.n_bits,
+                np.ascontiguousarray(self.coef_, np.float64),
+                np.ascontiguousarray(self.intercept_, np.float64),
+                report,
+            )
         n_classes = len(self.classes_)
         if n_classes == 2:
             return odds[:, 0]

@@ -5,12 +5,14 @@ from numpy.typing import NDArray
 
 from tfhash import _native
 from tfhash.metrics._inputs import CodesLike, as_codes
+from tfhash.metrics._progress import progress
 
 
 def region_ids(codes: CodesLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Number the linear regions that the examples fall in.
 
-    Exact: codes are compared, not only hashed. Linear in the size of the codes.
+    Exact: codes are compared, not only hashed. Linear in the size of the codes, which are read once
+    (and those that are equal to others once more); beside them it needs 40 bytes a code.
 
     Parameters
     ----------
@@ -29,7 +31,8 @@ def region_ids(codes: CodesLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         Where there are no codes.
     """
     checked = as_codes(codes)
-    return _native.region_ids(checked.words, checked.n_bits)
+    with progress("Linear regions") as report:
+        return _native.region_ids(checked.words, checked.n_bits, report)
 
 
 def count_regions(codes: CodesLike) -> int:

@@ -184,13 +184,19 @@ class RunSpec:
 
     def training_data(self, dataset: Dataset) -> Dataset:
         """What of `dataset` this run trains on, and is measured against."""
-        if self.hold_out:
-            dataset = dataset.hold_out(self.hold_out)
+        dataset = dataset.hold_out(self.hold_out) if self.hold_out else dataset
         if self.sample_size is not None:
             dataset = dataset.subset(self.sample_size, [self.seed, self.repeat])
         if self.inputs is not None:
             dataset = dataset.uniform([self.seed, self.repeat, _NO_EPOCH])
         return dataset
+
+    def sample(self, dataset: Dataset) -> np.ndarray:
+        """Rows int64 [n] of `dataset` that this run trains on: those of `training_data`."""
+        dataset = dataset.hold_out(self.hold_out) if self.hold_out else dataset
+        if self.sample_size is None:
+            return np.arange(len(dataset.x_train))
+        return dataset.sample(self.sample_size, [self.seed, self.repeat])
 
     def build_model(self, dataset: Dataset) -> keras.Model:
         """The network before training, uncompiled."""

@@ -1,0 +1,22 @@
+#include "target.h"
+
+#if TFHASH_X86
+
+#include "primitives/columns.h"
+
+TFHASH_TARGET_BEGIN_AVX512
+
+namespace tfhash {
+namespace {
+
+#include "primitives/columns_body.h"
+
+}  // namespace
+
+void fill_columns_avx512(ColumnPrimitives& table) { table = {gather_bits, compress, turn}; }
+
+}  // namespace tfhash
+
+TFHASH_TARGET_END
+
+#endif  // TFHASH_X86
