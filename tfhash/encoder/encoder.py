@@ -54,7 +54,8 @@ class Encoder:
         functions of your own can be encoded too. Outputs of the model are not encoded
         where they are sigmoid, tanh or the like, unless ``layers`` names them.
     inputs : keras.Input, or a structure of them, optional
-        Shapes to encode at, without which a model that leaves sizes open cannot be encoded.
+        Shapes to encode at, where the model leaves sizes open. Without them arrays are encoded at
+        their own shape, and streams of batches not at all.
     packing : "auto", "graph" or "native"
         Where the bits are packed: in the compiled graph ("auto": on accelerators, so that 1 bit
         a unit comes back and not 32) or by the native kernels ("auto": on CPUs, where they cost
@@ -84,6 +85,8 @@ class Encoder:
             raise ValueError(f"Expected packing to be one of {PACKINGS}. Received: {packing!r}.")
         _check_model(model)
         self._model, self._packing = model, packing
+        self._choice = (layers, activations)
+        self._fixed: dict[Any, Encoder] = {}  # for each shape of inputs, where that is open
         self._inputs = Inputs(_symbols(model, inputs))
         survey = Survey(model)
         try:
@@ -101,7 +104,6 @@ class Encoder:
         if not self._units:
             raise ValueError(_nothing_to_encode(model, self._findings.units))
         named = {unit.name: out for unit, out in zip(self._findings.units, outputs, strict=True)}
-        self._n_bits = sum(unit.n_units for unit in self._units)
         self._activation_model = keras.Model(
             self._inputs.struct,
             [named[unit.name] for unit in self._units],
@@ -125,8 +127,11 @@ class Encoder:
 
     @property
     def n_bits(self) -> int:
-        """Bits of a code: the number of units encoded."""
-        return self._n_bits
+        """Bits of a code: the number of units encoded.
+
+        Raises ValueError where it depends on the shape of the inputs, which the model leaves open.
+        """
+        return sum(unit.n_units for unit in self._units)
 
     @property
     def fingerprint(self) -> str:
@@ -181,6 +186,8 @@ class Encoder:
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"Expected a batch size of at least 1. Received: {batch_size}.")
         source = Source(self._inputs, x)
+        if any(unit.is_open for unit in self._units):
+            return self._at(source.shapes).encode(x, batch_size, out)
         _check_weights(self._activation_model)
         size = self._inputs.batch_size or batch_size or self._fitting_batch()
         if source.n:
@@ -188,10 +195,23 @@ class Encoder:
             size = -(-source.n // -(-source.n // size)) if not self._inputs.batch_size else size
         if out is not None:
             return self._encode_to(Path(out), source, size)
-        words = _Rows(source.n, -(-self._n_bits // 64))
+        words = _Rows(source.n, -(-self.n_bits // 64))
         for block, _ in self._blocks(source, size, 0, None):
             words.append(block)
-        return Codes(words.finish(), self._n_bits, self._spans)
+        return Codes(words.finish(), self.n_bits, self._spans)
+
+    def _at(self, shapes: tuple[tuple[int, ...], ...]) -> Encoder:
+        """The encoder of the same units for inputs of these shapes."""
+        if shapes not in self._fixed:
+            given = keras.tree.flatten(self._inputs.struct)
+            symbols = [
+                keras.KerasTensor((None, *shape), dtype=symbol.dtype, name=symbol.name)
+                for shape, symbol in zip(shapes, given, strict=True)
+            ]
+            self._fixed[shapes] = Encoder(
+                self._model, *self._choice, self._inputs.packed(symbols), self._packing
+            )
+        return self._fixed[shapes]
 
     @property
     def _spans(self) -> list[tuple[str, int, int]]:
@@ -206,7 +226,7 @@ class Encoder:
 
     def _fitting_batch(self) -> int:
         """A power of two."""
-        fitting = max(1, BATCH_BYTES // (4 * max(1, self._n_bits)))
+        fitting = max(1, BATCH_BYTES // (4 * max(1, self.n_bits)))
         return min(LARGEST_BATCH, 1 << (fitting.bit_length() - 1))
 
     def _encode_to(self, path: Path, source: Source, size: int) -> Codes:
@@ -214,7 +234,7 @@ class Encoder:
         if path.exists():
             _check_finished(path, model, source, size, checksum)
             return Codes.load(path, mmap=True)
-        with _store.GrowingStore(path, self._n_bits, self._spans, model) as store:
+        with _store.GrowingStore(path, self.n_bits, self._spans, model) as store:
             if source.n is not None:
                 store.reserve(source.n)
             begun, crc32 = store.rows, store.inputs_crc32

@@ -46,14 +46,19 @@ class Unit:
     reason: str = ""
 
     @property
+    def is_open(self) -> bool:
+        """Whether the number of units depends on the shape of the inputs."""
+        return None in self.shape
+
+    @property
     def n_units(self) -> int:
-        """Raises ValueError where the shape is not fixed."""
+        """Raises ValueError where the shape is open."""
         sizes = [size for size in self.shape if size is not None]
         if len(sizes) != len(self.shape):
             raise ValueError(
                 f"Expected layers of a known size. Received: {self.name!r} of shape "
-                f"{(None, *self.shape)}: give the model a fixed input shape, or the encoder one "
-                "with inputs=keras.Input(...)."
+                f"{(None, *self.shape)}: give the model a fixed input shape, or the encoder one: "
+                "Encoder(model, inputs=keras.Input((224, 224, 3)))."
             )
         return math.prod(sizes)
 
