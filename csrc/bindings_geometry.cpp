@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "kernels/chords.h"
+#include "kernels/dense_lines.h"
 #include "kernels/lines.h"
 #include "kernels/planes.h"
 
@@ -79,6 +80,82 @@ Array<double> py_blend_rows(const Array<double>& values, const Array<int64_t>& p
   py::gil_scoped_release release;
   blend_rows(from, pieces, weights, n_new, rows);
   return out;
+}
+
+// Checked against what the layer before gives; the arrays live as long as `layers` does.
+DenseLayer dense_layer(const py::tuple& layer, int64_t n_inputs) {
+  expect(layer.size() == 4, "Expected layers (weights, scale, shift, slope). Received a tuple of ",
+         layer.size(), ".");
+  DenseLayer made{};
+  const auto view = [&](const auto& weights) {
+    expect(weights.ndim() == 2 && weights.shape(1) > 0 &&
+               (n_inputs < 0 || weights.shape(0) == n_inputs),
+           "Expected weights of shape [", n_inputs, ", n_units]. Received: ", shape_of(weights),
+           ".");
+    made.n_inputs = weights.shape(0);
+    made.n_units = weights.shape(1);
+    return weights.data();
+  };
+  const auto vector = [&](const py::handle& values) {
+    expect(py::isinstance<Array<double>>(values), "Expected float64 scale and shift.");
+    const auto array = py::reinterpret_borrow<Array<double>>(values);
+    expect(array.ndim() == 1 && array.shape(0) == made.n_units, "Expected scale and shift of shape [",
+           made.n_units, "]. Received: ", shape_of(array), ".");
+    return array.data();
+  };
+  if (py::isinstance<Array<float>>(layer[0])) {
+    made.weights_f32 = view(py::reinterpret_borrow<Array<float>>(layer[0]));
+  } else {
+    expect(py::isinstance<Array<double>>(layer[0]), "Expected float32 or float64 weights.");
+    made.weights_f64 = view(py::reinterpret_borrow<Array<double>>(layer[0]));
+  }
+  made.scale = layer[1].is_none() ? nullptr : vector(layer[1]);
+  made.shift = vector(layer[2]);
+  made.slope = py::cast<double>(layer[3]);
+  return made;
+}
+
+py::tuple py_dense_lines(const py::list& stack, const Array<double>& ends, int64_t most_points) {
+  std::vector<DenseLayer> layers;
+  int64_t n_bits = 0, n_inputs = -1;
+  for (const py::handle& layer : stack) {
+    layers.push_back(dense_layer(py::reinterpret_borrow<py::tuple>(layer), n_inputs));
+    n_inputs = layers.back().n_units;
+    n_bits += n_inputs;
+  }
+  expect(!layers.empty() && ends.ndim() == 2 && ends.shape(0) % 2 == 0 &&
+             ends.shape(1) == layers[0].n_inputs,
+         "Expected layers, and ends of shape [2 n, inputs]. Received: ", layers.size(),
+         " layers and ends of shape ", shape_of(ends), ".");
+  const int64_t n = ends.shape(0) / 2;
+  const double* points = ends.data();
+  Array<bool> codes({py::ssize_t(n), py::ssize_t(n_bits)});
+  bool* bits = codes.mutable_data();
+  std::vector<DenseLine> lines;
+  {
+    py::gil_scoped_release release;
+    lines = dense_lines(layers, points, n, most_points, bits);
+  }
+  Array<uint8_t> outcomes(n);
+  Array<int64_t> offsets(n + 1);
+  offsets.mutable_data()[0] = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    outcomes.mutable_data()[i] = uint8_t(lines[i].outcome);
+    offsets.mutable_data()[i + 1] = offsets.data()[i] + int64_t(lines[i].switches.size());
+  }
+  const auto total = py::ssize_t(offsets.data()[n]);
+  Array<double> t(total);
+  Array<int64_t> units({total, py::ssize_t(2)});
+  int64_t at = 0;
+  for (const DenseLine& line : lines) {
+    for (const LineSwitch& found : line.switches) {
+      t.mutable_data()[at] = found.t;
+      units.mutable_data()[2 * at] = found.layer;
+      units.mutable_data()[2 * at + 1] = found.unit;
+      ++at;
+    }
+  }
+  return py::make_tuple(outcomes, offsets, t, units, codes);
 }
 
 // Checked: every index is one of a point, every polygon has 3 corners at least.
@@ -164,6 +241,8 @@ void bind_geometry(py::module_& m) {
   m.def("line_events", py_line_events, py::arg("z").noconvert());
   m.def("blend_rows", py_blend_rows, py::arg("values").noconvert(), py::arg("piece").noconvert(),
         py::arg("weight").noconvert());
+  m.def("dense_lines", py_dense_lines, py::arg("layers"), py::arg("ends").noconvert(),
+        py::arg("most_points"));
   m.def("cut_polygons", py_cut_polygons, py::arg("z").noconvert(), py::arg("tolerance").noconvert(),
         py::arg("offsets").noconvert(), py::arg("corners").noconvert());
   m.def("blend_points", py_blend_points, py::arg("values").noconvert(),

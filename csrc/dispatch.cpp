@@ -17,6 +17,7 @@ void load_primitives() {
   fill_chords_scalar(table.chords);
   fill_clusters_scalar(table.clusters);
   fill_columns_scalar(table.columns);
+  fill_dense_scalar(table.dense);
   fill_lines_scalar(table.lines);
   fill_logistic_scalar(table.logistic);
   fill_pack_scalar(table.pack);
@@ -27,6 +28,7 @@ void load_primitives() {
     fill_chords_avx2(table.chords);
     fill_clusters_avx2(table.clusters);
     fill_columns_avx2(table.columns);
+    fill_dense_avx2(table.dense);
     fill_lines_avx2(table.lines);
     fill_logistic_avx2(table.logistic);
     fill_pack_avx2(table.pack);
@@ -37,6 +39,7 @@ void load_primitives() {
     fill_chords_avx512(table.chords);
     fill_clusters_avx512(table.clusters);
     fill_columns_avx512(table.columns);
+    fill_dense_avx512(table.dense);
     fill_lines_avx512(table.lines);
     fill_logistic_avx512(table.logistic);
     fill_pack_avx512(table.pack);

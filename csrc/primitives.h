@@ -10,6 +10,7 @@
 #include "primitives/chords.h"
 #include "primitives/clusters.h"
 #include "primitives/columns.h"
+#include "primitives/dense.h"
 #include "primitives/hamming.h"
 #include "primitives/lines.h"
 #include "primitives/logistic.h"
@@ -22,6 +23,7 @@ struct Primitives {
   ChordPrimitives chords;
   ClusterPrimitives clusters;
   ColumnPrimitives columns;
+  DensePrimitives dense;
   HammingPrimitives hamming;
   LinePrimitives lines;
   LogisticPrimitives logistic;

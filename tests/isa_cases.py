@@ -113,6 +113,17 @@ def lines() -> Iterator[np.ndarray]:
             yield _native.blend_rows(z, piece, rng.random(99))
 
 
+def dense_lines() -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    for n_units in (*BIT_SIZES, 43, 95):
+        for dtype in (np.float32, np.float64):
+            layers = [
+                (rng.normal(size=shape).astype(dtype), None, rng.normal(size=shape[1]), slope)
+                for shape, slope in (((9, n_units), 0.0), ((n_units, 20), 0.1), ((20, 7), 0.0))
+            ]
+            yield from _native.dense_lines(layers, rng.normal(size=(2 * 19, 9)), 10_000)
+
+
 def planes() -> Iterator[np.ndarray]:
     rng = np.random.default_rng(0)
     offsets, corners = np.array([0, 4]), np.arange(4)
@@ -136,6 +147,7 @@ CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (
     large,
     chords,
     lines,
+    dense_lines,
     planes,
 )
 

@@ -66,6 +66,7 @@ def test_protocols_are_the_papers():
     assert len(mnist.widths) == 23 and mnist.learning_rate == 0.001 and mnist.decay == 1
     assert (cifar.depth, cifar.epochs, cifar.batch_size, cifar.repeats) == (5, 200, 64, 10)
     assert cifar.widths == tuple(range(10, 201, 10))
+    assert cifar.batch_norm and not mnist.batch_norm  # see docs/reproduction.md
     for name in datasets.NAMES:
         released = training.protocol("released", name)
         assert (released.batch_norm, released.l2, released.hold_out) == (True, 1e-6, 0.2)

@@ -39,6 +39,17 @@ def line_events(
 def blend_rows(
     values: NDArray[np.float64], piece: NDArray[np.int64], weight: NDArray[np.float64]
 ) -> NDArray[np.float64]: ...
+def dense_lines(
+    layers: list[tuple[NDArray[Any], NDArray[np.float64] | None, NDArray[np.float64], float]],
+    ends: NDArray[np.float64],
+    most_points: int,
+) -> tuple[
+    NDArray[np.uint8],
+    NDArray[np.int64],
+    NDArray[np.float64],
+    NDArray[np.int64],
+    NDArray[np.bool_],
+]: ...
 def cut_polygons(
     z: NDArray[np.float64],
     tolerance: NDArray[np.float64],

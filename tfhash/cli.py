@@ -17,6 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import flags
 
+from tfhash import cli_cnn
 from tfhash.errors import InputError
 
 Define = Callable[[flags.FlagValues, Path], None]
@@ -30,7 +31,8 @@ def main(command: str, doc: str, argv: Sequence[str] | None = None) -> None:
     ----------
     command
         "layer_width_train", "layer_width_encoding_properties", likewise "sample_size_..." and
-        "training_time_...", "draw_figures" or "demo".
+        "training_time_...", "diameters", "random_data", "region_density", "draw_figures" or
+        "demo".
     doc
         What `--help` prints before the flags.
     argv
@@ -140,11 +142,23 @@ def _define_train(values: flags.FlagValues, home: Path) -> None:
         "Train with plain Keras fit, one network after another, not side by side.",
         flag_values=values,
     )
+    flags.DEFINE_bool(
+        "batch_norm",
+        None,
+        "Batch normalisation before each ReLU, or --nobatch_norm (protocol's).",
+        flag_values=values,
+    )
     flags.DEFINE_integer(
         "group_size",
         None,
         "Most networks that are trained side by side (what fits in memory).",
         lower_bound=1,
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "tensorboard",
+        None,
+        "Folder for TensorBoard: loss and accuracy of each network, epoch by epoch.",
         flag_values=values,
     )
 
@@ -199,10 +213,12 @@ def _options(values: flags.FlagValues, path: str) -> dict[str, object]:
     for name in ("widths", "sample_sizes"):
         if name in values and values[name].value is not None:
             given[name] = _whole_numbers(name, values[name].value)
-    for name in ("one_by_one", "group_size", "workers", "metrics"):
+    for name in ("one_by_one", "batch_norm", "group_size", "workers", "metrics"):
         if name in values:
             value = values[name].value
             given[name] = tuple(value) if isinstance(value, list) else value
+    if "tensorboard" in values and values["tensorboard"].value is not None:
+        given["tensorboard"] = Path(values["tensorboard"].value).expanduser()
     return {**given, "path": Path(path).expanduser()}
 
 
@@ -223,6 +239,20 @@ def _train(experiment: str) -> Action:
         options = Options(**_options(values, values.save_path))  # type: ignore[arg-type]
         load_keras()
         import_module(f"tfhash.experiments.{experiment}").train(options)
+
+    return action
+
+
+def _run(experiment: str) -> Action:
+    """Training and measuring in one command."""
+
+    def action(values: flags.FlagValues) -> None:
+        from tfhash.experiments import Options
+        from tfhash.experiments.loading import load_keras
+
+        options = Options(**_options(values, values.save_path))  # type: ignore[arg-type]
+        load_keras()
+        import_module(f"tfhash.experiments.{experiment}").run(options)
 
     return action
 
@@ -270,6 +300,12 @@ COMMANDS: dict[str, tuple[Define, Action]] = {
         _define_properties,
         _encoding_properties("training_time"),
     ),
+    "layer_wise_train": (_define_train, _train("layer_wise")),
+    "layer_wise_encoding_properties": (_define_properties, _encoding_properties("layer_wise")),
+    "diameters": (_define_train, _run("diameters")),
+    "random_data": (_define_train, _run("random_data")),
+    "region_density": (_define_train, _run("region_density")),
     "draw_figures": (_define_draw, _draw_figures),
     "demo": (_define_demo, _demo),
+    **cli_cnn.COMMANDS,
 }

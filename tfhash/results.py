@@ -20,6 +20,9 @@ from tfhash.errors import InputError
 SPEC_FILE = "spec.json"
 HISTORY_FILE = "history.csv"
 PROPERTIES_FILE = "properties.json"
+LAYER_WISE_FILE = "layer_wise.csv"
+DIAMETERS_FILE = "diameters.json"
+PLANE_FILE = "plane.json"
 HISTORY_COLUMNS = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
 # Properties whose name does not say on which set they are measured.
 _SPLITS = {"knn_accuracy": "test", "logistic_accuracy": "test"}
@@ -61,7 +64,17 @@ def read_properties(run: Path) -> dict[int, dict[str, float]]:
     ResultsError
         The file is not what the encoding stage writes.
     """
-    file = run / PROPERTIES_FILE
+    return read_epochs(run / PROPERTIES_FILE)
+
+
+def read_epochs(file: Path) -> dict[int, dict[str, Any]]:
+    """What a file of a run holds by epoch, {epoch: {name: value}}; empty where it is not there.
+
+    Raises
+    ------
+    ResultsError
+        The file is not what a measuring stage writes.
+    """
     if not file.is_file():
         return {}
     content = _read_json(file)
@@ -69,7 +82,7 @@ def read_properties(run: Path) -> dict[int, dict[str, float]]:
         return {int(epoch): dict(values) for epoch, values in content["epochs"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ResultsError(
-            f'Expected {{"epochs": {{epoch: {{property: value}}}}}} in {file}. Received something '
+            f'Expected {{"epochs": {{epoch: {{name: value}}}}}} in {file}. Received something '
             f"else ({error!r}). Remove the file and measure the run again."
         ) from error
 
@@ -92,7 +105,9 @@ def load(root: str | os.PathLike[str], history: bool = True) -> pd.DataFrame:
 
         - stage: "training" (from `history.csv`) or "encoding" (from `properties.json`);
         - epoch: int; metric: "loss", "accuracy" (the network's own), "redundancy_ratio",
-          "kmeans_accuracy", "knn_accuracy", "logistic_accuracy"; split: "train" or "test";
+          "kmeans_accuracy", "knn_accuracy", "logistic_accuracy", and what else was measured;
+          split: "train" or "test" (or "random" inputs, or segments between the "same" class and
+          "different" ones);
         - value: float. Ratios and accuracies are shares, 0 to 1.
 
         The training stage's "train" numbers are means over an epoch's steps; the encoding stage
@@ -111,19 +126,59 @@ def load(root: str | os.PathLike[str], history: bool = True) -> pd.DataFrame:
         )
     tables = []
     for run in runs:
-        spec = {k: v for k, v in _read_json(run / SPEC_FILE).items() if not isinstance(v, list)}
         rows = list(_properties(run))
         if history:
             rows += _history(run)
-        table = pd.DataFrame(rows, columns=_VALUES)
-        for at, (name, value) in enumerate(spec.items()):
-            table.insert(at, name, value)
-        tables.append(table)
+        tables.append(_with_spec(run, pd.DataFrame(rows, columns=_VALUES)))
     # Filled tables only: pandas would let empty ones decide column types.
     filled = [table for table in tables if len(table)] or tables[:1]
+    # Nor may a width become 40.0 because runs of another kind have none.
+    common = set.intersection(*(set(table.columns) for table in filled))
+    filled = [t.astype({name: object for name in t.columns if name not in common}) for t in filled]
     table = pd.concat(filled, ignore_index=True)
     # A field that no run uses, or that was added later, is "without it" and not a number.
     return table.astype({"epoch": int, "value": float})
+
+
+def load_layer_wise(root: str | os.PathLike[str]) -> pd.DataFrame:
+    """What the layer-wise experiment measured under `root`; empty where it measured nothing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each run, epoch and part of the layers: the fields of the run's spec, epoch, and
+        the columns of `metrics.layer_wise`.
+    """
+    tables = []
+    for run in find_runs(root):
+        file = run / LAYER_WISE_FILE
+        if file.is_file():
+            try:
+                tables.append(_with_spec(run, pd.read_csv(file)))
+            except ValueError as error:
+                raise ResultsError(
+                    f"Expected a table of layer-wise properties in {file}. Received: {error}."
+                ) from error
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def load_diameters(root: str | os.PathLike[str]) -> pd.DataFrame:
+    """Every single diameter that was measured, in one tidy table.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per diameter: the columns of the runs' specs, as in `load`; then epoch, split
+        ("test" for the test examples, "random" for uniform random inputs) and value (L2, in
+        pixels of range 0 to 1). Empty where none was measured.
+    """
+    tables = []
+    for run in find_runs(root):
+        for epoch, by_split in read_epochs(run / DIAMETERS_FILE).items():
+            for split, values in by_split.items():
+                table = pd.DataFrame({"value": values}).assign(epoch=epoch, split=split)
+                tables.append(_with_spec(run, table))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def last_epoch(table: pd.DataFrame) -> pd.DataFrame:
@@ -230,6 +285,14 @@ def deviations(ours: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
             *("mean_difference", "largest_difference", "largest_at"),
         ],
     )
+
+
+def _with_spec(run: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """`table`, with a column for every single-valued field of the run's spec in front."""
+    spec = {k: v for k, v in _read_json(run / SPEC_FILE).items() if not isinstance(v, list)}
+    for at, (name, value) in enumerate(spec.items()):
+        table.insert(at, name, value)
+    return table
 
 
 def _properties(run: Path) -> Iterator[tuple[Any, ...]]:

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <tuple>
 
+#include "bits.h"
 #include "parallel.h"
 #include "primitives.h"
 
@@ -33,22 +34,30 @@ void settle(const MatrixView<double>& z, int64_t p, int64_t unit, std::vector<Li
 
 }  // namespace
 
+void find_line_events(const MatrixView<double>& z, int64_t from, int64_t to,
+                      std::vector<LineEvent>* events) {
+  const auto start = events->size();
+  std::vector<uint64_t> changed(words_for(z.n_columns));
+  for (int64_t p = from; p < to; ++p) {
+    primitives().lines.mark_changes(z.row(p), z.row(p + 1), z.n_columns, changed.data());
+    for (int64_t w = 0; w < int64_t(changed.size()); ++w) {
+      for (uint64_t bits = changed[w]; bits != 0; bits &= bits - 1) {
+        settle(z, p, 64 * w + lowest_bit(bits), events);
+      }
+    }
+  }
+  std::sort(events->begin() + start, events->end(), [](const LineEvent& a, const LineEvent& b) {
+    return std::tie(a.piece, a.weight, a.unit) < std::tie(b.piece, b.weight, b.unit);
+  });
+}
+
 std::vector<LineEvent> line_events(const MatrixView<double>& z) {
   const int64_t n_pieces = z.n - 1, rows = rows_per_block(z.n_columns);
   if (n_pieces < 1) return {};
   const int64_t n_blocks = (n_pieces + rows - 1) / rows;
   std::vector<std::vector<LineEvent>> found(n_blocks);
   parallel_for(n_blocks, [&](int64_t block, int) {
-    std::vector<uint64_t> changed(words_for(z.n_columns));
-    for (int64_t p = block * rows; p < std::min(n_pieces, (block + 1) * rows); ++p) {
-      primitives().lines.mark_changes(z.row(p), z.row(p + 1), z.n_columns, changed.data());
-      for (int64_t w = 0; w < int64_t(changed.size()); ++w) {
-        int64_t unit = 64 * w;
-        for (uint64_t bits = changed[w]; bits != 0; bits >>= 1, ++unit) {
-          if (bits & 1) settle(z, p, unit, &found[block]);
-        }
-      }
-    }
+    find_line_events(z, block * rows, std::min(n_pieces, (block + 1) * rows), &found[block]);
   });
   std::vector<LineEvent> events;
   for (const auto& part : found) events.insert(events.end(), part.begin(), part.end());

@@ -23,6 +23,10 @@ struct LineEvent {
 // switch, there being no piece beyond.
 std::vector<LineEvent> line_events(const MatrixView<double>& z);
 
+// Those of the pieces [from, to), in order, added to `events`.
+void find_line_events(const MatrixView<double>& z, int64_t from, int64_t to,
+                      std::vector<LineEvent>* events);
+
 // The rows of `values` with new ones between: after row piece[i], in the order given, one at the
 // share weight[i] of the way to the next. piece is ascending. out has values.n + n_new rows.
 void blend_rows(const MatrixView<double>& values, const int64_t* piece, const double* weight,

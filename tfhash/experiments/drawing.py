@@ -9,10 +9,9 @@ import pandas as pd
 
 from tfhash import figures, results, training
 from tfhash.errors import InputError
+from tfhash.experiments import cnn, geometry_figures, layer_wise
 from tfhash.figures import Caption, FigureKind
 from tfhash.files import write_text
-
-TITLES = {"digits": "Digits", "mnist": "MNIST", "cifar10": "CIFAR-10"}
 
 
 def draw(
@@ -47,7 +46,8 @@ def draw(
             f"Expected a folder that can be written at {figures_path}. Received: {error.strerror}."
         ) from error
     left_out: list[str] = []
-    missing: dict[str, list[str]] = {}  # by experiment without runs, its figures
+    # By experiment without runs, and the script that makes them, its figures.
+    missing: dict[tuple[str, str | None], list[str]] = {}
     deviations = []
     n_drawn = 0
     for kind in figures.FIGURES:
@@ -58,10 +58,10 @@ def draw(
         rows = _rows_of(kind, table)
         if rows.empty and kind.experiment in set(table["experiment"]):
             measured = " or ".join(dict.fromkeys(metric for metric, _ in kind.curves))
-            script = f"run_{kind.experiment}_encoding_properties.py"
-            left_out.append(f"{kind.name}: no {measured} under {path}; {script} measures it.")
+            measured_by = kind.script or f"run_{kind.experiment}_encoding_properties.py"
+            left_out.append(f"{kind.name}: no {measured} under {path}; {measured_by} measures it.")
         elif rows.empty:
-            missing.setdefault(kind.experiment, []).append(kind.name)
+            missing.setdefault((kind.experiment, kind.script), []).append(kind.name)
         for name, group in _settings(kind, rows):
             apart = _draw_one(kind, name, group, figures_path)
             if len(apart):
@@ -74,11 +74,24 @@ def draw(
                 for metric, split in kind.curves
                 if (metric, split) not in drawn
             ]
-    left_out += [
-        f"{', '.join(names)}: no {experiment} runs under {path}; run_{experiment}_train_mlp.py "
-        f"and then run_{experiment}_encoding_properties.py make them."
-        for experiment, names in missing.items()
-    ]
+    for (experiment, script), names in missing.items():
+        makers = (
+            f"{script} makes them"
+            if script
+            else f"run_{experiment}_train_mlp.py and then "
+            f"run_{experiment}_encoding_properties.py make them"
+        )
+        left_out.append(f"{', '.join(names)}: no {experiment} runs under {path}; {makers}.")
+    if experiments is None:
+        names = geometry_figures.draw(path, set(table["dataset"]), figures_path)
+        for name in names:
+            print(f"Drew {figures_path / name}")
+        n_drawn += len(names)
+    for module in (layer_wise, cnn):
+        if experiments is None or module.NAME in experiments:
+            for name in module.draw(path, figures_path, datasets):
+                print(f"Drew {figures_path / name} (and the table behind it, .csv)")
+                n_drawn += 1
     for reason in left_out:
         print(f"Left out {reason}")
     _report(pd.concat(deviations) if deviations else pd.DataFrame(), figures_path)
@@ -104,7 +117,11 @@ def _settings(kind: FigureKind, rows: pd.DataFrame) -> Iterator[tuple[str, pd.Da
     The name is that of the figure and the dataset, then whatever else tells two figures apart.
     """
     varied = {"repeat", kind.x_name, kind.series_name}
-    settings = [name for name in results.run_columns(rows) if name not in varied]
+    settings = [
+        name
+        for name in results.run_columns(rows)
+        if name not in varied and rows[name].notna().any()  # not those of other kinds of runs
+    ]
     for dataset, of_dataset in rows.groupby("dataset", sort=False):
         groups = [group for _, group in of_dataset.groupby(settings, dropna=False, sort=False)]
         names = [f"{kind.name}_{dataset}"] * len(groups)
@@ -140,7 +157,7 @@ def _caption(run: pd.Series, ours: pd.DataFrame, recipe: training.Protocol | Non
     repeats = str(low) if low == high else f"{low} to {high}"
     spread = f", mean ± sd of {repeats} repeats" if high > 1 else ", 1 repeat"
     return Caption(
-        title=TITLES.get(run["dataset"], run["dataset"]),
+        title=figures.TITLES.get(run["dataset"], run["dataset"]),
         subtitle=f"{run['depth']} hidden layer{'s' if run['depth'] > 1 else ''}, "
         f"{run['protocol']} protocol",
         ours=f"tfhash: {run['epochs']:,} epochs{spread}",

@@ -12,7 +12,7 @@ from tfhash import results
 from tfhash.datasets import Dataset
 from tfhash.errors import InputError
 from tfhash.files import write_json
-from tfhash.training import RunSpec
+from tfhash.training import CnnSpec, RunSpec
 
 if TYPE_CHECKING:
     import keras
@@ -61,7 +61,7 @@ def is_measured(run: Path, epoch: int, metrics: tuple[str, ...]) -> bool:
 
 def measure(
     run: Path,
-    spec: RunSpec,
+    spec: RunSpec | CnnSpec,
     epoch: int,
     dataset: Dataset,
     metrics: tuple[str, ...],

@@ -13,6 +13,16 @@ from tfhash.errors import InputError
 METRICS = ("redundancy", "kmeans", "knn", "logistic")
 
 
+def check_metrics(metrics: tuple[str, ...]) -> None:
+    """Meet a choice of metrics that are not all known, or none, with an `InputError`."""
+    unknown = [name for name in metrics if name not in METRICS]
+    if unknown or not metrics:
+        raise InputError(
+            f"Expected metrics among {', '.join(METRICS)}. "
+            f"Received: {', '.join(unknown) or 'none'}."
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What the scripts' flags say. None stands for what the protocol says.
@@ -43,10 +53,14 @@ class Options:
         Which encoding properties to measure, out of `METRICS`.
     sample_sizes : tuple of int or None
         Training examples, increasing, where the experiment varies them.
+    batch_norm : bool or None
+        Batch normalisation before each ReLU.
     one_by_one : bool
         Train with plain Keras `fit`, one network after another.
     group_size : int or None
         Most networks that are trained side by side; None for what fits in memory.
+    tensorboard : pathlib.Path or None
+        Folder for what TensorBoard shows of the training.
     workers : int
         Networks that are measured at once, in processes of their own.
     """
@@ -66,8 +80,10 @@ class Options:
     cifar10_path: str | None = None
     metrics: tuple[str, ...] = METRICS
     sample_sizes: tuple[int, ...] | None = None
+    batch_norm: bool | None = None
     one_by_one: bool = False
     group_size: int | None = None
+    tensorboard: Path | None = None
     workers: int = 1
 
     def __post_init__(self) -> None:
@@ -80,12 +96,7 @@ class Options:
                     f"Expected {name.replace('_', ' ')} of at least 1, increasing, as "
                     f"--{name} 10,20,40. Received: {','.join(map(str, values)) or 'none'}."
                 )
-        unknown = [name for name in self.metrics if name not in METRICS]
-        if unknown or not self.metrics:
-            raise InputError(
-                f"Expected metrics among {', '.join(METRICS)}. "
-                f"Received: {', '.join(unknown) or 'none'}."
-            )
+        check_metrics(self.metrics)
 
     @property
     def recipe(self) -> training.Protocol:
@@ -100,7 +111,12 @@ class Options:
 
     def spec(self, experiment: str, **rest: Any) -> training.RunSpec:
         """The spec of one run, with `rest` over what the options and the protocol say."""
-        given = {"depth": self.depth, "epochs": self.epoch, "batch_size": self.batch_size}
+        given = {
+            "depth": self.depth,
+            "epochs": self.epoch,
+            "batch_size": self.batch_size,
+            "batch_norm": self.batch_norm,
+        }
         asked = {name: value for name, value in given.items() if value is not None}
         return training.RunSpec.from_protocol(
             self.recipe, experiment=experiment, seed=self.seed, **{**asked, **rest}

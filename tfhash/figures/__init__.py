@@ -1,6 +1,21 @@
 """Figures: from tidy tables to `matplotlib.figure.Figure`. They compute nothing."""
 
+from tfhash.figures.histograms import diameter_histograms
+from tfhash.figures.layer_wise import figure_5
+from tfhash.figures.planes import plane, planes
 from tfhash.figures.registry import FIGURES, FigureKind
-from tfhash.figures.style import Caption, save
+from tfhash.figures.style import TITLES, Caption, save
+from tfhash.figures.tsne import figure_1
 
-__all__ = ["FIGURES", "Caption", "FigureKind", "save"]
+__all__ = [
+    "FIGURES",
+    "TITLES",
+    "Caption",
+    "FigureKind",
+    "diameter_histograms",
+    "figure_1",
+    "figure_5",
+    "plane",
+    "planes",
+    "save",
+]

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tfhash.figures import by_series, layer_width
+from tfhash.figures import by_series, geometry, layer_width
 from tfhash.figures.style import Caption
 
 Draw = Callable[[pd.DataFrame, pd.DataFrame, Caption], Figure]
@@ -37,6 +37,8 @@ class FigureKind:
         own where it varies training time or sample size.
     draw : callable
         From our curves (`results.curves`), the paper's (maybe empty) and the words to a figure.
+    script : str or None
+        The one that trains and measures for it; None for the experiment's two.
     """
 
     name: str
@@ -47,6 +49,7 @@ class FigureKind:
     curves: tuple[tuple[str, str], ...]
     draw: Draw
     datasets: tuple[str, ...] = ()
+    script: str | None = None
 
 
 def _pair(
@@ -106,4 +109,34 @@ FIGURES = (
     *_pair("4", "sample_size", by_series.ACCURACY_KMEANS_TEST, ("cifar10", "digits")),
     *_pair("8", "training_time", by_series.ACCURACY_KMEANS_TEST, ("mnist",)),
     *_pair("9", "sample_size", by_series.ACCURACY_KMEANS_TEST, ("mnist",)),
+    FigureKind(
+        name="figure_2c",
+        paper="fig2c",
+        experiment="diameters",
+        x_name="width",
+        series_name=None,
+        curves=geometry.DIAMETER,
+        draw=geometry.figure_2c,
+        script="run_diameters.py",
+    ),
+    FigureKind(
+        name="figure_2f",
+        paper="fig2f",
+        experiment="random_data",
+        x_name="epoch",
+        series_name="width",
+        curves=tuple(geometry.REDUNDANCY),
+        draw=geometry.figure_2f,
+        script="run_random_data.py",
+    ),
+    FigureKind(
+        name="region_density",
+        paper="",
+        experiment="diameters",
+        x_name="epoch",
+        series_name="width",
+        curves=tuple(geometry.DENSITY),
+        draw=geometry.region_density,
+        script="run_region_density.py",
+    ),
 )

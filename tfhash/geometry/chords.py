@@ -12,7 +12,7 @@ from tqdm import tqdm
 from tfhash import backend
 from tfhash.geometry.past_maxima import step_past_maxima
 from tfhash.geometry.steps import Plan, check_region
-from tfhash.geometry.trace import trace
+from tfhash.geometry.trace import plan_for
 from tfhash.geometry.walk import Choices, Ends, walk
 
 BATCH_BYTES = 1 << 27  # of the numbers alive at once
@@ -132,8 +132,7 @@ def chords(
     >>> ends.layers[ends.upper_unit[0, 0]]           # the layer of the unit that ends the first
     """
     check_options(region, limit, dtype)
-    with backend.float64():
-        plan = trace(model, dtype)
+    with backend.float64(), plan_for(model, dtype) as plan:
         points = checked_points(x, plan)
         given = checked_directions(directions, points, plan.input_shape)
         limits = np.full(len(points), float(limit))

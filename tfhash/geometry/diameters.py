@@ -18,7 +18,7 @@ from tfhash.geometry.chords import (
     chord_ends,
     norms_of,
 )
-from tfhash.geometry.trace import trace
+from tfhash.geometry.trace import plan_for
 
 _BLOCK = 64  # examples that draw from one stream, so that threads draw side by side
 _log = logging.getLogger("tfhash.geometry")
@@ -108,8 +108,7 @@ def stochastic_chords(
     >>> chords.lengths.mean(), chords.clipped.mean()   # the diameter; the share cut at 5
     """
     check_options(region, limit, dtype)
-    with backend.float64():
-        plan = trace(model, dtype)
+    with backend.float64(), plan_for(model, dtype) as plan:
         points = checked_points(x, plan)
         rows = _directions(direction, points, plan.input_shape, seed)
         norms = np.empty(len(points))

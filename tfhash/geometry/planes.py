@@ -12,7 +12,7 @@ from tfhash.codes import Codes
 from tfhash.geometry.chords import checked_points
 from tfhash.geometry.mesh import Mesh
 from tfhash.geometry.steps import Layer, check_region
-from tfhash.geometry.trace import trace
+from tfhash.geometry.trace import plan_for
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,7 @@ def plane_regions(
     """
     check_region(region)
     window = _checked_window(extent)
-    with backend.float64():
-        plan = trace(model)
+    with backend.float64(), plan_for(model) as plan:
         if classes and (plan.logits is None or len(plan.shapes[plan.logits]) != 1):
             raise ValueError(
                 "Expected a model with one output, a logit for each class. Received: "
@@ -200,7 +199,7 @@ def _joined(mesh: Mesh, classes: bool) -> PlaneRegions:
     sizes = np.concatenate([np.diff(patch.offsets) for patch in patches])
     words = [np.concatenate(parts) for parts in zip(*(p.codes for p in patches), strict=True)]
     every = np.ascontiguousarray(np.hstack(words))
-    regions, _ = _native.region_ids(every, 64 * every.shape[1])
+    regions, _ = _native.region_ids(every, 64 * every.shape[1], None)
     # Of the words, those of a maximum's choices tell regions apart but are no part of the code.
     is_code = [
         layer.is_pattern

@@ -7,9 +7,25 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from tfhash.geometry.constants import Constant
 from tfhash.geometry.pieces import PiecewiseLinear
 
 Tensors = Sequence[Any]
+Read = Callable[[], NDArray[Any]]
+
+
+class Flat(NamedTuple):
+    """``(rows @ weights) * scale + shift``; what is None is left out.
+
+    Attributes
+    ----------
+    weights : function that gives float [n_in, n_out], in the precision they are kept in
+    scale, shift : functions that give float [n_out]
+    """
+
+    weights: Read | None = None
+    scale: Read | None = None
+    shift: Read | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +38,7 @@ class Affine:
         Numbers of the values taken and made; value 0 is the model's input.
     apply : function of the input tensors that gives the output tensors
     linear : the same without the constant: what directional derivatives go through
+    flat : what it does to flat rows, where that is simple to say
     """
 
     name: str
@@ -29,6 +46,7 @@ class Affine:
     outputs: tuple[int, ...]
     apply: Callable[[Tensors], Tensors]
     linear: Callable[[Tensors], Tensors]
+    flat: Flat | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +131,7 @@ class Plan:
     last_use : number of a value -> index of the last step that takes it
     logits : value that the class is read off, or None: the model's output, before softmax or
         sigmoid where it ends in one
+    constants : what the steps read from the model's weights
     """
 
     steps: tuple[Affine | Kink | Largest, ...]
@@ -120,6 +139,12 @@ class Plan:
     shapes: tuple[tuple[int, ...], ...]
     last_use: dict[int, int]
     logits: int | None
+    constants: tuple[Constant, ...] = ()
+
+    def forget(self) -> None:
+        """Let go of the weights: they are read again at the next use."""
+        for constant in self.constants:
+            constant.forget()
 
     @property
     def input_shape(self) -> tuple[int, ...]:

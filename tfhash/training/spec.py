@@ -18,6 +18,8 @@ from tfhash.training.protocols import Protocol
 if TYPE_CHECKING:
     import keras
 
+_NO_EPOCH = 1 << 32  # keeps random images apart from the random orders of the epochs
+
 
 class SpecError(InputError):
     """A spec with a value out of its range."""
@@ -55,6 +57,9 @@ class RunSpec:
     epoch_size : int or None
         Examples that an epoch goes through: a smaller sample is gone through again and again, so
         that all sample sizes are trained for the same number of steps. None for each once.
+    inputs : str or None
+        "uniform" to train on (and be measured against) pixels drawn from U(0, 1) in the place of
+        the images, with the images' labels; None for the images.
     checkpoint_epochs : tuple of int
         Epochs whose weights are kept, increasing; 0 is before training. The last epoch that was
         trained is kept in any case.
@@ -79,6 +84,7 @@ class RunSpec:
     hold_out: float = 0.0
     sample_size: int | None = None
     epoch_size: int | None = None
+    inputs: str | None = None
     checkpoint_epochs: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -95,6 +101,8 @@ class RunSpec:
             raise SpecError(f"Expected a learning rate above 0. Received: {self.learning_rate}.")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise SpecError(f"Expected clip_norm above 0. Received: {self.clip_norm}.")
+        if self.inputs not in (None, "uniform"):
+            raise SpecError(f"Expected inputs 'uniform' or none. Received: {self.inputs!r}.")
         kept = self.checkpoint_epochs
         if any(b <= a for a, b in pairwise(kept)) or any(
             not 0 <= epoch <= self.epochs for epoch in kept
@@ -149,6 +157,8 @@ class RunSpec:
         parts = [self.experiment, self.dataset, f"depth={self.depth}", f"width={self.width}"]
         if self.sample_size is not None:
             parts.append(f"sample_size={self.sample_size}")
+        if self.inputs is not None:
+            parts.append(f"inputs={self.inputs}")
         return Path(*parts, f"repeat={self.repeat}")
 
     @property
@@ -174,11 +184,23 @@ class RunSpec:
 
     def training_data(self, dataset: Dataset) -> Dataset:
         """What of `dataset` this run trains on, and is measured against."""
-        if self.hold_out:
-            dataset = dataset.hold_out(self.hold_out)
+        data, rows = self.pool(dataset)
+        return data.take(rows)
+
+    def pool(self, dataset: Dataset) -> tuple[Dataset, np.ndarray]:
+        """A dataset and the rows of it, int64 [n], that are this run's training data.
+
+        Where nothing but the rows is the run's own, the dataset is `dataset` itself: runs on
+        different samples can share the images.
+        """
+        data = dataset.hold_out(self.hold_out) if self.hold_out else dataset
+        rows = np.arange(len(data.x_train))
         if self.sample_size is not None:
-            dataset = dataset.subset(self.sample_size, [self.seed, self.repeat])
-        return dataset
+            rows = data.sample(self.sample_size, [self.seed, self.repeat])
+        if self.inputs is None:
+            return dataset, rows
+        data = dataset.take(rows).uniform([self.seed, self.repeat, _NO_EPOCH])
+        return data, np.arange(len(rows))
 
     def build_model(self, dataset: Dataset) -> keras.Model:
         """The network before training, uncompiled."""

@@ -10,7 +10,7 @@ offset   type      what
 12       uint32    bytes of the JSON that follows
 16       uint32    CRC-32 of bytes 0 to 15 and of the JSON
 20       UTF-8     JSON: ``n``, ``n_bits``, ``layers`` [[name, start, stop]], ``words_offset``,
-                   ``words_crc32``
+                   ``words_crc32``; ``source`` where an encoder wrote it
 ...      zeros     up to ``words_offset``, a multiple of 4096
 ...      uint64    ``n * ceil(n_bits / 64)`` words, row by row; the file ends with them
 ======== ========= ==========================================================================
@@ -44,7 +44,13 @@ def write(
     """Write the file, whole or not at all."""
     data = np.ascontiguousarray(words, "<u8").reshape(-1).view(np.uint8).data
     with replacing(path) as file:
-        file.write(_header(words.shape[0], n_bits, [list(layer) for layer in layers], _crc32(data)))
+        content = {
+            "n": words.shape[0],
+            "n_bits": n_bits,
+            "layers": [list(layer) for layer in layers],
+            "words_crc32": crc32(data),
+        }
+        file.write(header(content))
         for start in range(0, len(data), CHUNK):
             file.write(data[start : start + CHUNK])
 
@@ -52,8 +58,8 @@ def write(
 def read(path: Path, mmap: bool) -> Contents:
     """Read and check the file; with ``mmap`` the words stay on disk, unread."""
     with open(path, "rb") as file:
-        header, offset = _read_header(path, file)
-        n, n_bits = header["n"], header["n_bits"]
+        head, offset = _read_header(path, file)
+        n, n_bits = head["n"], head["n_bits"]
         shape = (n, -(-n_bits // 64))
         size, expected = os.fstat(file.fileno()).st_size, offset + 8 * shape[0] * shape[1]
         if size != expected:
@@ -66,30 +72,31 @@ def read(path: Path, mmap: bool) -> Contents:
         else:
             file.seek(offset)
             words = np.fromfile(file, "<u8").reshape(shape)
-            crc = _crc32(words.reshape(-1).view(np.uint8).data)
-            if crc != header["words_crc32"]:
+            crc = crc32(words.reshape(-1).view(np.uint8).data)
+            if crc != head["words_crc32"]:
                 raise ValueError(
-                    f"{path}: Expected words of CRC-32 {header['words_crc32']:08x}. "
+                    f"{path}: Expected words of CRC-32 {head['words_crc32']:08x}. "
                     f"Received: {crc:08x}; the file is damaged, write it again."
                 )
-    return words, n_bits, [tuple(layer) for layer in header["layers"]]
+    return words, n_bits, [tuple(layer) for layer in head["layers"]]
 
 
-def _header(n: int, n_bits: int, layers: list[list[Any]], words_crc32: int) -> bytes:
-    def with_offset(offset: int) -> bytes:
-        return json.dumps(
-            {
-                "n": n,
-                "n_bits": n_bits,
-                "layers": layers,
-                "words_offset": offset,
-                "words_crc32": words_crc32,
-            }
-        ).encode()
+def read_source(path: Path) -> dict[str, Any] | None:
+    """What the codes in the file were encoded from; None where it does not say."""
+    with open(path, "rb") as file:
+        return _read_header(path, file)[0].get("source")
 
-    # The offset stands inside the header whose length it depends on: leave room for its digits.
-    offset = -(-(PREFIX.size + 4 + len(with_offset(0)) + 20) // PAGE) * PAGE
-    text = with_offset(offset)
+
+def header(content: dict[str, Any], offset: int | None = None) -> bytes:
+    """The file up to its words, which begin at ``offset``, by default the first page that is free.
+
+    ``content`` is the JSON but for ``words_offset``.
+    """
+    if offset is None:
+        # It stands inside the header whose length it depends on: leave room for its digits.
+        longest = len(json.dumps(content | {"words_offset": 0}).encode()) + 20
+        offset = -(-(PREFIX.size + 4 + longest) // PAGE) * PAGE
+    text = json.dumps(content | {"words_offset": offset}).encode()
     prefix = PREFIX.pack(MAGIC, VERSION, len(text))
     crc = struct.pack("<I", zlib.crc32(prefix + text))
     return (prefix + crc + text).ljust(offset, b"\0")
@@ -114,12 +121,12 @@ def _read_header(path: Path, file: Any) -> tuple[dict[str, Any], int]:
             f"{path}: Expected version {VERSION} of the format. Received: version {version}; "
             "read it with a later tfhash."
         )
-    header = json.loads(text)
-    return header, header["words_offset"]
+    head = json.loads(text)
+    return head, head["words_offset"]
 
 
-def _crc32(data: memoryview) -> int:
-    crc = 0
+def crc32(data: memoryview, crc: int = 0) -> int:
+    """CRC-32 of ``data`` after the bytes whose CRC-32 is ``crc``."""
     for start in range(0, len(data), CHUNK):
         crc = zlib.crc32(data[start : start + CHUNK], crc)
     return crc

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash import _native, _store
+from tfhash.codes.packing import native_floats
 
 
 class LayerSpan(NamedTuple):
@@ -254,8 +255,31 @@ class Codes:
                 )
         if not wanted:
             raise ValueError("Expected at least one layer to select. Received: none.")
-        chosen = [known[name] for name in wanted]
-        return Codes._joined([(self, layer.start, layer.stop) for layer in chosen], chosen)
+        return self._of([known[name] for name in wanted])
+
+    def first_layers(self, k: int) -> "Codes":
+        """The codes of the first ``k`` of :attr:`layers`; ``k`` from 1 to their number."""
+        return self._of(self._layers[: self._checked_count(k)])
+
+    def last_layers(self, k: int) -> "Codes":
+        """The codes of the last ``k`` of :attr:`layers`; ``k`` from 1 to their number."""
+        return self._of(self._layers[len(self._layers) - self._checked_count(k) :])
+
+    def _checked_count(self, k: int) -> int:
+        if not 1 <= k <= len(self._layers):
+            raise ValueError(
+                f"Expected a number of layers from 1 to {len(self._layers)}. Received: {k}."
+            )
+        return k
+
+    def _of(self, layers: Sequence[LayerSpan]) -> "Codes":
+        spans: list[tuple[int, int]] = []
+        for layer in layers:
+            if spans and spans[-1][1] == layer.start:  # adjoining spans are copied as one
+                spans[-1] = (spans[-1][0], layer.stop)
+            else:
+                spans.append((layer.start, layer.stop))
+        return Codes._joined([(self, start, stop) for start, stop in spans], layers)
 
     def to_bits(self) -> NDArray[np.uint8]:
         """Unpack to uint8 [n, n_bits] of 0 and 1."""
@@ -298,58 +322,6 @@ class Codes:
 
     def __repr__(self) -> str:
         return f"Codes(n={len(self)}, {_outline(self)}, nbytes={self.nbytes})"
-
-
-class CodesBuilder:
-    """Codes written layer by layer and block by block, as an encoder makes them.
-
-    Parameters
-    ----------
-    n : int
-        How many codes there will be.
-    layers : sequence of (name, n_units)
-    """
-
-    def __init__(self, n: int, layers: Iterable[tuple[str, int]]) -> None:
-        self._layers: list[LayerSpan] = []
-        for name, n_units in layers:
-            start = self._layers[-1].stop if self._layers else 0
-            self._layers.append(LayerSpan(name, start, start + n_units))
-        self._n_bits = self._layers[-1].stop if self._layers else 0
-        self._words = np.zeros((n, -(-self._n_bits // 64)), np.uint64)
-
-    def write(self, row: int, layer: int, activations: NDArray[Any]) -> None:
-        """Pack the activations, float [rows, n_units], of the examples from ``row`` on.
-
-        Each part is written once, the layers of one example in order. Raises ValueError, naming
-        layer, row and column, where an activation is NaN or infinite.
-        """
-        name, start, _ = self._layers[layer]
-        matrix = np.ascontiguousarray(native_floats(activations))
-        try:
-            _native.pack(matrix, self._words[row : row + len(matrix)], start, row)
-        except ValueError as error:
-            raise ValueError(f"layer {name!r}: {error}") from None
-
-    def finish(self) -> Codes:
-        """The codes; nothing may be written after."""
-        return Codes(self._words, self._n_bits, self._layers)
-
-
-def native_floats(array: NDArray[Any]) -> NDArray[Any]:
-    """float32 and float64 as they are, narrower floats (float16, bfloat16) as float32.
-
-    Raises ValueError for anything that is not floating-point.
-    """
-    if array.dtype in (np.float32, np.float64):
-        return array
-    narrow = array.dtype.kind == "f" or array.dtype.name in ("bfloat16", "float8_e4m3fn")
-    if not narrow or array.dtype.itemsize > 8:
-        raise ValueError(
-            "Expected activations of dtype float16, bfloat16, float32 or float64. "
-            f"Received: {array.dtype}. For 0/1 bits use Codes.from_bits."
-        )
-    return array.astype(np.float32)
 
 
 def _check_matrix(matrix: NDArray[Any], what: str) -> None:

@@ -1,0 +1,27 @@
+// Rows of float64 numbers times a matrix of weights.
+#pragma once
+
+#include <cstdint>
+
+namespace tfhash {
+
+constexpr int64_t kDenseRows = 4;      // that are multiplied together
+constexpr int64_t kDenseColumns = 48;  // that fit in registers with them, with the widest vectors
+
+// Row r of out, r < kDenseRows, n_columns long: the sum, in the order of `active`, of
+// rows[r * stride + i] * weights[i * n_weights + column] for i in active. Every product and sum is
+// rounded to float64, so that all instruction sets give the same bits.
+struct DensePrimitives {
+  void (*multiply_f32)(const double* rows, int64_t stride, const int32_t* active, int64_t n_active,
+                       const float* weights, int64_t n_weights, int64_t n_columns, double* out,
+                       int64_t out_stride);
+  void (*multiply_f64)(const double* rows, int64_t stride, const int32_t* active, int64_t n_active,
+                       const double* weights, int64_t n_weights, int64_t n_columns, double* out,
+                       int64_t out_stride);
+};
+
+void fill_dense_scalar(DensePrimitives& table);
+void fill_dense_avx2(DensePrimitives& table);
+void fill_dense_avx512(DensePrimitives& table);
+
+}  // namespace tfhash

@@ -1,0 +1,36 @@
+#include <algorithm>
+
+#include "primitives/dense.h"
+
+namespace tfhash {
+namespace {
+
+constexpr int64_t kTile = 8;
+
+template <class Weight>
+void multiply(const double* rows, int64_t stride, const int32_t* active, int64_t n_active,
+              const Weight* weights, int64_t n_weights, int64_t n_columns, double* out,
+              int64_t out_stride) {
+  for (int64_t c = 0; c < n_columns; c += kTile) {
+    const int64_t width = std::min(kTile, n_columns - c);
+    double sums[kDenseRows][kTile] = {};
+    for (int64_t a = 0; a < n_active; ++a) {
+      const int64_t i = active[a];
+      const Weight* w = weights + i * n_weights + c;
+      for (int64_t r = 0; r < kDenseRows; ++r) {
+        const double x = rows[r * stride + i];
+        for (int64_t k = 0; k < width; ++k) sums[r][k] += x * double(w[k]);
+      }
+    }
+    for (int64_t r = 0; r < kDenseRows; ++r) std::copy_n(sums[r], width, out + r * out_stride + c);
+  }
+}
+
+}  // namespace
+
+void fill_dense_scalar(DensePrimitives& table) {
+  table.multiply_f32 = multiply<float>;
+  table.multiply_f64 = multiply<double>;
+}
+
+}  // namespace tfhash

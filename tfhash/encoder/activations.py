@@ -1,0 +1,161 @@
+"""Which activation functions there are, and where the output of each is cut in two.
+
+The bit of a unit is 1 where its pre-activation is > 0, read off its output: "output > threshold",
+with the threshold the function's value at 0. For ReLU and its like that is the linear piece an
+input is on; smooth functions partition the input space by the same rule (He et al., Section 1).
+"""
+
+import difflib
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfhash import graph
+
+Activations = Sequence[str | Callable[..., Any]] | Mapping[str | Callable[..., Any], float]
+
+# Linear, or nearly, on one side of 0 and flat, or flatter, on the other: encoded unless told else.
+RECTIFIERS = {
+    "relu": 0.0,
+    "relu6": 0.0,
+    "leaky_relu": 0.0,
+    "prelu": 0.0,
+    "elu": 0.0,
+    "selu": 0.0,
+    "celu": 0.0,
+    "gelu": 0.0,
+    "silu": 0.0,
+    "hard_silu": 0.0,
+    "mish": 0.0,
+    "softplus": math.log(2),
+    "squareplus": 1.0,
+    "sparse_plus": 0.25,
+}
+# Encoded where asked for.
+OTHERS = {
+    "sigmoid": 0.5,
+    "hard_sigmoid": 0.5,
+    "sparse_sigmoid": 0.5,
+    "log_sigmoid": -math.log(2),
+    "tanh": 0.0,
+    "hard_tanh": 0.0,
+    "softsign": 0.0,
+    "tanh_shrink": 0.0,
+    "soft_shrink": 0.0,
+    "hard_shrink": 0.0,
+    "exponential": 1.0,
+}
+THRESHOLDS = RECTIFIERS | OTHERS
+# Functions of several units at once, or whose value at 0 is not between two pieces.
+WITHOUT_SIGN = ("softmax", "log_softmax", "sparsemax", "glu", "threshold")
+# Elementwise operations that bend, which a user may have meant as an activation.
+BENDS = ("maximum", "minimum", "absolute", "where", "clip")
+ALIASES = {"swish": "silu", "hard_swish": "hard_silu", "re_lu": "relu", "p_relu": "prelu"}
+LIBRARIES = ("keras", "tensorflow", "jax", "torch")
+
+
+def of_call(operation: Any, args: tuple[Any, ...]) -> str | Callable[..., Any] | None:
+    """The activation whose values an operation's output is: its name, or a function of a user's.
+
+    None where there is none: the operation is linear, or its activation is applied within.
+    """
+    if isinstance(operation, keras.layers.RNN | keras.layers.Bidirectional):
+        return None  # applied at every step; the output is the last one's
+    if isinstance(operation, keras.layers.Wrapper):
+        return of_call(operation.layer, args)
+    name = _known(graph.kind(operation))
+    if isinstance(operation, keras.Layer):
+        if name is not None and type(operation).__module__.startswith("keras.src."):
+            return name
+        return None if graph.is_composite(operation) else of_function(_activation_of(operation))
+    if name is None and graph.kind(operation) == "maximum" and _has_zero(args):
+        return "relu"
+    return name
+
+
+def of_function(function: Any) -> str | Callable[..., Any] | None:
+    """The name of an activation function, or the function itself where it is not Keras's."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if function is None or function is keras.activations.linear:
+        return None
+    if isinstance(function, keras.Layer):
+        return of_call(function, ()) or function
+    module = getattr(function, "__module__", None) or ""
+    if module.split(".")[0] in LIBRARIES:
+        return _known(getattr(function, "__name__", "")) or function
+    return function
+
+
+def name_of(activation: str | Callable[..., Any]) -> str:
+    """An activation as a reader knows it."""
+    if isinstance(activation, str):
+        return activation
+    own = getattr(activation, "__name__", None) or getattr(activation, "name", None)
+    return str(own or type(activation).__name__)
+
+
+def threshold_of(activation: str | Callable[..., Any], operation: Any) -> float | None:
+    """Where an activation's outputs are cut; None where no threshold is known."""
+    if activation == "squareplus":
+        return math.sqrt(getattr(operation, "b", 4)) / 2
+    return THRESHOLDS.get(activation) if isinstance(activation, str) else None
+
+
+def wanted(activations: Activations | None) -> dict[Any, float | None]:
+    """The activations to encode, each with the threshold given for it, None for its own.
+
+    Raises
+    ------
+    ValueError
+        Where a name is not known and no threshold is given for it.
+    """
+    if activations is None:
+        return dict.fromkeys(RECTIFIERS)
+    if isinstance(activations, str) or not activations:
+        raise ValueError(
+            "Expected a list of activations, or a dict from them to thresholds. "
+            f"Received: {activations!r}."
+        )
+    result: dict[Any, float | None] = {}
+    for given in activations:
+        name = ALIASES.get(given, given) if isinstance(given, str) else of_function(given)
+        if isinstance(activations, Mapping):
+            threshold = float(activations[given])
+            if not np.isfinite(threshold):
+                raise ValueError(
+                    f"Expected finite thresholds. Received: {threshold} for {given!r}."
+                )
+            result[name] = threshold
+        elif name in THRESHOLDS:
+            result[name] = None
+        else:
+            near = difflib.get_close_matches(str(name), THRESHOLDS, n=3) or sorted(THRESHOLDS)
+            raise ValueError(
+                f"Expected activations with a known threshold, such as {', '.join(near)}. "
+                f"Received: {name_of(given)!r}. Give others as a dict, to the threshold that their "
+                f"outputs are compared with: activations={{{name_of(given)!r}: 0.0}}."
+            )
+    return result
+
+
+def _known(name: str) -> str | None:
+    name = ALIASES.get(name, name)
+    return name if name in THRESHOLDS or name in WITHOUT_SIGN else None
+
+
+def _activation_of(layer: Any) -> Any:
+    activation = getattr(layer, "activation", None)
+    return activation if callable(activation) else None
+
+
+def _has_zero(args: tuple[Any, ...]) -> bool:
+    """Whether one of the two arguments is the constant 0."""
+    constants = [
+        arg for arg in args if isinstance(arg, bool | int | float | np.ndarray | np.number)
+    ]
+    return len(constants) == 1 and not np.any(constants[0])

@@ -1,0 +1,45 @@
+"""What an encoder encodes and what it leaves out, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tfhash.encoder.activations import name_of
+from tfhash.encoder.survey import Findings, Unit
+
+
+def summary(model_name: str, findings: Findings, chosen: Sequence[Unit]) -> list[str]:
+    """The lines to print."""
+    n_bits = sum(unit.n_units for unit in chosen)
+    rows, start = [("layer", "activation", "output shape", "units", "bits")], 0
+    for unit in chosen:
+        stop = start + unit.n_units
+        shape = "(" + ", ".join(str(size) for size in unit.shape) + ")"
+        rows.append((unit.name, _activation(unit), shape, f"{unit.n_units:,}", f"{start}-{stop}"))
+        start = stop
+    lines = [
+        f"{model_name!r}: codes of {n_bits:,} bits, of {len(chosen)} layers",
+        "",
+        *_table(rows),
+        "",
+    ]
+    left_out = [(u.name, _activation(u), u.reason) for u in findings.units if u.reason]
+    left_out += findings.left_out
+    if left_out:
+        lines += ["Left out:", *_table([("layer", "what", "why"), *left_out]), ""]
+    plain = ", ".join(f"{count} {name}" for name, count in sorted(findings.plain.items()))
+    lines.append(f"Without an activation: {plain or 'none'}.")
+    return lines
+
+
+def _activation(unit: Unit) -> str:
+    name = name_of(unit.activation)
+    return f"{name} > {unit.threshold:.4g}" if unit.threshold else name
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,93 @@
+"""From the steps that were noted to a plan: those that the units and the class depend on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from itertools import count
+
+from tfhash.geometry.constants import Constant
+from tfhash.geometry.steps import Affine, Kink, Largest, Layer, Opaque, Plan, Step, size
+
+
+def plan_of(
+    name: str,
+    steps: Sequence[Step],
+    shapes: Sequence[tuple[int, ...]],
+    constants: Sequence[Constant],
+    ends: Sequence[int],
+) -> Plan:
+    """The steps that the units and the class depend on, checked and numbered.
+
+    Parameters
+    ----------
+    name : the model's
+    steps : all of the model's, in an order in which they can be carried out
+    shapes : of the values, without the batch
+    constants : what the steps read anew for each call
+    ends : numbers of the values that the model gives
+
+    Raises
+    ------
+    ValueError
+        Where a step that counts is not piecewise linear, or no step has a kink.
+    """
+    made_by = {number: step for step in steps for number in step.outputs}
+    logits = ends[0] if len(ends) == 1 else None
+    head = made_by.get(logits) if logits is not None else None
+    if isinstance(head, Opaque):
+        logits = head.inputs[0] if head.is_head else None
+    units = [step for step in steps if isinstance(step, Kink | Largest)]
+    needed = _upstream([out for step in units for out in step.outputs], made_by)
+    for step in steps:
+        if isinstance(step, Opaque) and (id(step) in needed or step.outputs[0] not in ends):
+            raise ValueError(
+                f"Expected layers that are piecewise linear. Received: {step.name}, which "
+                f"{step.reason}."
+            )
+    if not any(isinstance(step, Kink) for step in steps):
+        raise ValueError(
+            "Expected a model with activation functions that have a kink, such as ReLU. "
+            f"Received: {name!r}, which has none."
+        )
+    if logits is not None:
+        needed |= _upstream([logits], made_by)
+    kept: list[Affine | Kink | Largest] = []
+    layers: list[Layer] = []
+    taken: set[str] = set()
+    for step in steps:
+        if id(step) not in needed or isinstance(step, Opaque):
+            continue
+        if isinstance(step, Kink | Largest):
+            step = dataclasses.replace(step, layer=len(layers))
+            layers += _layers(step, taken)
+        kept.append(step)
+    last_use = {number: i for i, step in enumerate(kept) for number in step.inputs}
+    return Plan(tuple(kept), tuple(layers), tuple(shapes), last_use, logits, tuple(constants))
+
+
+def _upstream(numbers: Iterable[int], made_by: dict[int, Step]) -> set[int]:
+    """The ids of the steps that values depend on."""
+    found: set[int] = set()
+    pending = list(numbers)
+    while pending:
+        step = made_by.get(pending.pop())
+        if step is not None and id(step) not in found:
+            found.add(id(step))
+            pending += step.inputs
+    return found
+
+
+def _layers(step: Kink | Largest, taken: set[str]) -> list[Layer]:
+    name = step.name
+    if name in taken:
+        name = next(f"{name}#{i}" for i in count(2) if f"{name}#{i}" not in taken)
+    taken.add(name)
+    n_units = size(step.shape)
+    if isinstance(step, Largest):
+        return [Layer(name, n_units, False)]
+    others = [
+        f"{name}>{kink:g}" if isinstance(kink, float) else f"{name}>{i}"
+        for i, kink in enumerate(step.function.kinks[1:], 1)
+    ]
+    return [Layer(each, n_units, True) for each in (name, *others)]

@@ -1,0 +1,153 @@
+"""Layers that Keras cannot take apart on symbolic tensors, or takes apart badly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfhash import backend
+from tfhash.geometry.constants import Constant
+from tfhash.geometry.pieces import relu
+from tfhash.geometry.steps import Affine, Flat
+from tfhash.geometry.tracer import Special, Tracer
+
+
+def _float64(weight: Any) -> Any:
+    return np.asarray(keras.ops.convert_to_numpy(weight), np.float64)
+
+
+def _scale_and_shift(
+    tracer: Tracer, x: Any, numbers: Callable[[], tuple[Any, Any]], name: str
+) -> Any:
+    """``x * scale + shift`` as one step; ``numbers`` gives both, in float64."""
+    output = keras.KerasTensor(x.shape, x.dtype)
+    scale = tracer.remembered(Constant(lambda: backend.tensor(numbers()[0], tracer.dtype)))
+    shift = tracer.remembered(Constant(lambda: backend.tensor(numbers()[1], tracer.dtype)))
+    size = math.prod(x.shape[1:])
+    is_flat = len(x.shape) == 2 or all(np.size(part) == 1 for part in numbers())
+
+    def rows(i: int) -> Any:
+        return np.broadcast_to(np.ravel(numbers()[i]), (size,))
+
+    tracer.note(
+        Affine(
+            name,
+            (tracer.number(x),),
+            (tracer.new(output),),
+            lambda tensors: (tensors[0] * scale.value + shift.value,),
+            lambda tensors: (tensors[0] * scale.value,),
+            Flat(scale=lambda: rows(0), shift=lambda: rows(1)) if is_flat else None,
+        )
+    )
+    return output
+
+
+def _batch_normalization(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
+    shape = [1] * len(x.shape)
+    shape[layer.axis] = x.shape[layer.axis]
+
+    def numbers() -> tuple[Any, Any]:
+        scale = 1 / np.sqrt(_float64(layer.moving_variance) + layer.epsilon)
+        if layer.scale:
+            scale = scale * _float64(layer.gamma)
+        shift = -_float64(layer.moving_mean) * scale
+        if layer.center:
+            shift = shift + _float64(layer.beta)
+        return scale.reshape(shape), shift.reshape(shape)
+
+    return _scale_and_shift(tracer, x, numbers, name)
+
+
+def _rescaling(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
+    def numbers() -> tuple[Any, Any]:
+        return np.asarray(layer.scale, np.float64), np.asarray(layer.offset, np.float64)
+
+    return _scale_and_shift(tracer, x, numbers, name)
+
+
+def _normalization(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
+    def numbers() -> tuple[Any, Any]:
+        deviation = np.maximum(np.sqrt(_float64(layer.variance)), keras.backend.epsilon())
+        mean = _float64(layer.mean)
+        return (deviation, mean) if layer.invert else (1 / deviation, -mean / deviation)
+
+    return _scale_and_shift(tracer, x, numbers, name)
+
+
+def _prelu(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
+    output = keras.KerasTensor(x.shape, x.dtype)
+    alpha = np.broadcast_to(_float64(layer.alpha), x.shape[1:])
+    tracer.kink(name, tracer.number(x), tracer.new(output), relu(negative_slope=alpha))
+    return output
+
+
+def _grouped_convolution(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
+    """A convolution in groups, group by group.
+
+    Keras cannot trace one, and its TensorFlow backend compiles it anew at every call.
+    """
+    convolved = keras.KerasTensor(layer.compute_output_shape(x.shape), x.dtype)
+    axis = 1 if layer.data_format == "channels_first" else -1
+    kernel = tracer.constant(layer.kernel)
+    shape = [1] * len(convolved.shape)
+    shape[axis] = layer.filters
+    bias = None if layer.bias is None else tracer.constant(layer.bias)
+    pads = [(0, 0)] * len(convolved.shape)
+    if causal := layer.padding == "causal":
+        pads[1 if axis == -1 else 2] = (layer.dilation_rate[0] * (layer.kernel_size[0] - 1), 0)
+
+    def convolve(tensors: Sequence[Any]) -> tuple[Any, ...]:
+        kernels = keras.ops.split(kernel.value, layer.groups, axis=-1)
+        values = keras.ops.pad(tensors[0], pads) if causal else tensors[0]
+        made = [
+            keras.ops.conv(
+                part,
+                weights,
+                strides=layer.strides,
+                padding="valid" if causal else layer.padding,
+                data_format=layer.data_format,
+                dilation_rate=layer.dilation_rate,
+            )
+            for part, weights in zip(
+                keras.ops.split(values, layer.groups, axis=axis), kernels, strict=True
+            )
+        ]
+        return (keras.ops.concatenate(made, axis=axis),)
+
+    def shifted(tensors: Sequence[Any]) -> tuple[Any, ...]:
+        (made,) = convolve(tensors)
+        return (made if bias is None else made + keras.ops.reshape(bias.value, shape),)
+
+    tracer.note(
+        Affine(
+            name,
+            (tracer.number(x),),
+            (tracer.new(convolved),),
+            shifted,
+            convolve,
+        )
+    )
+    if layer.activation is None:
+        return convolved
+    outputs = layer.activation(convolved)
+    tracer.collect([outputs], name, layer)
+    return outputs
+
+
+_SPECIAL: dict[type, Special] = {
+    keras.layers.BatchNormalization: _batch_normalization,
+    keras.layers.Normalization: _normalization,
+    keras.layers.PReLU: _prelu,
+    keras.layers.Rescaling: _rescaling,
+}
+
+
+def special(layer: Any) -> Special | None:
+    """The function that notes a layer of a kind that Keras cannot trace, or traces badly."""
+    if getattr(layer, "groups", 1) > 1 and type(layer).__name__ in ("Conv1D", "Conv2D", "Conv3D"):
+        return _grouped_convolution
+    return _SPECIAL.get(type(layer))

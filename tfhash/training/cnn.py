@@ -1,0 +1,291 @@
+"""Training one convolutional network, step by step, so that it can be stopped at any of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfhash.datasets import Dataset
+from tfhash.files import replacing
+from tfhash.training.cnn_spec import CnnSpec
+from tfhash.training.runs import RunError, Runs, RunWriter
+
+if TYPE_CHECKING:
+    import keras
+    from tqdm import tqdm
+
+EVALUATION_BATCH = 500
+STATE_FILE = "state.npz"
+
+
+def train_cnn(
+    spec: CnnSpec,
+    dataset: Dataset,
+    runs: Runs,
+    progress: tqdm[Any],
+    save_every: float = 180.0,
+) -> bool:
+    """Train the network of `spec`, from where a killed command left it.
+
+    On a CPU the outcome is the same bits whether it was stopped or not.
+
+    Parameters
+    ----------
+    spec, dataset, runs
+        What to train, on what, and where to keep it.
+    progress
+        Moved by one for every step; given a line for every epoch.
+    save_every
+        Seconds between savings of the state (weights, optimiser, random numbers, place in the
+        epoch), which is also saved when Ctrl-C comes.
+
+    Returns
+    -------
+    bool
+        False where the run is finished already, or in the hands of another process.
+
+    Raises
+    ------
+    RunError
+        The directory holds, finished or not, a run of another spec; or the loss is not finite.
+    """
+    import keras
+
+    writer = runs.claim(spec, resume=True)
+    if writer is None:
+        return False
+    with writer:
+        training = _Training(spec, dataset, writer, progress, save_every)
+        try:
+            training.run()
+        except KeyboardInterrupt:
+            training.save()
+            raise
+    keras.utils.clear_session()
+    return True
+
+
+def steps_per_epoch(spec: CnnSpec, n: int) -> int:
+    """Training steps of an epoch of `n` examples."""
+    return -(-n // spec.batch_size)
+
+
+class _Training:
+    """One network in training. `epoch` is the one being trained, from 1; `step` of it are done."""
+
+    def __init__(
+        self,
+        spec: CnnSpec,
+        dataset: Dataset,
+        writer: RunWriter,
+        progress: tqdm[Any],
+        save_every: float,
+    ) -> None:
+        self.spec, self.writer, self.progress = spec, writer, progress
+        self.save_every = save_every
+        self.data = spec.training_data(dataset)
+        self.kept = spec.build_model(dataset)  # float32 and bare: what the checkpoints hold
+        self.model = _compiled(spec, self.kept, dataset)
+        self.n_steps = steps_per_epoch(spec, len(self.data.x_train))
+        self.epoch, self.step = 1, 0
+        self.sums = _Sums()
+        self.history: list[dict[str, float]] = []
+        self.file = writer.path.parent / f".{writer.path.name}.partial" / STATE_FILE
+        if not self._restore():
+            writer.clear()
+            self._keep(0)
+
+    def run(self) -> None:
+        """Train to the end, and finish the run."""
+        self.progress.update((self.epoch - 1) * self.n_steps + self.step)
+        saved = time.monotonic()
+        while self.epoch <= self.spec.epochs:
+            order = self.spec.batch_order(self.epoch, len(self.data.x_train))
+            started = time.monotonic()
+            while self.step < self.n_steps:
+                self._train_step(order)
+                self.progress.update()
+                if time.monotonic() - saved > self.save_every:
+                    self.save()
+                    saved = time.monotonic()
+            self._end_epoch(time.monotonic() - started)
+        self.file.unlink(missing_ok=True)
+        if self.spec.epochs not in self.spec.checkpoint_epochs:
+            self._save_checkpoint(self.spec.epochs)
+        self.writer.save_history(self.history)
+        self.writer.finish()
+
+    def save(self) -> None:
+        """Write the state of the moment, whole or not at all."""
+        header = {
+            "spec": self.spec.to_json(),
+            "epoch": self.epoch,
+            "step": self.step,
+            "sums": vars(self.sums),
+            "history": self.history,
+        }
+        variables = enumerate(self._variables())
+        arrays: dict[str, Any] = {f"variable_{i}": np.asarray(v) for i, v in variables}
+        with replacing(self.file) as file:
+            np.savez(file, header=np.array(json.dumps(header)), **arrays)
+
+    def _restore(self) -> bool:
+        """Take up the saved state, if there is one."""
+        try:
+            with np.load(self.file) as content:
+                header = json.loads(str(content["header"]))
+                arrays = [content[f"variable_{i}"] for i in range(len(content.files) - 1)]
+        except FileNotFoundError:
+            return False
+        there = CnnSpec.from_json(header["spec"])
+        differences = self.spec.differences(there)
+        if differences:
+            raise RunError(
+                f"Expected {self.file.parent} to be a run of the same spec, stopped on its way. "
+                f"Received a run of another one ({'; '.join(differences)}). Go on with its flags, "
+                "give another --save_path, or remove it."
+            )
+        if not self.writer.has_checkpoints(header["epoch"] - 1):
+            return False
+        for variable, array in zip(self._variables(), arrays, strict=True):
+            variable.assign(array)
+        self.epoch, self.step = header["epoch"], header["step"]
+        self.sums = _Sums(**header["sums"])
+        self.history = header["history"]
+        return True
+
+    def _variables(self) -> list[keras.Variable]:
+        """All that a step reads and writes: weights, statistics, random seeds, moments."""
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def _train_step(self, order: np.ndarray) -> None:
+        size = self.spec.batch_size
+        rows = order[self.step * size : (self.step + 1) * size]
+        done = (self.epoch - 1) * self.n_steps + self.step
+        self.model.optimizer.learning_rate = self.spec.rate(done, self.n_steps)
+        if self.step == 0:
+            self.sums = _Sums()
+        # Some versions of Keras begin anew with every batch, some do not.
+        self.model.reset_metrics()
+        logs = self.model.train_on_batch(
+            self.data.x_train[rows], self.data.y_train[rows], return_dict=True
+        )
+        if not np.isfinite(logs["loss"]):
+            raise RunError(
+                f"Expected a finite loss. Received {logs['loss']} in step {self.step + 1} of epoch "
+                f"{self.epoch}: training has diverged."
+            )
+        self.step += 1
+        self.sums.add(logs, len(rows))
+        means = self.sums.means("")
+        self.progress.set_postfix_str(f"loss {means['loss']:.3f}, accuracy {means['accuracy']:.3f}")
+
+    def _end_epoch(self, seconds: float) -> None:
+        row = {"epoch": self.epoch, **self.sums.means("train_"), **self._evaluate()}
+        self.history.append(row)
+        self.progress.write(
+            f"{self.spec.architecture}, epoch {self.epoch}/{self.spec.epochs}: "
+            f"loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:.4f}, "
+            f"test accuracy {row['test_accuracy']:.4f} ({seconds:.0f} s)"
+        )
+        self._keep(self.epoch)
+        self.epoch, self.step = self.epoch + 1, 0
+
+    def _evaluate(self) -> dict[str, float]:
+        """Loss and accuracy on the test set with the weights of the moment."""
+        sums = _Sums()
+        x, y = self.data.x_test, self.data.y_test
+        for start in range(0, len(x), EVALUATION_BATCH):
+            rows = slice(start, start + EVALUATION_BATCH)
+            self.model.reset_metrics()
+            sums.add(self.model.test_on_batch(x[rows], y[rows], return_dict=True), len(x[rows]))
+        return sums.means("test_")
+
+    def _keep(self, epoch: int) -> None:
+        if epoch in self.spec.checkpoint_epochs:
+            self._save_checkpoint(epoch)
+
+    def _save_checkpoint(self, epoch: int) -> None:
+        network = self.model.get_layer(self.kept.name)
+        if network is not self.kept:
+            self.kept.set_weights(network.get_weights())
+        self.writer.save_checkpoint(epoch, self.kept)
+
+
+@dataclass
+class _Sums:
+    """Sums over examples of what Keras gives as means over a batch."""
+
+    loss: float = 0.0
+    accuracy: float = 0.0
+    n: int = 0
+
+    def add(self, logs: dict[str, Any], n: int) -> None:
+        self.loss += float(logs["loss"]) * n
+        self.accuracy += float(logs["accuracy"]) * n
+        self.n += n
+
+    def means(self, prefix: str) -> dict[str, float]:
+        return {f"{prefix}loss": self.loss / self.n, f"{prefix}accuracy": self.accuracy / self.n}
+
+
+def _compiled(spec: CnnSpec, kept: keras.Model, dataset: Dataset) -> keras.Model:
+    """What is trained: augmentation, the network, and the optimiser.
+
+    The network in it is `kept` itself, or a twin that computes in another precision.
+    """
+    import keras
+
+    from tfhash import backend
+
+    network = kept
+    if spec.precision != "float32":
+        with _policy(spec.precision):
+            network = spec.build_model(dataset)
+    inputs = keras.Input(dataset.input_shape)
+    images = inputs
+    if spec.augment:
+        seeds = np.random.SeedSequence([spec.seed, spec.repeat]).generate_state(3)
+        for layer, seed in zip(
+            (
+                lambda s: keras.layers.RandomRotation(15 / 360, fill_mode="nearest", seed=s),
+                lambda s: keras.layers.RandomTranslation(0.1, 0.1, fill_mode="nearest", seed=s),
+                lambda s: keras.layers.RandomFlip("horizontal", seed=s),
+            ),
+            seeds,
+            strict=True,
+        ):
+            images = layer(int(seed >> 1))(images)
+    model = keras.Model(inputs, network(images))
+    optimizer = (
+        keras.optimizers.Adam(spec.learning_rate)
+        if spec.optimizer == "adam"
+        else keras.optimizers.SGD(spec.learning_rate, momentum=spec.momentum)
+    )
+    model.compile(
+        optimizer=optimizer,
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=backend.jit_compile(),
+    )
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+@contextlib.contextmanager
+def _policy(name: str) -> Iterator[None]:
+    """Layers made meanwhile compute in another precision."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
