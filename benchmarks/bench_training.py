@@ -19,10 +19,9 @@ from benchmarks.harness import Options, Row, main
 from tfhash import datasets, training
 from tfhash.datasets import Dataset
 from tfhash.training import RunSpec
-from tfhash.training.placement import Placement
-from tfhash.training.side_by_side import SideBySide
+from tfhash.training.pixels import Pixels
 from tfhash.training.state import PARTS, SweepState
-from tfhash.training.sweep import Pixels, groups
+from tfhash.training.sweep import XLA_STEPS, Programs, groups
 
 PEER = "Keras fit one by one"
 
@@ -106,38 +105,22 @@ def _spec(recipe: training.Protocol, **rest: object) -> RunSpec:
 
 def _side_by_side(specs: Sequence[RunSpec], dataset: Dataset) -> Callable[[int], None]:
     """What trains one epoch, by its number, of all of `specs`."""
-    from tfhash import backend
-
-    loops = []
+    programs = Programs(dataset)
+    states = []
     for group in groups(specs, dataset):
-        data = group[0].training_data(dataset)
-        pixels = Pixels.of(data, leave_out=True)
-        n = len(group)
-        networks = SideBySide(
-            tuple(spec.width for spec in group),
-            group[0].depth,
-            len(pixels.order),
-            data.n_classes,
-            pixels.n_live,
-            group[0].batch_norm,
-            (0.0,) * n,
-            (np.inf,) * n,
-        )
         each = [SweepState.start({spec: spec.build_model(dataset)}).models for spec in group]
         models = {part: [of[part][0] for of in each] for part in PARTS}
-        state = SweepState(list(group), 0, 0, models)
-        loop = backend.epoch_loop(
-            backend.Step(n, networks.loss, networks.gradients, networks.measure),
-            {"train": (pixels.train, data.y_train), "test": (pixels.test, data.y_test)},
-            group[0].batch_size,
-            state.placed(Placement(networks, pixels.order)),
-        )
-        loops.append((loop, group[0], len(data.x_train)))
+        states.append(SweepState(list(group), 0, 0, models))
 
     def epoch(number: int) -> None:
-        for loop, spec, n in loops:
-            loop.epoch(spec.batch_order(number, n), spec.rate(number))
+        for state in states:
+            spec = state.specs[0]
+            rows = programs.rows(spec)
+            loop, placement = programs.load(state, XLA_STEPS)
+            loop.epoch(rows[spec.batch_order(number, len(rows))], spec.rate(number))
             loop.measure("test")
+            if len(states) > 1:
+                state.update(loop.read(), placement)
 
     return epoch
 

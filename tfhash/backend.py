@@ -5,16 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import keras
 import numpy as np
-
-Arrays = dict[str, np.ndarray]
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Keras's own, and the paper's
 
 
 def float64() -> AbstractContextManager[Any]:
@@ -88,292 +85,53 @@ def has_bfloat16() -> bool:
     return False
 
 
-class Step(NamedTuple):
-    """What one training step is made of, in pure functions of tensors.
-
-    Weights, statistics and gradients are dicts of tensors. Measures are float32 [2, n_models], the
-    sums over a batch of each model's loss and of its right answers.
-
-    Attributes
-    ----------
-    n_models : int
-        Models that are trained side by side.
-    loss
-        From (weights, statistics, x, y) to (total, (statistics that change, measures)): the total
-        is what is differentiated by the weights.
-    gradients
-        From (gradients, weights) to the gradients that Adam is given.
-    measure
-        From (weights, statistics, x, y) to measures at inference.
-    """
-
-    n_models: int
-    loss: Callable[..., Any]
-    gradients: Callable[..., Any]
-    measure: Callable[..., Any]
-
-
-class EpochLoop(Protocol):
-    """A training loop compiled for one set of weights and one dataset, which it holds."""
-
-    def epoch(self, order: np.ndarray, rate: float) -> np.ndarray:
-        """Train one epoch through the examples in `order`; the sums of the measures."""
-
-    def measure(self, split: str) -> np.ndarray:
-        """Sums of the measures over all examples of "train" or "test", weights as they are."""
-
-    def read(self) -> dict[str, Arrays]:
-        """Weights, statistics and Adam's two moments, and the number of steps taken."""
-
-
-def epoch_loop(
-    step: Step,
-    data: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    batch_size: int,
-    state: dict[str, Arrays],
-) -> EpochLoop:
-    """Compile a training loop with Adam; Python is left once per epoch.
+def program(function: Callable[..., Any], xla: bool = True) -> Callable[..., Any]:
+    """`function` of tensors as one program; the tensors in its first argument are given up.
 
     Parameters
     ----------
-    step
-        The training step.
-    data
-        "train" and "test": images float32 or uint8 (in 255ths) [n, n_pixels], labels int [n].
-    batch_size
-        Examples per step; what is left over makes a last, smaller step.
-    state
-        What `EpochLoop.read` gives: "weights", "statistics", "momentum", "velocity", all of float32
-        arrays by name, and "steps", {"steps": int64 scalar}.
-
-    Raises
-    ------
-    NotImplementedError
-        The Keras backend is neither TensorFlow nor JAX.
+    function
+        Pure, of tensors and nests of them.
+    xla
+        Whether TensorFlow hands it to XLA, whose compiling takes seconds for hundreds of
+        operations; JAX always does.
     """
-    backend = keras.backend.backend()
-    loops: dict[str, type[_TensorFlowLoop] | type[_JaxLoop]] = {
-        "tensorflow": _TensorFlowLoop,
-        "jax": _JaxLoop,
-    }
-    if backend not in loops:
-        raise NotImplementedError(
-            f"Expected the Keras backend tensorflow or jax (KERAS_BACKEND). Received: {backend}."
-        )
-    return loops[backend](step, data, batch_size, state)
-
-
-def adam_rate(rate: Any, steps: Any) -> Any:
-    """Adam's rate with both bias corrections, at step number `steps` (from 1), as in Keras."""
-    from keras import ops
-
-    steps = ops.cast(steps, "float32")
-    corrections = [1 - ops.power(ops.cast(beta, "float32"), steps) for beta in (BETA_1, BETA_2)]
-    return rate * ops.sqrt(corrections[1]) / corrections[0]
-
-
-EVALUATION_BATCH = 5_000
-
-
-class _TensorFlowLoop:
-    """Without XLA, whose matrix products on CPUs are slower than TensorFlow's own."""
-
-    def __init__(
-        self,
-        step: Step,
-        data: Mapping[str, tuple[np.ndarray, np.ndarray]],
-        batch_size: int,
-        state: dict[str, Arrays],
-    ) -> None:
-        import tensorflow as tf
-
-        self._step, self._batch_size = step, batch_size
-        self._data = {k: (tf.constant(x), tf.constant(y, tf.int32)) for k, (x, y) in data.items()}
-        self._state = {
-            part: {k: tf.Variable(array, trainable=False) for k, array in arrays.items()}
-            for part, arrays in state.items()
-        }
-        self._epoch = tf.function(self._run_epoch, autograph=False)
-        self._measure_all = tf.function(self._run_measure, autograph=False)
-
-    def epoch(self, order: np.ndarray, rate: float) -> np.ndarray:
-        import tensorflow as tf
-
-        sums = self._epoch(tf.constant(order, tf.int32), tf.constant(rate, tf.float32))
-        return np.asarray(sums, np.float64)
-
-    def measure(self, split: str) -> np.ndarray:
-        return np.asarray(self._measure_all(*self._data[split]), np.float64)
-
-    def read(self) -> dict[str, Arrays]:
-        return {
-            part: {name: variable.numpy() for name, variable in variables.items()}
-            for part, variables in self._state.items()
-        }
-
-    def _run_epoch(self, order: Any, rate: Any) -> Any:
-        import tensorflow as tf
-
-        n, size = order.shape[0], self._batch_size
-        sums = tf.zeros((2, self._step.n_models), tf.float32)
-        if n >= size:
-            # Not sliced in the loop, so that the size of a batch is known when it is compiled.
-            full = tf.reshape(order[: n - n % size], (-1, size))
-
-            def body(i: Any, sums: Any) -> tuple[Any, Any]:
-                return i + 1, sums + self._train_on(full[i], rate)
-
-            _, sums = tf.while_loop(
-                lambda i, _: i < n // size, body, (0, sums), parallel_iterations=1
-            )
-        return sums + self._train_on(order[n - n % size :], rate) if n % size else sums
-
-    def _read_part(self, part: str) -> dict[str, Any]:
-        return {name: variable.read_value() for name, variable in self._state[part].items()}
-
-    def _train_on(self, rows: Any, rate: Any) -> Any:
-        """One step; the measures of its batch before the step."""
-        import tensorflow as tf
-
-        x, y = (tf.gather(array, rows) for array in self._data["train"])
-        weights = self._read_part("weights")
-        with tf.GradientTape() as tape:
-            tape.watch(weights)
-            total, (statistics, measures) = self._step.loss(
-                weights, self._read_part("statistics"), _unit(x), y
-            )
-        gradients = self._step.gradients(tape.gradient(total, weights), weights)
-        steps = self._state["steps"]["steps"].assign_add(1)
-        # One pass over the memory, where Keras's own formula in single operations makes ten. The
-        # kernel has 1 - beta in single precision, which is 1.3e-5 less than the 0.001 of Keras:
-        # `share` takes that out of the velocities again.
-        share = float(np.sqrt((np.float32(1) - np.float32(BETA_2)) / np.float64(1 - BETA_2)))
-        for name, gradient in gradients.items():
-            tf.raw_ops.ResourceApplyAdam(
-                var=self._state["weights"][name].handle,
-                m=self._state["momentum"][name].handle,
-                v=self._state["velocity"][name].handle,
-                # The correction of the bias is in the rate already.
-                beta1_power=0.0,
-                beta2_power=0.0,
-                lr=adam_rate(rate, steps) * share,
-                beta1=BETA_1,
-                beta2=BETA_2,
-                epsilon=EPSILON * share,
-                grad=gradient,
-            )
-        for name, value in statistics.items():
-            self._state["statistics"][name].assign(value)
-        return measures
-
-    def _run_measure(self, x: Any, y: Any) -> Any:
-        weights, statistics = self._read_part("weights"), self._read_part("statistics")
-        return sum(
-            self._step.measure(
-                weights,
-                statistics,
-                _unit(x[start : start + EVALUATION_BATCH]),
-                y[start : start + EVALUATION_BATCH],
-            )
-            for start in range(0, x.shape[0], EVALUATION_BATCH)
-        )
-
-
-class _JaxLoop:
-    """One XLA program per epoch; weights and moments stay where they are in the device's memory."""
-
-    def __init__(
-        self,
-        step: Step,
-        data: Mapping[str, tuple[np.ndarray, np.ndarray]],
-        batch_size: int,
-        state: dict[str, Arrays],
-    ) -> None:
+    if keras.backend.backend() == "jax":
         import jax
 
-        self._data = {k: (jax.device_put(x), jax.device_put(y)) for k, (x, y) in data.items()}
-        self._state = jax.tree.map(jax.device_put, state)
-        self._epoch = jax.jit(partial(_jax_epoch, step, batch_size), donate_argnums=0)
-        self._measure = jax.jit(partial(_jax_measure, step))
+        return jax.jit(function, donate_argnums=0)
+    import tensorflow as tf
 
-    def epoch(self, order: np.ndarray, rate: float) -> np.ndarray:
-        self._state, sums = self._epoch(
-            self._state, *self._data["train"], order.astype(np.int32), np.float32(rate)
-        )
-        return np.asarray(sums, np.float64)
-
-    def measure(self, split: str) -> np.ndarray:
-        sums = self._measure(self._state["weights"], self._state["statistics"], *self._data[split])
-        return np.asarray(sums, np.float64)
-
-    def read(self) -> dict[str, Arrays]:
-        return {
-            part: {name: np.array(value) for name, value in values.items()}
-            for part, values in self._state.items()
-        }
+    return tf.function(function, autograph=False, jit_compile=xla)
 
 
-def _jax_epoch(
-    step: Step, batch_size: int, state: Any, x: Any, y: Any, order: Any, rate: Any
-) -> Any:
-    import jax
+def gradients(function: Callable[..., Any], weights: Any, *rest: Any) -> tuple[Any, Any]:
+    """The gradients by `weights` of the first thing that `function` returns, and the second."""
+    if keras.backend.backend() == "jax":
+        import jax
 
-    def train_on(state: Any, rows: Any) -> tuple[Any, Any]:
-        grads, (statistics, measures) = jax.grad(step.loss, has_aux=True)(
-            state["weights"], state["statistics"], _unit(x[rows]), y[rows]
-        )
-        grads = step.gradients(grads, state["weights"])
-        steps = state["steps"]["steps"] + 1
-        alpha = adam_rate(rate, steps)
-        momentum = jax.tree.map(lambda m, g: m + (g - m) * (1 - BETA_1), state["momentum"], grads)
-        velocity = jax.tree.map(
-            lambda v, g: v + (g * g - v) * (1 - BETA_2), state["velocity"], grads
-        )
-        weights = jax.tree.map(
-            lambda w, m, v: w - m * alpha / (jax.numpy.sqrt(v) + EPSILON),
-            state["weights"],
-            momentum,
-            velocity,
-        )
-        return {
-            "weights": weights,
-            "statistics": {**state["statistics"], **statistics},
-            "momentum": momentum,
-            "velocity": velocity,
-            "steps": {"steps": steps},
-        }, measures
+        return jax.grad(function, has_aux=True)(weights, *rest)
+    import tensorflow as tf
 
-    n = len(order)
-    sums: Any = 0.0
-    if n >= batch_size:
-        full = order[: n - n % batch_size].reshape(-1, batch_size)
-        state, measures = jax.lax.scan(train_on, state, full)
-        sums = measures.sum(axis=0)
-    if n % batch_size:
-        state, measures = train_on(state, order[n - n % batch_size :])
-        sums = sums + measures
-    return state, sums
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        total, other = function(weights, *rest)
+    return tape.gradient(total, weights), other
 
 
-def _jax_measure(step: Step, weights: Any, statistics: Any, x: Any, y: Any) -> Any:
-    return sum(
-        step.measure(
-            weights,
-            statistics,
-            _unit(x[start : start + EVALUATION_BATCH]),
-            y[start : start + EVALUATION_BATCH],
-        )
-        for start in range(0, len(x), EVALUATION_BATCH)
-    )
+def memory() -> int:
+    """Bytes of the memory in which models are trained: the accelerator's where JAX has one."""
+    if keras.backend.backend() == "jax":
+        import jax
 
-
-def _unit(x: Any) -> Any:
-    """Images float32 in [0, 1]: bytes are 255ths, as `datasets` reads them."""
-    from keras import ops
-
-    if keras.backend.standardize_dtype(x.dtype) == "uint8":
-        return ops.cast(x, "float32") / 255.0
-    return x
+        # CPUs have no such statistics.
+        limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
+        if limit:
+            return int(limit)
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError):  # Windows
+        return 8 << 30
 
 
 def has_accelerator() -> bool:
@@ -392,7 +150,7 @@ def has_accelerator() -> bool:
     return False
 
 
-def compiled(
+def compiled_model(
     model: keras.Model, finish: Callable[[Any], list[Any]], accelerated: bool
 ) -> Callable[[Any], list[Any]]:
     """A model at inference, with its weights as they are at each call, as one compiled function.

@@ -149,6 +149,12 @@ def _define_train(values: flags.FlagValues, home: Path) -> None:
         lower_bound=1,
         flag_values=values,
     )
+    flags.DEFINE_string(
+        "tensorboard",
+        None,
+        "Folder for TensorBoard: loss and accuracy of each network, epoch by epoch.",
+        flag_values=values,
+    )
 
 
 def _define_properties(values: flags.FlagValues, home: Path) -> None:
@@ -205,6 +211,8 @@ def _options(values: flags.FlagValues, path: str) -> dict[str, object]:
         if name in values:
             value = values[name].value
             given[name] = tuple(value) if isinstance(value, list) else value
+    if "tensorboard" in values and values["tensorboard"].value is not None:
+        given["tensorboard"] = Path(values["tensorboard"].value).expanduser()
     return {**given, "path": Path(path).expanduser()}
 
 

@@ -73,13 +73,23 @@ class Dataset:
         DatasetError
             `n` is below 1 or above the number of training examples.
         """
+        return self.take(self.sample(n, seed))
+
+    def take(self, rows: np.ndarray) -> Dataset:
+        """This dataset with these of its training examples, int64 [n]."""
+        if np.array_equal(rows, np.arange(len(rows))):
+            first = slice(len(rows))  # as they are: nothing is copied
+            return replace(self, x_train=self.x_train[first], y_train=self.y_train[first])
+        return replace(self, x_train=self.x_train[rows], y_train=self.y_train[rows])
+
+    def sample(self, n: int, seed: int | list[int]) -> np.ndarray:
+        """Rows int64 [n] of the training examples that `subset` takes. Raises as it does."""
         if not 1 <= n <= len(self.x_train):
             raise DatasetError(
                 f"Expected a sample size from 1 to {len(self.x_train)}, the training examples of "
                 f"{self.name}. Received: {n}."
             )
-        rows = np.random.default_rng(seed).permutation(len(self.x_train))[:n]
-        return replace(self, x_train=self.x_train[rows], y_train=self.y_train[rows])
+        return np.random.default_rng(seed).permutation(len(self.x_train))[:n]
 
     def uniform(self, seed: int | list[int]) -> Dataset:
         """This dataset with every pixel drawn from U(0, 1), and the labels it has."""

@@ -96,6 +96,7 @@ class Encoder:
                 "keras.Model(inputs, outputs), to expose its layers."
             ) from None
         self._findings = survey.found
+        self._findings.close(outputs)
         self._units = choose(self._findings.units, layers, activations)
         if not self._units:
             raise ValueError(_nothing_to_encode(model, self._findings.units))

@@ -81,12 +81,19 @@ class Findings:
         self.plain: Counter[str] = Counter()
         self.graphs: dict[Any, Any] = {}
         self.untraced = ""
+        self.closed = False
+
+    def close(self, outputs: Sequence[Any]) -> None:
+        """Take the shapes of the symbolic outputs, which alone say which sizes are open."""
+        for unit, output in zip(self.units, outputs, strict=True):
+            unit.shape = tuple(output.shape[1:])
+        self.closed = True
 
 
 class Survey(keras.layers.Layer):
     """Runs a model and returns the outputs of all its activations, as a list.
 
-    After the first call, ``found`` is what was seen.
+    ``found`` is what was seen, until it is closed: later calls are like the first.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -125,6 +132,8 @@ class Survey(keras.layers.Layer):
         except graph.NotTraced as error:
             self.found.untraced = str(error)  # Keras will say more in the error's own message
             raise
+        if self.found.closed:
+            return list(tensors.values())
         last = {id(tensor) for tensor in keras.tree.flatten(outputs)}
         units = [
             Unit(

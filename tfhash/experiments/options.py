@@ -57,6 +57,8 @@ class Options:
         Train with plain Keras `fit`, one network after another.
     group_size : int or None
         Most networks that are trained side by side; None for what fits in memory.
+    tensorboard : pathlib.Path or None
+        Folder for what TensorBoard shows of the training.
     workers : int
         Networks that are measured at once, in processes of their own.
     """
@@ -78,6 +80,7 @@ class Options:
     sample_sizes: tuple[int, ...] | None = None
     one_by_one: bool = False
     group_size: int | None = None
+    tensorboard: Path | None = None
     workers: int = 1
 
     def __post_init__(self) -> None:

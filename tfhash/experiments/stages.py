@@ -24,14 +24,16 @@ log = logging.getLogger("tfhash")
 
 def train(specs: Sequence[RunSpec], options: Options) -> None:
     """Train what is not there yet, and say what was done and where it is."""
-    training.Runs(options.path).check_writable()
+    training.Runs(options.path, options.tensorboard).check_writable()
     started = time.monotonic()
     print(
         f"{options.dataset}: {_networks(len(specs))} of {specs[0].epochs} epochs, "
         f"{specs[0].protocol} protocol, into {options.path}",
         flush=True,
     )
-    report = training.train(specs, options.load_dataset(), options.path, options.trainer)
+    report = training.train(
+        specs, options.load_dataset(), options.path, options.trainer, options.tensorboard
+    )
     print(
         f"Trained {_networks(len(report.trained))} in {_duration(time.monotonic() - started)}"
         f"{_also(len(report.skipped), 'there already')}"

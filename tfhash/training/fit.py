@@ -57,6 +57,7 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
     )
     history: list[dict[str, float]] = [{"epoch": 0, **_evaluate(fitted, data, "train")}]
     history[0].update(_evaluate(fitted, data, "test"))
+    writer.show(history[0])
 
     class Recorder(keras.callbacks.Callback):
         """Keeps what the run should leave behind, as the epochs go by."""
@@ -73,6 +74,7 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
             # Here and not as validation data: for networks this small, Keras's way of setting up
             # a validation pass costs more than the pass.
             history.append({"epoch": done, **trained, **_evaluate(fitted, data, "test")})
+            writer.show(history[-1])
             if done in spec.checkpoint_epochs:
                 self.save(done)
             progress.update()

@@ -49,11 +49,11 @@ class Placement:
     def weights(self, models: Sequence[Tensors]) -> dict[str, np.ndarray]:
         """The arrays "first" and "rest" with the weights (or moments of them) of all models."""
         networks = self.networks
-        first = np.zeros((networks.n_live, networks.n_units), np.float32)
+        first = np.zeros((networks.n_units, networks.n_live), np.float32)
         rest = _empty(networks.weights)
         for i, model in enumerate(models):
             live = self.inputs[: networks.n_live]
-            first[:, networks.columns(i)] = model["kernel", 1][live]
+            first[networks.units(i)] = model["kernel", 1][live].T
             for segment, view in _views(networks, networks.weights, rest, i):
                 view[...] = model[segment.kind, segment.layer]
         return {"first": first, "rest": rest}
@@ -61,10 +61,10 @@ class Placement:
     def statistics(self, models: Sequence[Tensors]) -> dict[str, np.ndarray]:
         """The arrays "dead" and, with batch normalisation, "moving" of all models."""
         networks = self.networks
-        dead = np.zeros((networks.n_inputs - networks.n_live, networks.n_units), np.float32)
+        dead = np.zeros((networks.n_units, networks.n_inputs - networks.n_live), np.float32)
         moving = _empty(networks.statistics)
         for i, model in enumerate(models):
-            dead[:, networks.columns(i)] = model["kernel", 1][self.inputs[networks.n_live :]]
+            dead[networks.units(i)] = model["kernel", 1][self.inputs[networks.n_live :]].T
             for segment, view in _views(networks, networks.statistics, moving, i):
                 view[...] = model[segment.kind, segment.layer]
         return {"dead": dead, **({"moving": moving} if networks.statistics else {})}
@@ -73,9 +73,9 @@ class Placement:
         """What of "first" and "rest", and of "dead" and "moving" if given, is network `i`'s."""
         networks = self.networks
         kernel = np.zeros((networks.n_inputs, networks.widths[i]), np.float32)
-        kernel[self.inputs[: networks.n_live]] = arrays["first"][:, networks.columns(i)]
+        kernel[self.inputs[: networks.n_live]] = arrays["first"][networks.units(i)].T
         if "dead" in arrays:
-            kernel[self.inputs[networks.n_live :]] = arrays["dead"][:, networks.columns(i)]
+            kernel[self.inputs[networks.n_live :]] = arrays["dead"][networks.units(i)].T
         found = {("kernel", 1): kernel}
         for name, segments in (("rest", networks.weights), ("moving", networks.statistics)):
             if name in arrays:
@@ -99,9 +99,8 @@ def _views(
         whole = flat[start : start + size].reshape(segment.shape)
         start += size
         if segment.stack is None:
-            yield segment, whole[networks.columns(i)]
+            yield segment, whole[networks.units(i), 0]
         elif segment.stack.start <= i < segment.stack.stop:
             mine = whole[i - segment.stack.start]
             units = networks.n_classes if segment.layer > networks.depth else width
-            rows = mine[:width] if segment.kind == "kernel" else mine[0]
-            yield segment, rows[..., :units]
+            yield segment, mine[:units, :width].T if segment.kind == "kernel" else mine[:units, 0]

@@ -17,7 +17,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
@@ -26,6 +26,7 @@ from tfhash.errors import InputError
 from tfhash.files import FileLock, write_json, write_text
 from tfhash.results import HISTORY_COLUMNS, HISTORY_FILE, SPEC_FILE, checkpoint_file, checkpoints
 from tfhash.training.cnn_spec import CnnSpec
+from tfhash.training.event_file import EventFile
 from tfhash.training.spec import RunSpec, SpecError
 
 if TYPE_CHECKING:
@@ -47,32 +48,46 @@ class Runs:
     ----------
     root
         Folder of the runs; made when first written to.
+    tensorboard
+        Folder for what TensorBoard shows of each run, in the same directories as under `root`;
+        None for nothing.
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        tensorboard: str | os.PathLike[str] | None = None,
+    ) -> None:
         self.root = Path(root).expanduser()
+        self.tensorboard = None if tensorboard is None else Path(tensorboard).expanduser()
 
     def path(self, spec: AnySpec) -> Path:
         """Directory of the run of `spec`, finished or not."""
         return self.root / spec.directory
 
     def check_writable(self) -> None:
-        """Meet an unwritable root before training does.
+        """Meet folders that cannot be written to before training does.
 
         Raises
         ------
         RunError
-            The root cannot be made or written to.
+            The root or TensorBoard's folder cannot be made or written to.
         """
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.root):
-                pass
-        except OSError as error:
-            raise RunError(
-                f"Expected a folder that runs can be written to at {self.root}. Received: "
-                f"{error.strerror or error}. Name another one with --save_path."
-            ) from error
+        for folder, what, flag in (
+            (self.root, "runs", "save_path"),
+            (self.tensorboard, "what TensorBoard shows", "tensorboard"),
+        ):
+            if folder is None:
+                continue
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=folder):
+                    pass
+            except OSError as error:
+                raise RunError(
+                    f"Expected a folder that {what} can be written to at {folder}. Received: "
+                    f"{error.strerror or error}. Name another one with --{flag}."
+                ) from error
 
     def is_finished(self, spec: AnySpec) -> bool:
         """Whether the run of `spec` is there, with every checkpoint it should have.
@@ -127,7 +142,8 @@ class Runs:
                 reason = self._damage(path, spec) or "its spec.json cannot be read"
                 log.warning("%s: %s. The run is done again.", path, reason)
                 set_aside(path)
-            return RunWriter(path, spec, lock, resume)
+            folder = None if self.tensorboard is None else self.tensorboard / spec.directory
+            return RunWriter(path, spec, lock, resume, folder)
         except BaseException:
             lock.release()
             raise
@@ -166,8 +182,16 @@ class RunWriter:
     `Runs.claim` makes these.
     """
 
-    def __init__(self, path: Path, spec: AnySpec, lock: FileLock, resume: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        spec: AnySpec,
+        lock: FileLock,
+        resume: bool = False,
+        tensorboard: Path | None = None,
+    ) -> None:
         self.path = path
+        self._events = None if tensorboard is None else EventFile(tensorboard)
         self.spec = spec
         self._lock = lock
         self._partial = path.parent / f".{path.name}.partial"
@@ -191,6 +215,16 @@ class RunWriter:
     def save_checkpoint(self, epoch: int, model: keras.Model) -> None:
         """Keep `model`, uncompiled, as it is after `epoch` epochs (0: before training)."""
         model.save(self._partial / checkpoint_file(epoch))
+
+    def show(self, row: Mapping[str, float]) -> None:
+        """Let TensorBoard see an epoch, a row as `save_history` takes it, if it was asked for."""
+        if self._events is not None:
+            values = {
+                f"{measure}/{split}": row[f"{split}_{measure}"]
+                for measure in ("loss", "accuracy")
+                for split in ("train", "test")
+            }
+            self._events.write(int(row["epoch"]), values)
 
     def save_history(self, rows: Iterable[dict[str, float]]) -> None:
         """Keep one row per epoch, with the keys of `results.HISTORY_COLUMNS`.
@@ -220,6 +254,8 @@ class RunWriter:
     ) -> None:
         if not self._resume or kind is None:
             shutil.rmtree(self._partial, ignore_errors=True)
+        if self._events is not None:
+            self._events.close()
         self._lock.release()
 
 

@@ -4,6 +4,9 @@ All of them read the same batch: their first layers are one wide matrix product.
 layer on, networks of similar width are stacked, narrower ones padded with units whose weights are
 zero. Such units give zero, get zero gradients and stay zero, also under batch normalisation, Adam,
 L2 and clipping: no mask is needed, and no network can disturb another.
+
+Activations are [units, batch] and kernels [units, inputs], the transpose of Keras's: the units of
+one network then lie together in memory, and taking networks apart copies nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ class Stack:
 class Segment:
     """A tensor of one kind and layer (from 1) of a stack, kept in a flat vector.
 
-    `stack` is None for what the first layers of all networks have in common: a row of all units.
+    `stack` is None for what the first layers of all networks have in common: a column of all units.
     """
 
     kind: str
@@ -49,9 +52,9 @@ class Segment:
 class SideBySide:
     """The arithmetic of networks side by side, and where the weights of each are.
 
-    Weights are {"first": float32 [n_live, n_units], "rest": float32 [...]}, the kernels of all
+    Weights are {"first": float32 [n_units, n_live], "rest": float32 [...]}, the kernels of all
     first layers and one flat vector of everything else. Statistics are {"dead": float32
-    [n_inputs - n_live, n_units]}, the rows of the first kernels that are not trained, and with
+    [n_units, n_inputs - n_live]}, the part of the first kernels that is not trained, and with
     batch normalisation "moving": float32 [...].
 
     Attributes
@@ -101,7 +104,7 @@ class SideBySide:
         """Units of the first layers of all networks, with padding."""
         return sum(len(stack) * stack.width for stack in self.stacks)
 
-    def columns(self, i: int) -> slice:
+    def units(self, i: int) -> slice:
         """Where among the units of the first layers those of network `i` are."""
         before = [s for s in self.stacks if s.stop <= i]
         stack = self.stacks[len(before)]
@@ -112,14 +115,14 @@ class SideBySide:
     def weights(self) -> list[Segment]:
         """What makes up the vector "rest" of the weights."""
         common = ["bias", *(["gamma", "beta"] if self.batch_norm else [])]
-        segments = [Segment(kind, 1, None, (self.n_units,)) for kind in common]
+        segments = [Segment(kind, 1, None, (self.n_units, 1)) for kind in common]
         for layer in range(2, self.depth + 2):
             last = layer > self.depth
             for stack in self.stacks:
                 units = self.n_classes if last else stack.width
-                segments.append(Segment("kernel", layer, stack, (len(stack), stack.width, units)))
+                segments.append(Segment("kernel", layer, stack, (len(stack), units, stack.width)))
                 kinds = ["bias"] if last else common
-                segments += [Segment(k, layer, stack, (len(stack), 1, units)) for k in kinds]
+                segments += [Segment(k, layer, stack, (len(stack), units, 1)) for k in kinds]
         return segments
 
     @cached_property
@@ -128,17 +131,18 @@ class SideBySide:
         if not self.batch_norm:
             return []
         kinds = ("mean", "variance")
-        return [Segment(kind, 1, None, (self.n_units,)) for kind in kinds] + [
-            Segment(kind, layer, stack, (len(stack), 1, stack.width))
+        return [Segment(kind, 1, None, (self.n_units, 1)) for kind in kinds] + [
+            Segment(kind, layer, stack, (len(stack), stack.width, 1))
             for layer in range(2, self.depth + 1)
             for stack in self.stacks
             for kind in kinds
         ]
 
-    def logits(self, weights: Any, statistics: Any, x: Any, training: bool) -> tuple[Any, Any]:
-        """Logits [n_models, batch, n_classes] and new statistics.
+    def logits(self, weights: Any, statistics: Any, x: Any, valid: Any = None) -> tuple[Any, Any]:
+        """Logits [n_models, n_classes, batch] and new statistics.
 
-        Inputs are [batch, n_live] where the others are zero, or [batch, n_inputs].
+        Inputs are [batch, n_live] where the others are zero, or [batch, n_inputs]. In training,
+        `valid`, float32 [batch], is 1 for those that batch normalisation looks at.
         """
         from keras import ops
 
@@ -149,8 +153,8 @@ class SideBySide:
         def activate(z: Any, *key: Any) -> Any:
             if self.batch_norm:
                 mean, variance = moving[("mean", *key)], moving[("variance", *key)]
-                if training:
-                    now = ops.moments(z, axes=(-2,), keepdims=z.ndim == 3)
+                if valid is not None:
+                    now = _moments(z, valid)
                     new[("mean", *key)] = mean * BN_MOMENTUM + now[0] * (1 - BN_MOMENTUM)
                     new[("variance", *key)] = variance * BN_MOMENTUM + now[1] * (1 - BN_MOMENTUM)
                     mean, variance = now
@@ -158,30 +162,32 @@ class SideBySide:
                 z = z * scale + (of[("beta", *key)] - mean * scale)
             return ops.relu(z)
 
-        z = ops.matmul(x[:, : self.n_live], weights["first"])
+        z = ops.matmul(weights["first"], ops.transpose(x[:, : self.n_live]))
         if x.shape[1] > self.n_live:
-            z = z + ops.matmul(x[:, self.n_live :], statistics["dead"])
+            z = z + ops.matmul(statistics["dead"], ops.transpose(x[:, self.n_live :]))
         h = activate(z + of["bias", 1, None], 1, None)
         logits = []
-        for stack, hidden in zip(self.stacks, self._split(h), strict=True):
+        units = [len(stack) * stack.width for stack in self.stacks]
+        for stack, part in zip(self.stacks, _split(h, units), strict=True):
+            hidden = ops.reshape(part, (len(stack), stack.width, -1))
             for layer in range(2, self.depth + 1):
-                z = ops.matmul(hidden, of["kernel", layer, stack]) + of["bias", layer, stack]
+                z = ops.matmul(of["kernel", layer, stack], hidden) + of["bias", layer, stack]
                 hidden = activate(z, layer, stack)
             last = self.depth + 1
-            logits.append(ops.matmul(hidden, of["kernel", last, stack]) + of["bias", last, stack])
-        if self.batch_norm and training:
+            logits.append(ops.matmul(of["kernel", last, stack], hidden) + of["bias", last, stack])
+        if self.batch_norm and valid is not None:
             flat = [new[s.kind, s.layer, s.stack] for s in self.statistics]
             moved = {"moving": ops.concatenate([ops.reshape(t, (-1,)) for t in flat])}
             return ops.concatenate(logits), moved
         return ops.concatenate(logits), {}
 
-    def loss(self, weights: Any, statistics: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    def loss(self, weights: Any, statistics: Any, x: Any, y: Any, valid: Any) -> tuple[Any, Any]:
         """Sum of all mean losses, without L2; (new statistics, measures). As `Step.loss`."""
         from keras import ops
 
-        logits, moved = self.logits(weights, statistics, x, training=True)
-        losses, right = self._score(logits, y)
-        n = y.shape[0]
+        logits, moved = self.logits(weights, statistics, x, valid)
+        losses, right = (ops.sum(each * valid, axis=1) for each in self._score(logits, y))
+        n = ops.sum(valid)
         measures = ops.stack([losses + n * self._penalties(weights), right])
         return ops.sum(losses) / n, (moved, measures)
 
@@ -189,8 +195,10 @@ class SideBySide:
         """Measures at inference. As `Step.measure`."""
         from keras import ops
 
-        losses, right = self._score(self.logits(weights, statistics, x, training=False)[0], y)
-        return ops.stack([losses + y.shape[0] * self._penalties(weights), right])
+        losses, right = self._score(self.logits(weights, statistics, x)[0], y)
+        if any(self.l2):
+            losses = losses + self._penalties(weights)[:, None]
+        return ops.stack([losses, right])
 
     def gradients(self, gradients: Any, weights: Any) -> Any:
         """The gradients with L2's, clipped model by model. As `Step.gradients`."""
@@ -210,33 +218,23 @@ class SideBySide:
         return gradients
 
     def _score(self, logits: Any, y: Any) -> tuple[Any, Any]:
-        """Sums over the batch of each network's cross-entropy and right answers, [n_models]."""
+        """Each network's cross-entropies, and 1 for each right answer, [n_models, batch]."""
         from keras import ops
 
-        y = ops.broadcast_to(y, logits.shape[:2])
-        losses = ops.sparse_categorical_crossentropy(y, logits, from_logits=True)
-        right = ops.cast(ops.equal(ops.argmax(logits, axis=-1), ops.cast(y, "int32")), "float32")
-        return ops.sum(losses, axis=1), ops.sum(right, axis=1)
-
-    def _split(self, h: Any) -> list[Any]:
-        """Activations [batch, n_units] of the first layers as [networks, batch, width] by stack."""
-        from keras import ops
-
-        units = [len(stack) * stack.width for stack in self.stacks]
-        parts = []
-        for stack, part in zip(self.stacks, _split(h, units, axis=1), strict=True):
-            part = ops.reshape(part, (-1, len(stack), stack.width))
-            if len(stack) == 1:
-                parts.append(ops.reshape(part, (1, -1, stack.width)))
-            else:
-                parts.append(ops.transpose(part, (1, 0, 2)))
-        return parts
+        chosen = ops.where(
+            ops.equal(ops.arange(self.n_classes, dtype="int32")[:, None], ops.cast(y, "int32")),
+            logits,
+            0.0,
+        )
+        losses = ops.logsumexp(logits, axis=1) - ops.sum(chosen, axis=1)
+        right = ops.equal(ops.argmax(logits, axis=1), ops.cast(y, "int32"))
+        return losses, ops.cast(right, "float32")
 
     @staticmethod
     def _cut(vector: Any, segments: Sequence[Segment]) -> dict[Any, Any]:
         from keras import ops
 
-        parts = _split(vector, [prod(segment.shape) for segment in segments], axis=0)
+        parts = _split(vector, [prod(segment.shape) for segment in segments])
         return {
             (segment.kind, segment.layer, segment.stack): ops.reshape(part, segment.shape)
             for segment, part in zip(segments, parts, strict=True)
@@ -252,27 +250,30 @@ class SideBySide:
         """Sum of squares of what belongs to each network, or of that of one kind, [n_models]."""
         from keras import ops
 
-        n = len(self.widths)
-        first = ops.sum(ops.square(tensors["first"]), axis=0)
-        rest = ops.square(tensors["rest"])
-        if kind is not None:
-            rest = rest * self._is_kind(kind)
-        return ops.segment_sum(first, self.owners["first"], n) + ops.segment_sum(
-            rest, self.owners["rest"], n
-        )
+        # Of the first layers by unit, then by network; of the others by network.
+        units = ops.sum(ops.square(tensors["first"]), axis=1)
+        stacks: dict[Stack, Any] = dict.fromkeys(self.stacks, 0.0)
+        for (of_kind, _, stack), tensor in self._cut(tensors["rest"], self.weights).items():
+            if kind in (None, of_kind) and stack is None:
+                units = units + ops.square(tensor)[:, 0]
+            elif kind in (None, of_kind):
+                stacks[stack] = stacks[stack] + ops.sum(ops.square(tensor), axis=(1, 2))
+        of_first = ops.segment_sum(units, self.owners["first"], len(self.widths))
+        return of_first + ops.concatenate([stacks[stack] for stack in self.stacks])
 
     def _per_model(self, values: Any, kind: str | None = None) -> dict[str, Any]:
         """A value [n_models] for each network, spread over its weights, or over one kind."""
         from keras import ops
 
         spread = {name: ops.take(values, owners) for name, owners in self.owners.items()}
+        spread["first"] = spread["first"][:, None]
         if kind is not None:
             spread["rest"] = spread["rest"] * self._is_kind(kind)
         return spread
 
     @cached_property
     def owners(self) -> dict[str, np.ndarray]:
-        """Number of the network, int32, of each column of "first" and each element of "rest"."""
+        """Number of the network, int32, of each row of "first" and each element of "rest"."""
         units = np.concatenate(
             [np.repeat(np.arange(s.start, s.stop), s.width) for s in self.stacks]
         ).astype(np.int32)
@@ -292,8 +293,17 @@ class SideBySide:
         )
 
 
-def _split(tensor: Any, sizes: Sequence[int], axis: int) -> list[Any]:
+def _split(tensor: Any, sizes: Sequence[int]) -> list[Any]:
     """`tensor` in parts of the given sizes; `keras.ops.split` does not take a single one."""
     from keras import ops
 
-    return ops.split(tensor, np.cumsum(sizes)[:-1], axis=axis) if len(sizes) > 1 else [tensor]
+    return ops.split(tensor, np.cumsum(sizes)[:-1]) if len(sizes) > 1 else [tensor]
+
+
+def _moments(z: Any, valid: Any) -> tuple[Any, Any]:
+    """Mean and variance of `z` [..., batch] over the valid examples, [..., 1]."""
+    from keras import ops
+
+    n = ops.sum(valid)
+    mean = ops.sum(z * valid, axis=-1, keepdims=True) / n
+    return mean, ops.sum(ops.square(z - mean) * valid, axis=-1, keepdims=True) / n

@@ -184,13 +184,23 @@ class RunSpec:
 
     def training_data(self, dataset: Dataset) -> Dataset:
         """What of `dataset` this run trains on, and is measured against."""
-        if self.hold_out:
-            dataset = dataset.hold_out(self.hold_out)
+        data, rows = self.pool(dataset)
+        return data.take(rows)
+
+    def pool(self, dataset: Dataset) -> tuple[Dataset, np.ndarray]:
+        """A dataset and the rows of it, int64 [n], that are this run's training data.
+
+        Where nothing but the rows is the run's own, the dataset is `dataset` itself: runs on
+        different samples can share the images.
+        """
+        data = dataset.hold_out(self.hold_out) if self.hold_out else dataset
+        rows = np.arange(len(data.x_train))
         if self.sample_size is not None:
-            dataset = dataset.subset(self.sample_size, [self.seed, self.repeat])
-        if self.inputs is not None:
-            dataset = dataset.uniform([self.seed, self.repeat, _NO_EPOCH])
-        return dataset
+            rows = data.sample(self.sample_size, [self.seed, self.repeat])
+        if self.inputs is None:
+            return dataset, rows
+        data = dataset.take(rows).uniform([self.seed, self.repeat, _NO_EPOCH])
+        return data, np.arange(len(rows))
 
     def build_model(self, dataset: Dataset) -> keras.Model:
         """The network before training, uncompiled."""

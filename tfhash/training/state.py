@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfhash.files import replacing
 from tfhash.results import HISTORY_COLUMNS
 from tfhash.training.placement import STATISTICS, Placement, Tensors, variables
 from tfhash.training.spec import RunSpec
@@ -97,12 +96,12 @@ class SweepState:
         for key, variable in variables(model, spec.depth).items():
             variable.assign(weights[key])
 
-    def rows(self, spec: RunSpec) -> list[dict[str, float]]:
-        """The history of the run of `spec`, for `RunWriter.save_history`."""
+    def rows(self, spec: RunSpec, first: int = 0) -> list[dict[str, float]]:
+        """The history of the run of `spec` from epoch `first` on, as `RunWriter` takes it."""
         i = self.index(spec)
         return [
             dict(zip(HISTORY_COLUMNS, (epoch, *map(float, row[:, i])), strict=True))
-            for epoch, row in enumerate(self.history)
+            for epoch, row in enumerate(self.history[first:], start=first)
         ]
 
     def has_stalled(self, spec: RunSpec) -> bool:
@@ -129,19 +128,15 @@ class SweepState:
             "epoch": self.epoch,
             "steps": self.steps,
         }
-        handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                arrays.update(header=json.dumps(header), history=np.array(self.history))
-                np.savez(file, **arrays)
-            os.replace(name, self._file(folder))
-        except BaseException:
-            os.unlink(name)
-            raise
+        arrays.update(header=json.dumps(header), history=np.array(self.history))
+        with replacing(self._file(folder)) as file:
+            np.savez(file, **arrays)
 
     def remove(self, folder: Path) -> None:
-        """Remove what `save` wrote."""
-        self._file(folder).unlink(missing_ok=True)
+        """Remove what `save` wrote, or was writing when it was killed."""
+        file = self._file(folder)
+        for path in (file, *folder.glob(f".{file.name}.*")):
+            path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # not there, or with states of others
             folder.rmdir()
 

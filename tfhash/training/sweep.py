@@ -7,15 +7,18 @@ per call into the backend. Weights come out as `fit` gives them, to rounding.
 from __future__ import annotations
 
 import contextlib
-import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfhash.datasets import Dataset
+from tfhash.training.interrupts import Interrupts
+from tfhash.training.pixels import Pixels
 from tfhash.training.placement import Placement
 from tfhash.training.runs import Runs, RunWriter
 from tfhash.training.side_by_side import SideBySide
@@ -25,10 +28,12 @@ from tfhash.training.state import SweepState, find_state
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from tfhash.backend import EpochLoop
+    from tfhash.training.epoch_loop import EpochLoop
 
 # Padding pays where starting an operation costs more than its arithmetic; on CPUs it does not.
 MAX_PADDING = 0.0
+# XLA takes seconds to compile what saves TensorFlow about a millisecond a step.
+XLA_STEPS = 3_000
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,11 @@ class SweepTrainer:
     Attributes
     ----------
     group_size : int or None
-        Most runs that are trained side by side; None for as many as a quarter of the memory holds.
+        Most runs that are trained side by side; None for as many as a quarter of the memory holds,
+        the accelerator's where JAX has one.
     save_every : float
-        Seconds between savings of a group's state, from which a killed command goes on.
+        Seconds between savings of a group's state, from which a killed command goes on; longer
+        where saving would take more than a twentieth of the time.
     """
 
     group_size: int | None = None
@@ -51,6 +58,7 @@ class SweepTrainer:
     ) -> None:
         import keras
 
+        programs = Programs(dataset)
         for group in groups(specs, dataset, self.group_size):
             with contextlib.ExitStack() as stack:
                 writers = {}
@@ -61,7 +69,7 @@ class SweepTrainer:
                     else:
                         writers[spec] = stack.enter_context(writer)
                 if writers:
-                    _Group(writers, dataset, runs, progress).train(self.save_every)
+                    _Group(writers, dataset, programs, runs, progress).train(self.save_every)
             # Keras keeps what was built until told otherwise.
             keras.utils.clear_session()
 
@@ -75,12 +83,14 @@ def groups(
     checkpoints); batches, data and everything else are common. Runs of the same network, for
     different experiments, are next to each other.
     """
+    from tfhash import backend
+
     together: dict[RunSpec, list[RunSpec]] = {}
     for spec in specs:
         common = replace(spec.network, width=1, l2=0.0, clip_norm=None)
         together.setdefault(common, []).append(spec)
     n_inputs = int(np.prod(dataset.input_shape))
-    budget = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+    budget = backend.memory() // 4
     for alike in together.values():
         group: list[RunSpec] = []
         size = 0
@@ -96,6 +106,68 @@ def groups(
         yield group
 
 
+class Programs:
+    """The images on the device, and the last program that was compiled for them.
+
+    Groups of the same widths share both, whatever rows of the images they train on.
+
+    Parameters
+    ----------
+    dataset
+        The dataset of all runs.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = self._pool = dataset
+        self._pixels: dict[bool, Pixels] = {}
+        self._last: tuple[Any, EpochLoop] | None = None
+
+    def rows(self, spec: RunSpec) -> np.ndarray:
+        """Turn to the images of `spec`; the rows int64 [n] of them that it trains on."""
+        pool, rows = spec.pool(self._dataset)
+        if pool is not self._pool:
+            self._pool, self._pixels, self._last = pool, {}, None
+        return rows
+
+    def load(self, state: SweepState, n_steps: int) -> tuple[EpochLoop, Placement]:
+        """A loop that goes on from `state`, and where in it the weights are.
+
+        `n_steps` is the length of the whole training, which decides whether compiling pays.
+        """
+        from tfhash.training.epoch_loop import EpochLoop, Step
+
+        specs = state.specs
+        # L2 pulls at all weights, those of pixels that are always zero too.
+        leave_out = not any(spec.l2 for spec in specs)
+        if leave_out not in self._pixels:
+            self._pixels = {leave_out: Pixels.of(self._pool, leave_out)}
+            self._last = None
+        pixels = self._pixels[leave_out]
+        networks = SideBySide(
+            widths=tuple(spec.width for spec in specs),
+            depth=specs[0].depth,
+            n_inputs=len(pixels.order),
+            n_classes=self._pool.n_classes,
+            n_live=pixels.n_live,
+            batch_norm=specs[0].batch_norm,
+            l2=tuple(spec.l2 for spec in specs),
+            clip_norm=tuple(spec.clip_norm or np.inf for spec in specs),
+            max_padding=MAX_PADDING,
+        )
+        key = (networks, specs[0].batch_size, n_steps >= XLA_STEPS)
+        if self._last is None or self._last[0] != key:
+            self._last = None  # its memory goes before the next one's comes
+            data = {
+                "train": (pixels.train, self._pool.y_train),
+                "test": (pixels.test, self._pool.y_test),
+            }
+            step = Step(len(specs), networks.loss, networks.gradients, networks.measure)
+            self._last = key, EpochLoop(step, data, *key[1:])
+        loop, placement = self._last[1], Placement(networks, pixels.order)
+        loop.load(state.placed(placement))
+        return loop, placement
+
+
 class _Group:
     """Runs that are being trained side by side.
 
@@ -107,17 +179,17 @@ class _Group:
         self,
         writers: dict[RunSpec, RunWriter],
         dataset: Dataset,
+        programs: Programs,
         runs: Runs,
         progress: tqdm[Any],
     ) -> None:
         self.writers = writers
+        self.programs = programs
         self.progress = progress
         self.folder = runs.root / ".sweeps"
-        first = next(iter(writers))
-        self.dataset = dataset
-        self.data = first.training_data(dataset)
-        # L2 pulls at all weights, those of pixels that are always zero too.
-        self.pixels = Pixels.of(self.data, leave_out=not any(spec.l2 for spec in writers))
+        one = next(iter(writers))
+        self.rows = programs.rows(one)
+        self.n_steps = one.epochs * -(-len(one.batch_order(1, len(self.rows))) // one.batch_size)
         self.models = {spec.network: spec.build_model(dataset) for spec in writers}
         state = find_state(self.folder, list(self.models))
         if state is None or not all(
@@ -127,69 +199,50 @@ class _Group:
                 writer.clear()
             state = SweepState.start(self.models)
         self.state = state
+        self.loop, self.placement = programs.load(state, self.n_steps)
 
     def train(self, save_every: float) -> None:
         """Train all runs to their end, and finish them."""
         state = self.state
-        loop = self._compile()
         self.progress.update(state.epoch * len(self.writers))
         if state.epoch == 0:
-            both = [self._measured(loop, split) for split in ("train", "test")]
-            state.history.append(np.concatenate(both))
-            self._keep(loop)
-        saved = time.monotonic()
-        while self.writers:
-            at_work = sorted({state.index(spec) for spec in self.writers})
-            if len(at_work) <= len(state.specs) // 2:
-                # Early stopping has left half of them or fewer.
-                state.update(loop.read(), self.placement)
-                state.keep(at_work)
-                loop = self._compile()
-            if time.monotonic() - saved > save_every:
-                state.update(loop.read(), self.placement)
-                state.save(self.folder)
-                saved = time.monotonic()
-            one = next(iter(self.writers))
-            epoch = state.epoch + 1
-            self._describe(epoch, one.epochs)
-            order = one.batch_order(epoch, len(self.data.x_train))
-            trained = loop.epoch(order, one.rate(epoch)) / len(order)
-            state.epoch = epoch
-            state.history.append(np.concatenate([trained, self._measured(loop, "test")]))
-            self.progress.update(len(self.writers))
-            self._keep(loop)
+            before = self.loop.measure("train", self.rows), self.loop.measure("test")
+            state.history.append(np.concatenate(before))
+            self._keep()
+        saved, pause = time.monotonic(), save_every
+        with Interrupts(partial(self.progress.write, file=sys.stderr)) as interrupts:
+            while self.writers:
+                self._leave_out_finished()
+                if interrupts.asked or time.monotonic() - saved > pause:
+                    started = time.monotonic()
+                    state.update(self.loop.read(), self.placement)
+                    state.save(self.folder)
+                    saved = time.monotonic()
+                    pause = max(save_every, 20 * (saved - started))
+                interrupts.check()
+                self._train_epoch()
         state.remove(self.folder)
 
-    def _compile(self) -> EpochLoop:
-        from tfhash import backend
+    def _train_epoch(self) -> None:
+        state, one = self.state, next(iter(self.writers))
+        epoch = state.epoch + 1
+        self._describe(epoch, one.epochs)
+        order = self.rows[one.batch_order(epoch, len(self.rows))]
+        trained = self.loop.epoch(order, one.rate(epoch)) / len(order)
+        state.epoch = epoch
+        state.history.append(np.concatenate([trained, self.loop.measure("test")]))
+        self.progress.update(len(self.writers))
+        self._keep()
 
-        specs = self.state.specs
-        networks = SideBySide(
-            widths=tuple(spec.width for spec in specs),
-            depth=specs[0].depth,
-            n_inputs=len(self.pixels.order),
-            n_classes=self.data.n_classes,
-            n_live=self.pixels.n_live,
-            batch_norm=specs[0].batch_norm,
-            l2=tuple(spec.l2 for spec in specs),
-            clip_norm=tuple(spec.clip_norm or np.inf for spec in specs),
-            max_padding=MAX_PADDING,
-        )
-        self.placement = Placement(networks, self.pixels.order)
-        step = backend.Step(len(specs), networks.loss, networks.gradients, networks.measure)
-        data = {
-            "train": (self.pixels.train, self.data.y_train),
-            "test": (self.pixels.test, self.data.y_test),
-        }
-        return backend.epoch_loop(
-            step, data, specs[0].batch_size, self.state.placed(self.placement)
-        )
+    def _leave_out_finished(self) -> None:
+        """Go on with a smaller program where early stopping has left half of it or less."""
+        at_work = sorted({self.state.index(spec) for spec in self.writers})
+        if len(at_work) <= len(self.state.specs) // 2:
+            self.state.update(self.loop.read(), self.placement)
+            self.state.keep(at_work)
+            self.loop, self.placement = self.programs.load(self.state, self.n_steps)
 
-    def _measured(self, loop: EpochLoop, split: str) -> np.ndarray:
-        """Loss and accuracy on "train" or "test", float64 [2, n_models]."""
-        return loop.measure(split) / len(getattr(self.data, f"y_{split}"))
-
-    def _keep(self, loop: EpochLoop) -> None:
+    def _keep(self) -> None:
         """Write the checkpoints of this epoch, and finish the runs that end with it."""
         state = self.state
         ended = [
@@ -197,7 +250,7 @@ class _Group:
         ]
         kept = [s for s in self.writers if state.epoch in s.checkpoint_epochs or s in ended]
         if kept:
-            state.update(loop.read(), self.placement)
+            state.update(self.loop.read(), self.placement)
         for spec in kept:
             model = self.models[spec.network]
             state.assign(model, spec)
@@ -205,6 +258,8 @@ class _Group:
         if ended and len(ended) < len(self.writers):
             # Should we be killed now, the finished ones are left out of what goes on.
             state.save(self.folder)
+        for spec, writer in self.writers.items():
+            writer.show(state.rows(spec, first=state.epoch)[0])
         for spec in ended:
             writer = self.writers.pop(spec)
             writer.save_history(state.rows(spec))
@@ -217,41 +272,3 @@ class _Group:
         self.progress.set_description(
             f"{len(widths)} model{'s' if len(widths) > 1 else ''}, {span}, epoch {epoch}/{epochs}"
         )
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """Images as rows of pixels, in the least memory.
-
-    Attributes
-    ----------
-    order : numpy.ndarray
-        int64 [n_pixels], the pixels in the order they are in: those that are zero in all training
-        images come last.
-    n_live : int
-        Number of the others.
-    train, test : numpy.ndarray
-        [n_train, n_live] and [n_test, n_pixels]: bytes where all pixels are whole 255ths, float32
-        otherwise.
-    """
-
-    order: np.ndarray
-    n_live: int
-    train: np.ndarray
-    test: np.ndarray
-
-    @classmethod
-    def of(cls, data: Dataset, leave_out: bool) -> Pixels:
-        """The images of `data`; with `leave_out`, all are live unless they are always zero."""
-        train, test = (_bytes(x.reshape(len(x), -1)) for x in (data.x_train, data.x_test))
-        if train.dtype != test.dtype:
-            train, test = (x.reshape(len(x), -1) for x in (data.x_train, data.x_test))
-        live = train.any(axis=0) | (not leave_out)
-        order = np.argsort(~live, kind="stable")
-        n_live = int(live.sum())
-        return cls(order, n_live, train[:, order[:n_live]], test[:, order])
-
-
-def _bytes(x: np.ndarray) -> np.ndarray:
-    whole = np.round(x * 255).astype(np.uint8)
-    return whole if np.array_equal(whole.astype(np.float32) / np.float32(255), x) else x

@@ -45,6 +45,7 @@ def train(
     dataset: Dataset,
     root: str | os.PathLike[str],
     trainer: Trainer | None = None,
+    tensorboard: str | os.PathLike[str] | None = None,
 ) -> TrainingReport:
     """Train what is not there yet.
 
@@ -58,16 +59,18 @@ def train(
         Folder of all runs.
     trainer
         What does the training; None for a `SweepTrainer`.
+    tensorboard
+        Folder for what TensorBoard shows: loss and accuracy of every run, epoch by epoch.
 
     Raises
     ------
     RunError
-        The root cannot be written, or holds a run of another spec in one of the directories; then
-        nothing is trained.
+        A folder cannot be written, or the root holds a run of another spec in one of the
+        directories; then nothing is trained.
     """
     from tqdm import tqdm
 
-    runs = Runs(root)
+    runs = Runs(root, tensorboard)
     runs.check_writable()
     finished = {spec: runs.is_finished(spec) for spec in specs}
     pending = [spec for spec in specs if not finished[spec]]

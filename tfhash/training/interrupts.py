@@ -1,0 +1,55 @@
+"""Ctrl-C that waits until what was done is safe."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class Interrupts:
+    """A block in which Ctrl-C only asks to stop; a second one stops at once, as usual.
+
+    Parameters
+    ----------
+    tell
+        Is handed a line that says so to whoever asked.
+
+    Attributes
+    ----------
+    asked : bool
+        Whether somebody has.
+    """
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self.asked = False
+        self._tell = tell
+        self._before: Any = None
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if Ctrl-C was pressed."""
+        if self.asked:
+            raise KeyboardInterrupt
+
+    def __enter__(self) -> Interrupts:
+        # Only the main thread is told of signals; elsewhere Ctrl-C is none of our business.
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        self._tell("Stopping after this epoch, with all that is done saved; Ctrl-C again: at once.")
