@@ -18,7 +18,7 @@ from tfhash.training import CnnSpec
 NAME = "cnn"
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 # Examples that are encoded at once: a network may have half a million units.
-BATCH_SIZE = 256
+BATCH_SIZE = 128
 TABLES = {"mnist": 1, "cifar10": 2}  # the paper's, by dataset
 
 
