@@ -35,9 +35,9 @@ def cnn_table(ours: pd.DataFrame, paper: pd.DataFrame, titles: Mapping[str, str]
     Returns
     -------
     pandas.DataFrame
-        Columns model, protocol, epochs, rate (of learning), repeats (missing where only the paper has the network),
-        then those of `COLUMNS`, each with the paper's after it ("paper: ...") where it has one.
-        Shares from 0 to 1.
+        Columns model, protocol, epochs, rate (of learning) and repeats, missing where only the
+        paper has the network; then those of `COLUMNS`, each with the paper's after it
+        ("paper: ...") where it has one. Shares from 0 to 1.
     """
     rows: list[dict[str, object]] = []
     for run, of_one in ours.groupby(list(RUN), sort=False):
