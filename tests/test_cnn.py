@@ -457,7 +457,8 @@ def test_tables(tmp_path, capsys):
     assert second.loc["VGG-19", "paper: logistic"] == 0.9219
     assert second.loc["ResNet-56", "logistic"] == 0.8
     text = (tmp_path / "figures" / "table_1.md").read_text()
-    assert "| ResNet-18 | paper | 3 | 2 | 90.00% |" in text and "| - |" in text
+    assert "| ResNet-18 | paper | 3 | 0.01 x 0.1 every 100 | 2 | 90.00% |" in text
+    assert "| VGG-18 | - | - | - | - | - |" in text
     assert text in capsys.readouterr().out
 
 

@@ -72,7 +72,7 @@ def figure_5(measured: pd.DataFrame, caption: Caption) -> Figure:
             for axes, (name, title) in zip(row, shown.items(), strict=True):
                 axes.set_xscale("symlog", linthresh=1)
                 axes.xaxis.set_major_formatter("{x:,.0f}")
-                axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+                axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
                 if kind == kinds[0]:
                     axes.set_title(title)
                 if kind == kinds[-1]:

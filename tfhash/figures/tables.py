@@ -17,7 +17,7 @@ COLUMNS = {
     ("knn_accuracy", "test"): ("K-NN", "knn_accuracy"),
     ("logistic_accuracy", "test"): ("logistic", "logistic_accuracy"),
 }
-RUN = ("architecture", "protocol", "epochs")
+RUN = ("architecture", "protocol", "epochs", "learning_rate", "decay", "decay_every")
 
 
 def cnn_table(ours: pd.DataFrame, paper: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
@@ -35,16 +35,18 @@ def cnn_table(ours: pd.DataFrame, paper: pd.DataFrame, titles: Mapping[str, str]
     Returns
     -------
     pandas.DataFrame
-        Columns model, protocol, epochs, repeats (missing where only the paper has the network),
-        then those of `COLUMNS`, each with the paper's after it ("paper: ...") where it has one.
-        Shares from 0 to 1.
+        Columns model, protocol, epochs, rate (of learning) and repeats, missing where only the
+        paper has the network; then those of `COLUMNS`, each with the paper's after it
+        ("paper: ...") where it has one. Shares from 0 to 1.
     """
     rows: list[dict[str, object]] = []
-    for (architecture, protocol, epochs), of_one in ours.groupby(list(RUN), sort=False):
+    for run, of_one in ours.groupby(list(RUN), sort=False):
+        architecture, protocol, epochs, rate, decay, decay_every = run
         row: dict[str, object] = {
             "model": titles.get(architecture, architecture),
             "protocol": protocol,
             "epochs": int(epochs),
+            "rate": f"{rate:g} x {decay:g} every {decay_every:g}",
             "repeats": of_one["repeat"].nunique(),
         }
         for (metric, split), (name, _) in COLUMNS.items():
