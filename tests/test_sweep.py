@@ -1,5 +1,10 @@
-"""Networks trained side by side come out as plain `fit` makes them, stopped on the way or not."""
+"""Networks trained side by side come out as plain `fit` makes them, stopped on the way or not.
 
+On whatever backend KERAS_BACKEND says; where TensorFlow runs and JAX is installed, the comparisons
+with `fit` run once more on JAX, in a process of its own.
+"""
+
+import json
 import os
 import signal
 import subprocess
@@ -12,27 +17,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfhash import datasets, results, training
-from tfhash.training import Runs, RunSpec, SweepTrainer, fit_one_by_one
+from tfhash import cli, datasets, results, training
+from tfhash.training import Runs, RunSpec, SweepTrainer, epoch_loop, fit_one_by_one, sweep
+from tfhash.training.interrupts import Interrupts
 from tfhash.training.sweep import groups
 
 HERE = Path(__file__).parent
 FACTORS = {
-    "nothing": {"depth": 1},
-    "depth 5": {"depth": 5},
-    "batch norm": {"batch_norm": True, "depth": 2},
-    "l2": {"l2": 0.01, "depth": 2},
-    "clipping": {"clip_norm": 0.5, "depth": 2},
-    "schedule": {"decay": 0.1, "decay_every": 1},
+    "nothing": {},
+    "batch norm": {"batch_norm": True},
+    "l2": {"l2": 0.01},
+    "clipping": {"clip_norm": 0.5},
+    "schedule": {"epochs": 2, "decay": 0.1},
     "sample": {"sample_size": 20, "epoch_size": 150},
-    "all": {
-        "batch_norm": True,
-        "l2": 0.001,
-        "clip_norm": 0.3,
-        "decay": 0.5,
-        "depth": 5,
-        "hold_out": 0.2,
-    },
+}
+ALL = {"batch_norm": True, "l2": 0.001, "clip_norm": 0.3, "decay": 0.5, "depth": 5, "hold_out": 0.2}
+CASES = {
+    **{f"{name}, depth 1": {**factor, "depth": 1} for name, factor in FACTORS.items()},
+    **{f"{name}, depth 5": {**factor, "depth": 5} for name, factor in FACTORS.items()},
+    "all": ALL,
 }
 
 
@@ -69,30 +72,42 @@ def functions(run, epoch):
     return found
 
 
-@pytest.mark.parametrize("factor", FACTORS)
-def test_as_fit(digits, tmp_path, factor):
-    specs = [spec(width=w, checkpoint_epochs=(0,), **FACTORS[factor]) for w in (4, 8, 9)]
+@pytest.mark.parametrize("case", CASES)
+def test_as_fit(digits, tmp_path, monkeypatch, case):
+    if case == "all":
+        monkeypatch.setattr(sweep, "XLA_STEPS", 0)
+    specs = [spec(width=w, checkpoint_epochs=(0, 1), **CASES[case]) for w in (4, 9)]
     training.train(specs, digits, tmp_path / "sweep", SweepTrainer())
     training.train(specs, digits, tmp_path / "fit", fit_one_by_one)
     for one in specs:
         ours, theirs = (run_of(tmp_path / root, one) for root in ("sweep", "fit"))
         assert sorted(os.listdir(ours)) == sorted(os.listdir(theirs))
-        for epoch, tolerance in ((0, 0), (1, 1e-4)):
+        for epoch in range(one.epochs + 1):
             a, b = functions(ours, epoch), functions(theirs, epoch)
             assert sorted(a) == sorted(b)
             for name in a:
-                assert np.linalg.norm(a[name] - b[name]) <= tolerance * np.linalg.norm(b[name])
-        a, b = (pd.read_csv(run / "history.csv") for run in (ours, theirs))
-        assert list(a.columns) == list(b.columns) and a["epoch"].tolist() == [0, 1]
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
-    assert np.abs(a["train_loss"].diff()[1]) > 0.01  # something was learnt
+                apart = np.linalg.norm(a[name] - b[name])
+                assert apart <= (1e-4 if epoch else 0) * np.linalg.norm(b[name]), name
+        assert_same_history(ours, theirs, digits)
+        history = pd.read_csv(ours / "history.csv")
+        assert history["epoch"].tolist() == list(range(one.epochs + 1))
+        start, end = functions(ours, 0), functions(ours, one.epochs)
+        assert all(np.abs(end[n] - start[n]).max() > 1e-3 for n in end if "kernel" in n)
+
+
+def assert_same_history(ours, theirs, data, rtol=1e-4):
+    a, b = (pd.read_csv(run / "history.csv") for run in (ours, theirs))
+    assert list(a.columns) == list(b.columns) and len(a) == len(b)
+    for split in ("train", "test"):
+        np.testing.assert_allclose(a[f"{split}_loss"], b[f"{split}_loss"], rtol)
+        # One example may lie so near a boundary that rounding decides.
+        n = len(getattr(data, f"x_{split}"))
+        np.testing.assert_allclose(a[f"{split}_accuracy"], b[f"{split}_accuracy"], atol=1.01 / n)
 
 
 def test_padded_networks_are_as_unpadded_ones(digits, tmp_path, monkeypatch):
     """Padding changes shapes alone: stacks of several widths, with every factor at once."""
-    from tfhash.training import sweep
-
-    specs = [spec(width=w, **FACTORS["all"]) for w in (3, 5, 6, 11)]
+    specs = [spec(width=w, **ALL) for w in (3, 5, 6, 11)]
     training.train(specs, digits, tmp_path / "exact")
     monkeypatch.setattr(sweep, "MAX_PADDING", 0.5)
     training.train(specs, digits, tmp_path / "padded")
@@ -120,6 +135,74 @@ def test_moving_statistics(digits, tmp_path):
         )
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7)
         assert np.abs(a - (name != "moving_mean")).max() > 1e-4
+
+
+@pytest.mark.parametrize("depth", [1, 5])
+def test_moving_statistics_of_a_whole_epoch(digits, tmp_path, depth):
+    """At a rate at which the biases, which rounding drives, go nowhere to speak of."""
+    import keras
+
+    one = spec(batch_norm=True, depth=depth, learning_rate=1e-8)
+    assert len(digits.x_train) % one.batch_size  # the last step counts for less
+    found = []
+    for root, trainer in (("sweep", SweepTrainer()), ("fit", fit_one_by_one)):
+        training.train([one], digits, tmp_path / root, trainer)
+        model = keras.saving.load_model(run_of(tmp_path / root, one) / "epoch=0001.keras")
+        found.append(model.non_trainable_weights)
+    assert len(found[0]) == 2 * depth
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+        assert np.abs(np.asarray(a) - ("variance" in b.path)).max() > 1e-3  # they moved
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_early_stopping_as_fit(digits, tmp_path, depth):
+    """Whether a loss is lower than the lowest is clear here, far beyond rounding."""
+    factors = {"early_stopping": 1, "learning_rate": 0.1, "epochs": 8, "depth": depth}
+    specs = [spec(width=w, **factors) for w in (4, 9, 12)]
+    training.train(specs, digits, tmp_path / "sweep", SweepTrainer())
+    training.train(specs, digits, tmp_path / "fit", fit_one_by_one)
+    lasts = []
+    for one in specs:
+        ours, theirs = (run_of(tmp_path / root, one) for root in ("sweep", "fit"))
+        assert list(results.checkpoints(ours)) == list(results.checkpoints(theirs))
+        assert_same_history(ours, theirs, digits, rtol=0.01)
+        lasts += results.checkpoints(ours)
+    assert min(lasts) < 8 and len(set(lasts)) > 1
+
+
+def test_three_seeds_as_fit(digits, tmp_path):
+    """After 12 epochs rounding has grown, and is nothing beside what a seed makes."""
+    specs = [spec(width=12, repeat=r, epochs=12, learning_rate=0.01) for r in (1, 2, 3)]
+    columns = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
+    ends = []
+    for root, trainer in (("sweep", SweepTrainer()), ("fit", fit_one_by_one)):
+        training.train(specs, digits, tmp_path / root, trainer)
+        runs = [run_of(tmp_path / root, one) for one in specs]
+        ends.append(np.array([pd.read_csv(r / "history.csv")[columns].iloc[-1] for r in runs]))
+    spread = ends[1].std(axis=0, ddof=1)
+    assert (spread > 1e-4).all()
+    assert (np.abs(ends[0].mean(axis=0) - ends[1].mean(axis=0)) <= 0.1 * spread).all()
+    # Seed by seed too, so that it is the same seed that does well.
+    assert (np.abs(ends[0] - ends[1]).max(axis=0) <= 0.5 * spread).all()
+
+
+@pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "jax", reason="this is the run on JAX")
+def test_on_jax():
+    pytest.importorskip("jax", reason="JAX is not installed (pip install 'tfhash[test]')")
+    chosen = "(as_fit and all) or (epoch and 5) or (stopping_as and 1)"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider", __file__),
+            "-k",
+            chosen,
+        ],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
 
 
 def test_early_stopping_leaves_the_others(digits, tmp_path):
@@ -155,6 +238,41 @@ def test_groups(digits):
     assert [len(group) for group in groups(mixed, digits)] == [3, 1]
 
 
+def test_groups_keep_within_the_memory(digits, monkeypatch):
+    specs = [spec(width=w) for w in (50, 100, 100, 100)]
+    monkeypatch.setattr("tfhash.backend.memory", lambda: 1 << 40)
+    assert [len(group) for group in groups(specs, digits)] == [4]
+    monkeypatch.setattr("tfhash.backend.memory", lambda: 4 * 800_000)
+    assert [len(group) for group in groups(specs, digits)] == [2, 1, 1]
+    monkeypatch.setattr("tfhash.backend.memory", lambda: 4)
+    assert [len(group) for group in groups(specs, digits)] == [1] * 4
+
+
+def test_groups_alike_are_compiled_once(digits, tmp_path, monkeypatch):
+    made = []
+
+    class Counted(epoch_loop.EpochLoop):
+        def __init__(self, *given):
+            made.append(given)
+            super().__init__(*given)
+
+    monkeypatch.setattr(epoch_loop, "EpochLoop", Counted)
+    sizes = [{"sample_size": n, "epoch_size": 64} for n in (10, 50)]
+    specs = [spec(width=w, repeat=r, **n) for r in (1, 2) for n in sizes for w in (3, 5)]
+    training.train(specs, digits, tmp_path)
+    assert len(made) == 1 and len(results.find_runs(tmp_path)) == 8
+
+
+def test_made_up_inputs_are_each_repeats_own(digits, tmp_path):
+    specs = [spec(repeat=r, inputs="uniform", sample_size=40) for r in (1, 2)]
+    for root, trainer in (("sweep", SweepTrainer()), ("fit", fit_one_by_one)):
+        training.train(specs, digits, tmp_path / root, trainer)
+    for one in specs:
+        assert_same_history(
+            *(run_of(tmp_path / root, one) for root in ("sweep", "fit")), one.training_data(digits)
+        )
+
+
 def test_one_network_for_two_experiments(digits, tmp_path):
     one = spec(epochs=2)
     other = replace(one, experiment="training_time", checkpoint_epochs=(0, 1))
@@ -170,7 +288,9 @@ KILLED = """
 import sys
 from tfhash import datasets, training
 from tfhash.training import SweepTrainer
+from tfhash.training import sweep
 from test_sweep import LONG, spec
+sweep.XLA_STEPS, sweep.SAVING_SHARE = 0, 1e9
 digits = datasets.load("digits").subset(300, 0)
 print("ready", flush=True)
 specs = [spec(**LONG, width=w) for w in (3, 6)]
@@ -179,7 +299,8 @@ training.train(specs, digits, sys.argv[1], SweepTrainer(save_every=0.0))
 LONG = {"epochs": 40, "checkpoint_epochs": (0, 2, 20), "batch_norm": True, "l2": 1e-3}
 
 
-def test_killed_and_resumed_is_bit_for_bit(digits, tmp_path):
+def test_killed_and_resumed_is_bit_for_bit(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "XLA_STEPS", 0)
     specs = [spec(**LONG, width=w) for w in (3, 6)]
     training.train(specs, digits, tmp_path / "whole")
     root = tmp_path / "killed"
@@ -208,3 +329,101 @@ def test_damaged_state_and_missing_checkpoints_start_again(digits, tmp_path):
     (folder / "0.npz").write_bytes(b"not a state")
     training.train([one], digits, tmp_path)
     assert list(results.checkpoints(run_of(tmp_path, one))) == [1, 2]
+
+
+def test_ctrl_c_saves_first(digits, tmp_path, monkeypatch, capsys):
+    """Ctrl-C in the middle of epoch 3 of 5: nothing that was done is done again."""
+    specs = [spec(width=w, epochs=5, checkpoint_epochs=(1,)) for w in (3, 6)]
+    training.train(specs, digits, tmp_path / "whole")
+    root, done = tmp_path / "stopped", []
+    epoch = epoch_loop.EpochLoop.epoch
+
+    def interrupted(self, *given):
+        found = epoch(self, *given)
+        done.append(given)
+        if len(done) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return found
+
+    monkeypatch.setattr(epoch_loop.EpochLoop, "epoch", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(specs, digits, root)
+    assert signal.getsignal(signal.SIGINT) is before and len(done) == 3
+    assert capsys.readouterr().err.count("Stopping after this epoch") == 1
+    training.train(specs, digits, root)
+    assert len(done) == 5
+    for one in specs:
+        a, b = (run_of(folder, one) / "history.csv" for folder in (tmp_path / "whole", root))
+        assert a.read_text() == b.read_text()
+
+
+def test_ctrl_c_twice_stops_at_once(capsys):
+    told = []
+    with pytest.raises(KeyboardInterrupt), Interrupts(told.append) as interrupts:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupts.asked and len(told) == 1
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("went on")
+
+
+FULL = """
+import resource, sys
+from tfhash import cli
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+cli.main("layer_width_train", "A script.", ["train.py", "--dataset=digits", *sys.argv[2:]])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
+@pytest.mark.parametrize("limit", [4_000, 35_000])
+def test_full_disk_leaves_earlier_runs(tmp_path, limit):
+    """Files end at `limit` bytes: in the first checkpoint, or in that of a wider network."""
+    flags = ["--repeat=1", "--epoch=1", "--save_path", str(tmp_path)]
+    assert cli.run("layer_width_train", "", ["t.py", "--dataset=digits", "--widths=3", *flags]) == 0
+    earlier = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(limit), "--widths=2,3,90", *flags],
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if line.startswith("train.py: ")]
+    assert len(lines) == 1 and "epoch=0001.keras" in lines[0] and "Traceback" not in done.stderr
+    assert all(path.read_bytes() == content for path, content in earlier.items())
+    assert len(results.find_runs(tmp_path)) == 1
+    # With room again, the same command finishes.
+    again = ["t.py", "--dataset=digits", "--widths=2,3,90", *flags]
+    assert cli.run("layer_width_train", "", again) == 0
+    assert len(results.find_runs(tmp_path)) == 3
+
+
+def test_full_disk_in_saving_the_state(digits, tmp_path, monkeypatch):
+    """The state that was there stays, and nothing half-written."""
+    one = spec(epochs=10)
+    monkeypatch.setattr(sweep, "SAVING_SHARE", 1e9)
+    savez = np.savez
+
+    def full(file, **arrays):
+        if int(json.loads(arrays["header"])["epoch"]) == 2:
+            file.write(b"a part")
+            raise OSError(28, "No space left on device")
+        savez(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space"):
+        training.train([one], digits, tmp_path, SweepTrainer(save_every=0.0))
+    assert [path.suffix for path in (tmp_path / ".sweeps").iterdir()] == [".npz"]
+    monkeypatch.setattr(np, "savez", savez)
+    assert training.train([one], digits, tmp_path).trained == [one]
+
+
+def test_saving_takes_a_small_share_of_the_time(digits, tmp_path, monkeypatch):
+    """A clock that is a second further whenever it is read: saving takes a second."""
+    ticks = iter(range(10_000))
+    saved = []
+    monkeypatch.setattr(sweep.time, "monotonic", lambda: next(ticks))
+    monkeypatch.setattr(sweep.SweepState, "save", lambda self, folder: saved.append(self.epoch))
+    training.train([spec(epochs=50)], digits, tmp_path, SweepTrainer(save_every=3.0))
+    assert saved[0] < 5 and np.diff(saved).min() >= 15 and len(saved) > 1

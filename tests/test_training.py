@@ -13,6 +13,7 @@ import pytest
 from tfhash import datasets, models, results, training
 from tfhash.errors import InputError
 from tfhash.training import RunError, Runs, RunSpec, SpecError
+from tfhash.training.event_file import EventFile
 
 
 @pytest.fixture(scope="module")
@@ -308,3 +309,36 @@ def test_a_trainer_may_be_anything(digits, tmp_path):
     specs = [spec(width=w) for w in (3, 4, 5)]
     assert training.train(specs, digits, tmp_path, trainer=initial_weights_only).trained == specs
     assert len(results.find_runs(tmp_path)) == 3
+
+
+def test_tensorboard_sees_every_epoch(digits, tmp_path):
+    """Files as TensorFlow's own reader reads them, checksums too, of both trainers."""
+    tf = pytest.importorskip("tensorflow")
+    one = spec(epochs=2)
+    for name, trainer in (("sweep", training.SweepTrainer()), ("fit", training.fit_one_by_one)):
+        training.train([one], digits, tmp_path / name, trainer, tmp_path / "board" / name)
+        history = pd.read_csv(Runs(tmp_path / name).path(one) / "history.csv")
+        (file,) = (tmp_path / "board" / name / one.directory).iterdir()
+        events = list(tf.compat.v1.train.summary_iterator(str(file)))
+        assert events[0].file_version == "brain.Event:2"
+        assert [event.step for event in events[1:]] == [0, 1, 2]
+        for event, row in zip(events[1:], history.to_dict("records"), strict=True):
+            for value in event.summary.value:
+                measure, split = value.tag.split("/")
+                assert value.simple_value == pytest.approx(row[f"{split}_{measure}"], rel=1e-6)
+            assert len(event.summary.value) == 4
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(RunError, match=r"TensorBoard .*--tensorboard"):
+        training.train([spec(width=9)], digits, tmp_path, tensorboard=tmp_path / "file" / "x")
+
+
+def test_event_numbers_of_several_bytes(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    file = EventFile(tmp_path)
+    for step in (0, 127, 128, 2_000, 1 << 40):
+        file.write(step, {"a" * 200: float(step)})
+    file.close()
+    (path,) = tmp_path.iterdir()
+    events = list(tf.compat.v1.train.summary_iterator(str(path)))[1:]
+    assert [event.step for event in events] == [0, 127, 128, 2_000, 1 << 40]
+    assert [event.summary.value[0].tag for event in events] == ["a" * 200] * 5

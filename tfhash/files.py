@@ -23,7 +23,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A new file that takes the place of `path` when the block ends well.
 
     Until then, and for good where the block raises, `path` is what it was. Readers see the old
-    content or the new, never a part, also after a power cut.
+    content or the new, never a part, also after a power cut. Where the disk is full, the OSError
+    names `path`.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -34,10 +35,17 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         # mkstemp makes files that only their owner can read; results are for everyone.
         os.chmod(name, 0o666 & ~_umask())
         os.replace(name, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(name)
+        if isinstance(error, OSError):
+            raise named(error, path) from error
         raise
+
+
+def named(error: OSError, path: Path) -> OSError:
+    """`error` with the file that it happened to: writing to an open one does not tell."""
+    return OSError(error.errno, error.strerror or str(error), str(path))
 
 
 def write_text(path: Path, text: str) -> None:

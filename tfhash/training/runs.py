@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from tfhash.errors import InputError
-from tfhash.files import FileLock, write_json, write_text
+from tfhash.files import FileLock, named, write_json, write_text
 from tfhash.results import HISTORY_COLUMNS, HISTORY_FILE, SPEC_FILE, checkpoint_file, checkpoints
 from tfhash.training.cnn_spec import CnnSpec
 from tfhash.training.event_file import EventFile
@@ -214,7 +214,12 @@ class RunWriter:
 
     def save_checkpoint(self, epoch: int, model: keras.Model) -> None:
         """Keep `model`, uncompiled, as it is after `epoch` epochs (0: before training)."""
-        model.save(self._partial / checkpoint_file(epoch))
+        path = self._partial / checkpoint_file(epoch)
+        try:
+            model.save(path)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise named(error, path) from error
 
     def show(self, row: Mapping[str, float]) -> None:
         """Let TensorBoard see an epoch, a row as `save_history` takes it, if it was asked for."""

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 MAX_PADDING = 0.0
 # XLA takes seconds to compile what saves TensorFlow about a millisecond a step.
 XLA_STEPS = 3_000
+# Of the time, for saving the state.
+SAVING_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ class _Group:
                     state.update(self.loop.read(), self.placement)
                     state.save(self.folder)
                     saved = time.monotonic()
-                    pause = max(save_every, 20 * (saved - started))
+                    pause = max(save_every, (saved - started) / SAVING_SHARE)
                 interrupts.check()
                 self._train_epoch()
         state.remove(self.folder)
