@@ -14,12 +14,21 @@ from tqdm import tqdm
 
 from tfhash import _store, graph
 from tfhash.codes import Codes
-from tfhash.encoder.activations import Activations, name_of
-from tfhash.encoder.batches import Batch, Inputs, InputsChecksum, Source
+from tfhash.encoder.activations import Activations
+from tfhash.encoder.batches import Inputs, InputsChecksum, Source
+from tfhash.encoder.checks import (
+    check_finished,
+    check_inputs,
+    check_model,
+    check_same_inputs,
+    check_weights,
+    nothing_to_encode,
+)
 from tfhash.encoder.fingerprint import fingerprint
 from tfhash.encoder.forward import PACKINGS, Forward
 from tfhash.encoder.summary import summary
-from tfhash.encoder.survey import Choice, Survey, Unit, choose
+from tfhash.encoder.survey import Choice, Survey, choose
+from tfhash.encoder.symbols import symbols_of
 
 BATCH_BYTES = 256 << 20  # of activations, where the batch size is ours to choose
 LARGEST_BATCH = 1024
@@ -83,11 +92,11 @@ class Encoder:
     ) -> None:
         if packing not in PACKINGS:
             raise ValueError(f"Expected packing to be one of {PACKINGS}. Received: {packing!r}.")
-        _check_model(model)
+        check_model(model)
         self._model, self._packing = model, packing
         self._choice = (layers, activations)
         self._fixed: dict[Any, Encoder] = {}  # for each shape of inputs, where that is open
-        self._inputs = Inputs(_symbols(model, inputs))
+        self._inputs = Inputs(symbols_of(model, inputs))
         survey = Survey(model)
         try:
             outputs = survey(self._inputs.struct)
@@ -102,7 +111,7 @@ class Encoder:
         self._findings.close(outputs)
         self._units = choose(self._findings.units, layers, activations)
         if not self._units:
-            raise ValueError(_nothing_to_encode(model, self._findings.units))
+            raise ValueError(nothing_to_encode(model, self._findings.units))
         named = {unit.name: out for unit, out in zip(self._findings.units, outputs, strict=True)}
         self._activation_model = keras.Model(
             self._inputs.struct,
@@ -188,7 +197,7 @@ class Encoder:
         source = Source(self._inputs, x)
         if any(unit.is_open for unit in self._units):
             return self._at(source.shapes).encode(x, batch_size, out)
-        _check_weights(self._activation_model)
+        check_weights(self._activation_model)
         size = self._inputs.batch_size or batch_size or self._fitting_batch()
         if source.n:
             # Batches of one size: each other size would be compiled anew.
@@ -232,7 +241,7 @@ class Encoder:
     def _encode_to(self, path: Path, source: Source, size: int) -> Codes:
         checksum, model = InputsChecksum(), self.fingerprint
         if path.exists():
-            _check_finished(path, model, source, size, checksum)
+            check_finished(path, model, source, size, checksum)
             return Codes.load(path, mmap=True)
         with _store.GrowingStore(path, self.n_bits, self._spans, model) as store:
             if source.n is not None:
@@ -268,9 +277,9 @@ class Encoder:
         )
         for batch in bar:
             if row == start and checksum is not None:
-                _check_same_inputs(checksum, start, expected)
+                check_same_inputs(checksum, start, expected)
             rows = len(batch[0])
-            _check_inputs(batch, self._inputs.names, row)
+            check_inputs(batch, self._inputs.names, row)
             try:
                 words = forward.words(forward.run([_pad(a, size) for a in batch]), rows, row)
             except ValueError as error:
@@ -280,7 +289,7 @@ class Encoder:
             yield words, 0 if checksum is None else checksum.value
             row, number = row + rows, number + 1
         if row == start and checksum is not None:
-            _check_same_inputs(checksum, start, expected)
+            check_same_inputs(checksum, start, expected)
 
 
 class _Rows:
@@ -308,120 +317,6 @@ class _Rows:
             whole[at : at + len(block)] = block
             at += len(block)
         return whole
-
-
-def _check_model(model: Any) -> None:
-    if not isinstance(model, keras.Model):
-        raise ValueError(f"Expected a keras.Model. Received: {type(model).__name__}.")
-    if not model.built:
-        raise ValueError(
-            f"Expected a built model. Received: {model.name!r}, whose input shape is not known: "
-            "give it a keras.Input or call it once."
-        )
-
-
-def _symbols(model: keras.Model, inputs: Any) -> Any:
-    """New symbolic inputs in the structure in which the model takes them."""
-    if inputs is None and graph.is_traceable(model):
-        inputs = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
-        if isinstance(inputs, list | tuple) and len(inputs) == 1:
-            inputs = inputs[0]
-    elif inputs is None:
-        inputs = _built_with(model)
-    return keras.tree.map_structure(
-        lambda symbol: keras.Input(
-            batch_shape=symbol.shape, dtype=symbol.dtype, name=getattr(symbol, "name", None)
-        ),
-        inputs,
-    )
-
-
-def _built_with(model: keras.Model) -> Any:
-    """What a subclassed model was built with, as symbolic tensors."""
-    shapes = (model.get_build_config() or {}).get("input_shape")
-    if shapes is None:
-        raise ValueError(
-            f"Expected a model that knows its input shape. Received: {model.name!r} of class "
-            f"{type(model).__name__}: call it once on inputs, or give the encoder their shape "
-            "with inputs=keras.Input(...)."
-        )
-    return _tensors_of(shapes)
-
-
-def _tensors_of(shapes: Any) -> Any:
-    if isinstance(shapes, dict):
-        return {
-            name: keras.KerasTensor((None, *shape[1:]), name=name) for name, shape in shapes.items()
-        }
-    if all(size is None or isinstance(size, int) for size in shapes):
-        return keras.KerasTensor((None, *shapes[1:]), dtype=keras.backend.floatx())
-    return [_tensors_of(shape) for shape in shapes]
-
-
-def _nothing_to_encode(model: keras.Model, units: Sequence[Unit]) -> str:
-    kinds = ", ".join(sorted({type(layer).__name__ for layer in model.layers}))
-    found = [f"{unit.name} ({name_of(unit.activation)}): {unit.reason}" for unit in units]
-    return (
-        f"Expected a model with units to encode. Received: {model.name!r}, made of {kinds}"
-        + (f", with {'; '.join(found[:10])}" if found else "")
-        + "."
-    )
-
-
-def _check_weights(model: keras.Model) -> None:
-    # Here and not in the activations: the ReLU of some backends turns a NaN into 0.
-    for variable in model.variables:
-        values = variable.numpy()
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise ValueError(
-                f"Expected finite weights. Received: NaN or infinity in {variable.path!r}; the "
-                "model has diverged in training or its file is damaged."
-            )
-
-
-def _check_inputs(batch: Batch, names: Sequence[str], row_base: int) -> None:
-    for name, array in zip(names, batch, strict=True):
-        if array.dtype.kind != "f":
-            continue
-        wrong = ~np.isfinite(array)
-        if wrong.any():
-            at = tuple(np.argwhere(wrong)[0])
-            which = f" for {name!r}" if len(names) > 1 else ""
-            raise ValueError(
-                f"Expected finite inputs{which}. Received: {array[at]} in row {row_base + at[0]}."
-            )
-
-
-def _check_finished(
-    path: Path, model: str, source: Source, size: int, checksum: InputsChecksum
-) -> None:
-    """Raises ValueError where a finished store is not what encoding would give again."""
-    known = _store.read_source(path)
-    if known is None or known["model"] != model:
-        theirs = "no fingerprint" if known is None else f"fingerprint {known['model']}"
-        raise ValueError(
-            f"{path}: Expected codes of the model of fingerprint {model}. Received: codes of "
-            f"{theirs}. Choose another path, or remove the file."
-        )
-    n = 0
-    for batch in source.blocks(size, 0, None):
-        checksum.update(batch)
-        n += len(batch[0])
-    if n != len(Codes.load(path, mmap=True)):
-        raise ValueError(
-            f"{path}: Expected codes of {n} inputs. Received: codes of "
-            f"{len(Codes.load(path, mmap=True))}. Choose another path, or remove the file."
-        )
-    _check_same_inputs(checksum, n, known["inputs_crc32"])
-
-
-def _check_same_inputs(checksum: InputsChecksum, n: int, expected: int) -> None:
-    if n > 0 and checksum.value != expected:
-        raise ValueError(
-            f"Expected the inputs that the store was begun with, whose first {n} have checksum "
-            f"{expected:08x}. Received: inputs of checksum {checksum.value:08x}: give them in the "
-            "same order each time, or choose another path."
-        )
 
 
 def _pad(batch: NDArray[Any], size: int) -> NDArray[Any]:
