@@ -17,6 +17,7 @@ def measured() -> dict[str, np.ndarray]:
     found = {}
     for build in (nets.mlp, nets.conv, nets.residual, nets.pooled):
         net = build()
+        before = net.get_weights()  # the tests share these networks
         rng = np.random.default_rng(0)
         for weight in net.weights:
             fan_in = max(1, int(np.prod(weight.shape[:-1])))
@@ -26,6 +27,7 @@ def measured() -> dict[str, np.ndarray]:
         ends = geometry.chords(net, x, directions)
         line = geometry.line_regions(net, x[0], x[1])
         plane = geometry.plane_regions(net, x[0], directions[0], directions[1], 0.2)
+        net.set_weights(before)
         name = build.__name__
         found[f"{name} chords"] = np.stack([ends.lower, ends.upper])
         found[f"{name} units"] = np.stack([ends.lower_unit, ends.upper_unit])
