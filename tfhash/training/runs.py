@@ -75,7 +75,7 @@ class Runs:
         """
         for folder, what, flag in (
             (self.root, "runs", "save_path"),
-            (self.tensorboard, "what TensorBoard shows", "tensorboard"),
+            (self.tensorboard, "TensorBoard's files", "tensorboard"),
         ):
             if folder is None:
                 continue
