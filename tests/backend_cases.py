@@ -27,13 +27,13 @@ def measured() -> dict[str, np.ndarray]:
         ends = geometry.chords(net, x, directions)
         line = geometry.line_regions(net, x[0], x[1])
         plane = geometry.plane_regions(net, x[0], directions[0], directions[1], 0.2)
-        net.set_weights(before)
         name = build.__name__
         found[f"{name} chords"] = np.stack([ends.lower, ends.upper])
         found[f"{name} units"] = np.stack([ends.lower_unit, ends.upper_unit])
         found[f"{name} diameters"] = geometry.stochastic_diameters(net, x)
         found[f"{name} breakpoints"] = line.breakpoints
         found[f"{name} areas"] = np.sort(plane.areas)
+        net.set_weights(before)
     return found
 
 
