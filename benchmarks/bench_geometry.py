@@ -7,7 +7,7 @@ and its time multiplied by ten.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -19,6 +19,8 @@ from benchmarks.harness import Options, Row, main, medians
 from tfhash import Encoder, _native, datasets, geometry, metrics, models
 
 Image = np.ndarray
+Weights = list[tuple[np.ndarray, np.ndarray]]
+Peer = Callable[[Weights, np.ndarray, np.ndarray], np.ndarray]
 
 
 def rows(options: Options) -> Iterator[Row]:
@@ -136,36 +138,64 @@ def reduction(options: Options) -> Row:
 
 
 def lines(network: keras.Model, images: Image, options: Options) -> Iterator[Row]:
-    """line_regions against the same in NumPy, and against going from region to region."""
+    """line_regions, one segment and many, against the same in NumPy and region by region.
+
+    The peers are bare functions of weight matrices, good for this one kind of network.
+    """
     start, stop = images[:2].astype(np.float64)
+    one = (start.ravel(), stop.ravel())
     ours, by_layer, by_region = medians(
-        3 * options.repeats,
+        6 * options.repeats,
         lambda: geometry.line_regions(network, start, stop),
-        lambda: layer_by_layer(weights(network), start.ravel(), stop.ravel()),
-        lambda: region_by_region(weights(network), start.ravel(), stop.ravel()),
+        lambda: layer_by_layer(weights(network), *one),
+        lambda: region_by_region(weights(network), *one),
     )
     found = geometry.line_regions(network, start, stop)
     assert isinstance(found, geometry.LineRegions)  # one segment gives one, not a list
-    breakpoints = found.breakpoints
-    others = [f(weights(network), start.ravel(), stop.ravel()) for f in PEERS]
-    apart = [
-        f"{np.abs(breakpoints - other).max():.0e}" if len(other) == len(breakpoints) else "other"
-        for other in others
+    notes = [apart([found], [peer(weights(network), *one)]) for peer in PEERS]
+    work = f"line_regions, 5 x 200 units, {found.n_regions} regions"
+    yield Row(work, "NumPy, layer by layer", ours, by_layer, 20, notes[0])
+    yield Row(work, "NumPy, region by region", ours, by_region, 20, notes[1])
+
+    n = 20 if options.quick else 200
+    starts, stops = images[: 2 * n].astype(np.float64).reshape(2, n, *images.shape[1:])
+    pairs = list(zip(starts.reshape(n, -1), stops.reshape(n, -1), strict=True))
+
+    def each(peer: Peer) -> list[np.ndarray]:
+        given = weights(network)
+        return [peer(given, *pair) for pair in pairs]
+
+    ours, by_layer, by_region = medians(
+        options.repeats,
+        lambda: geometry.line_regions(network, starts, stops),
+        lambda: each(layer_by_layer),
+        lambda: each(region_by_region),
+    )
+    several = geometry.line_regions(network, starts, stops)
+    assert isinstance(several, list)
+    work = f"line_regions, 5 x 200 units, {n} segments"
+    yield Row(work, "NumPy, layer by layer", ours, by_layer, 20, apart(several, each(PEERS[0])))
+    yield Row(work, "NumPy, region by region", ours, by_region, 20, apart(several, each(PEERS[1])))
+
+
+def apart(ours: list[geometry.LineRegions], theirs: list[np.ndarray]) -> str:
+    """The largest difference of two breakpoints, and how many segments have other ones."""
+    alike = [
+        np.abs(line.breakpoints - other).max()
+        for line, other in zip(ours, theirs, strict=True)
+        if len(line.breakpoints) == len(other)
     ]
-    work = f"line_regions, 5 x 200 units, {len(breakpoints) + 1} regions"
-    yield Row(work, "NumPy, layer by layer", ours, by_layer, 20, f"apart by {apart[0]}")
-    yield Row(work, "NumPy, region by region", ours, by_region, None, f"apart by {apart[1]}")
+    others = f", {len(ours) - len(alike)} of them not as many" if len(alike) < len(ours) else ""
+    return f"apart by {max(alike):.0e}{others}"
 
 
-def weights(network: keras.Model) -> list[tuple[np.ndarray, np.ndarray]]:
+def weights(network: keras.Model) -> Weights:
     """Kernels and biases in float64, but those of the logits."""
     dense = [layer for layer in network.layers if isinstance(layer, layers.Dense)][:-1]
     return [tuple(w.astype(np.float64) for w in layer.get_weights()) for layer in dense]
 
 
-def layer_by_layer(
-    network: list[tuple[np.ndarray, np.ndarray]], start: np.ndarray, stop: np.ndarray
-) -> np.ndarray:
+def layer_by_layer(network: Weights, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
     """The breakpoints on a segment, as tfhash finds them, with NumPy alone."""
     t, h = np.array([0.0, 1.0]), np.stack([start, stop])
     found: list[np.ndarray] = []
@@ -185,9 +215,7 @@ def layer_by_layer(
     return np.sort(np.concatenate(found))
 
 
-def region_by_region(
-    network: list[tuple[np.ndarray, np.ndarray]], start: np.ndarray, stop: np.ndarray
-) -> np.ndarray:
+def region_by_region(network: Weights, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
     """The breakpoints on a segment, each found from within the region before it."""
     t = 0.0
     found: list[float] = []

@@ -102,7 +102,7 @@ py::tuple py_region_ids(const Array<uint64_t>& words, int64_t n_bits,
 
 void bind_regions(py::module_& m) {
   m.def("region_ids", py_region_ids, py::arg("words").noconvert(), py::arg("n_bits"),
-        py::arg("progress"));
+        py::arg("progress") = py::none());
 }
 
 py::tuple py_hamming_knn(const Array<uint64_t>& database, const Array<uint64_t>& queries,
@@ -126,7 +126,7 @@ py::tuple py_hamming_knn(const Array<uint64_t>& database, const Array<uint64_t>&
 
 void bind_neighbors(py::module_& m) {
   m.def("hamming_knn", py_hamming_knn, py::arg("database").noconvert(),
-        py::arg("queries").noconvert(), py::arg("n_bits"), py::arg("k"), py::arg("progress"));
+        py::arg("queries").noconvert(), py::arg("n_bits"), py::arg("k"), py::arg("progress") = py::none());
 }
 
 void bind_threads(py::module_& m) {

@@ -90,9 +90,9 @@ double py_kmeans_assign(const Array<uint64_t>& words, int64_t n_bits,
 void bind_kmeans(py::module_& m) {
   m.def("kmeans", py_kmeans, py::arg("words").noconvert(), py::arg("n_bits"), py::arg("k"),
         py::arg("draws").noconvert(), py::arg("max_iter"), py::arg("tol"),
-        py::arg("resident_bytes"), py::arg("progress"));
+        py::arg("resident_bytes"), py::arg("progress") = py::none());
   m.def("kmeans_assign", py_kmeans_assign, py::arg("words").noconvert(), py::arg("n_bits"),
-        py::arg("centers").noconvert(), py::arg("labels").noconvert(), py::arg("progress"));
+        py::arg("centers").noconvert(), py::arg("labels").noconvert(), py::arg("progress") = py::none());
 }
 
 py::tuple py_fit_one_vs_one(const Array<uint64_t>& words, int64_t n_bits,
@@ -142,9 +142,9 @@ Array<double> py_linear_scores(const Array<uint64_t>& words, int64_t n_bits,
 void bind_logistic(py::module_& m) {
   m.def("fit_one_vs_one", py_fit_one_vs_one, py::arg("words").noconvert(), py::arg("n_bits"),
         py::arg("labels").noconvert(), py::arg("n_classes"), py::arg("c"), py::arg("tol"),
-        py::arg("max_iter"), py::arg("wide"), py::arg("progress"));
+        py::arg("max_iter"), py::arg("wide"), py::arg("progress") = py::none());
   m.def("linear_scores", py_linear_scores, py::arg("words").noconvert(), py::arg("n_bits"),
-        py::arg("weights").noconvert(), py::arg("intercepts").noconvert(), py::arg("progress"));
+        py::arg("weights").noconvert(), py::arg("intercepts").noconvert(), py::arg("progress") = py::none());
 }
 
 }  // namespace

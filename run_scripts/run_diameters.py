@@ -4,7 +4,7 @@
     python run_diameters.py --dataset digits --repeat 1
 
 Stochastic activation diameters of 600 test examples and of 600 uniform random inputs, at epochs 0,
-1, 3, 6, 10, 30, 60, 100, 300 and 500 of MNIST networks of the paper's 18 widths (Figures 2(c), 2(d),
+1, 3, 6, 10, 30, 60, 100, 300 and 500 of MNIST networks of the paper's 18 widths (Figures 2(c) to
 2(e) and 7). What is there already is skipped; stopped or killed, the same command goes on where it
 was. Time on 2 cores: digits a minute; MNIST some 2 s per epoch and repeat, then a minute of
 measuring.

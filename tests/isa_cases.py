@@ -11,6 +11,7 @@ import numpy as np
 
 from reference import BIT_SIZES, random_bits
 from tfhash import Codes, _native, metrics
+from tfhash.metrics import kmeans as kmeans_module
 
 
 def packing() -> Iterator[np.ndarray]:
@@ -69,6 +70,25 @@ def logistic() -> Iterator[np.ndarray]:
         yield from (model.coef_, model.intercept_, model.n_iter_, model.decision_function(bits))
 
 
+def large() -> Iterator[np.ndarray]:
+    # Read by blocks, some wide enough for several of them; with few constant bits and with many.
+    kmeans_module.RESIDENT_BYTES = 0
+    for n, n_bits, k in ((9, 65, 3), (600, 5000, 10), (70, 36_000, 20)):
+        bits = random_bits(n, n_bits, repeats=0.3)
+        bits[:, :: 3 if n == 600 else 40] = 0
+        codes = Codes.from_bits(bits)
+        varying = metrics.varying_bits(codes, codes[: n // 2])
+        yield varying
+        yield metrics.keep_bits(codes, varying).words
+        clusters = metrics.CodeKMeans(k, n_init=2, random_state=0).fit(codes)
+        yield from (clusters.labels_, clusters.cluster_centers_, np.float64(clusters.inertia_))
+        yield clusters.predict(codes)
+        yield clusters.transform(codes)
+        labels = (bits[:, 1:10].sum(axis=1) % 3).astype(np.int32)
+        labels[:3] = range(3)
+        yield from _native.fit_one_vs_one(codes.words, n_bits, labels, 3, 1.0, 1e-5, 50, True)
+
+
 def chords() -> Iterator[np.ndarray]:
     rng = np.random.default_rng(0)
     for n_units in (*BIT_SIZES, 1025, 3000):
@@ -93,6 +113,17 @@ def lines() -> Iterator[np.ndarray]:
             yield _native.blend_rows(z, piece, rng.random(99))
 
 
+def dense_lines() -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    for n_units in (*BIT_SIZES, 43, 95):
+        for dtype in (np.float32, np.float64):
+            layers = [
+                (rng.normal(size=shape).astype(dtype), None, rng.normal(size=shape[1]), slope)
+                for shape, slope in (((9, n_units), 0.0), ((n_units, 20), 0.1), ((20, 7), 0.0))
+            ]
+            yield from _native.dense_lines(layers, rng.normal(size=(2 * 19, 9)), 10_000)
+
+
 def planes() -> Iterator[np.ndarray]:
     rng = np.random.default_rng(0)
     offsets, corners = np.array([0, 4]), np.arange(4)
@@ -113,8 +144,10 @@ CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (
     neighbors,
     kmeans,
     logistic,
+    large,
     chords,
     lines,
+    dense_lines,
     planes,
 )
 

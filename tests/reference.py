@@ -159,6 +159,40 @@ def line_events(z: NDArray[np.float64]) -> list[tuple[int, float, int, bool]]:
     return sorted(events)
 
 
+def dense_line(
+    layers: list[
+        tuple[NDArray[np.floating], NDArray[np.float64] | None, NDArray[np.float64], float]
+    ],
+    start: NDArray[np.float64],
+    stop: NDArray[np.float64],
+) -> tuple[list[tuple[float, int, int]], NDArray[np.bool_]]:
+    """(t, layer, unit) of each switch of a dense network along a segment, and its first code.
+
+    Layers are (weights, scale, shift, slope below 0); products are added up input by input.
+    """
+    t, h = np.array([0.0, 1.0]), np.stack([start, stop])
+    found, codes = [], []
+    for layer, (weights, scale, shift, slope) in enumerate(layers):
+        z = np.cumsum(h[:, :, None] * weights.astype(float), axis=1)[:, -1]
+        z = z * (1 if scale is None else scale) + shift
+        codes.append((z[0] > 0) | ((z[0] == 0) & (z[1] > 0)))
+        points = [[t[p], z[p].copy()] for p in range(len(t))]
+        at, last = 0, None  # rows of points before, the new point before
+        for piece, weight, unit, inside in line_events(z):
+            if inside and (piece, weight) != last:
+                last = (piece, weight)
+                at += 1
+                new_t = min(t[piece] + weight * (t[piece + 1] - t[piece]), t[piece + 1])
+                points.insert(piece + at, [new_t, z[piece] + weight * (z[piece + 1] - z[piece])])
+            row = points[piece + at]
+            found.append((float(row[0]), layer, unit))
+            if inside:
+                row[1][unit] = 0
+        t, z = np.array([a for a, _ in points]), np.stack([b for _, b in points])
+        h = np.where(z > 0, z, slope * z)
+    return sorted(found), np.concatenate(codes)
+
+
 def exact_line_regions(
     layers: list[tuple[NDArray[np.floating], NDArray[np.floating]]],
     start: NDArray[np.floating],

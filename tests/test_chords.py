@@ -3,14 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from keras import layers as kl
 from keras import ops
 
 import nets
 import reference
-from tfhash import _native, geometry
+from tfhash import geometry
 
 
 @pytest.fixture(params=nets.NETS, ids=lambda net: net.__name__)
@@ -393,46 +391,3 @@ def test_weights_that_are_not_finite_are_reported_with_their_layer():
     net.layers[0].bias.assign([np.nan, 0])
     with pytest.raises(ValueError, match="layer 'broken', example 0"):
         geometry.chords(net, np.zeros((2, 2)), np.ones(2))
-
-
-def reduced(z, u, limit=np.inf, layer=3, first_unit=0):
-    n = len(z)
-    lower, upper = np.full(n, limit), np.full(n, limit)
-    lower_unit, upper_unit = np.full((n, 2), -1), np.full((n, 2), -1)
-    bad = _native.reduce_chords(z, u, layer, first_unit, lower, upper, lower_unit, upper_unit)
-    assert bad == -1
-    for unit in (lower_unit, upper_unit):
-        assert set(unit[:, 0]) <= {-1, layer}
-    return lower, lower_unit[:, 1], upper, upper_unit[:, 1]
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    n=st.sampled_from(reference.ROW_SIZES),
-    n_units=st.sampled_from((0, *reference.BIT_SIZES, 1023, 1024, 1025, 2100)),
-    dtype=st.sampled_from((np.float32, np.float64)),
-    coarse=st.booleans(),
-    exponent=st.sampled_from((0, 0, 0, -38, 37, -307)),
-    limit=st.sampled_from((np.inf, 0.01, 1e39)),
-    seed=st.integers(0, 99),
-)
-def test_the_reduction_equals_its_oracle(n, n_units, dtype, coarse, exponent, limit, seed):
-    rng = np.random.default_rng(seed)
-    z, u = rng.normal(size=(2, n, n_units))
-    if coarse:  # many ties, zeros and infinite quotients
-        z, u = np.round(z), np.round(u)
-    with np.errstate(over="ignore", under="ignore"):
-        z, u = (z * 10.0**exponent).astype(dtype), u.astype(dtype)
-    for got, expected in zip(reduced(z, u, limit), reference.chord_ends(z, u, limit), strict=True):
-        np.testing.assert_array_equal(got, expected)
-
-
-@pytest.mark.parametrize("dtype", (np.float32, np.float64))
-def test_the_reduction_reports_the_first_row_that_is_not_finite(dtype):
-    for n_units in (1, 17, 100, 1030):
-        for bad in (np.nan, np.inf, -np.inf):
-            z, u = np.ones((2, 300, n_units), dtype)
-            (z if n_units % 2 else u)[[250, 70], n_units - 1] = bad
-            out = np.full((2, 300), np.inf)
-            units = np.full((2, 300, 2), -1)
-            assert _native.reduce_chords(z, u, 0, 0, *out, *units) == 70

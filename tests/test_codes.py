@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from reference import BIT_SIZES, ROW_SIZES, pack, random_bits
 from tfhash import Codes
+from tfhash.codes import Packer
 
 SIZES = st.tuples(st.integers(0, 70), st.integers(0, 300), st.integers(0, 2**32 - 1))
 
@@ -132,6 +133,33 @@ def test_select_takes_the_layers_bits_in_order(order, count, n):
     assert [layer.name for layer in chosen.layers] == list(names)
     for name in names:
         assert chosen.select(name) == codes.select(name)
+
+
+@pytest.mark.parametrize("mapped", (False, True))
+def test_first_and_last_layers_are_those_selected(mapped, tmp_path):
+    codes = layered()
+    codes.save(tmp_path / "x")
+    codes = Codes.load(tmp_path / "x", mmap=mapped)
+    names = [layer.name for layer in codes.layers]
+    for k in range(1, 5):
+        assert codes.first_layers(k) == codes.select(names[:k])
+        assert codes.last_layers(k) == codes.select(names[4 - k :])
+    assert codes.first_layers(4) == codes.last_layers(4) == codes
+    for k in (0, 5, -1):
+        for views in (codes.first_layers, codes.last_layers):
+            with pytest.raises(ValueError, match="from 1 to 4"):
+                views(k)
+
+
+@pytest.mark.parametrize("sizes", ((1, 63, 64, 65), (64, 64), (130,), (3, 5)))
+def test_packed_layers_are_joined(sizes):
+    packer = Packer((f"layer{i}", size) for i, size in enumerate(sizes))
+    parts = [random_bits(9, size, i) for i, size in enumerate(sizes)]
+    packed = [pack(part).astype("<u8").view(np.uint8) for part in parts]
+    expected = pack(np.concatenate(parts, axis=1))
+    np.testing.assert_array_equal(packer.join(packed), expected)
+    activations = [part.astype("f4") for part in parts]
+    np.testing.assert_array_equal(packer.pack(activations, 0), expected)
 
 
 def test_select_refuses_what_is_not_there():

@@ -5,14 +5,12 @@ from itertools import pairwise
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from keras import layers as kl
 
 import nets
 import reference
 from test_chords import codes_along, one_layer, pool_choices
-from tfhash import _native, geometry
+from tfhash import geometry
 from tfhash.geometry import sweep
 
 
@@ -204,32 +202,3 @@ def test_several_segments_at_once():
 def test_bad_input(start, stop, message):
     with pytest.raises(ValueError, match=message):
         geometry.line_regions(one_layer(np.eye(2), [1, 1]), start, stop)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    n=st.sampled_from((0, 1, 2, 3, 9, 40)),
-    n_units=st.sampled_from((0, *reference.BIT_SIZES)),
-    coarse=st.booleans(),
-    seed=st.integers(0, 99),
-)
-def test_the_kernels_equal_their_oracles(n, n_units, coarse, seed):
-    rng = np.random.default_rng(seed)
-    z = rng.normal(size=(n, n_units))
-    if coarse:
-        z = np.round(z)
-    events = _native.line_events(z)
-    assert list(zip(*(e.tolist() for e in events), strict=True)) == reference.line_events(z)
-    piece = np.sort(rng.integers(0, max(n - 1, 1), 10 if n > 1 else 0))
-    weight = rng.random(len(piece))
-    rows = [z[p : p + 1] for p in range(n)]
-    for p, w in zip(piece[::-1], weight[::-1], strict=True):
-        rows.insert(p + 1, z[p : p + 1] + w * (z[p + 1 : p + 2] - z[p : p + 1]))
-    expected = np.concatenate([np.empty((0, n_units)), *rows])
-    np.testing.assert_array_equal(_native.blend_rows(z, piece, weight), expected)
-
-
-def test_pieces_that_are_not_there_are_refused():
-    for piece in ([-1], [2], [1, 0]):
-        with pytest.raises(ValueError, match="ascending pieces from 0 to 1"):
-            _native.blend_rows(np.zeros((3, 2)), np.array(piece), np.zeros(len(piece)))

@@ -1,20 +1,15 @@
 """Plane regions: they tile the window, and each has the code that Keras computes inside it."""
 
-from itertools import pairwise
-
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from keras import layers as kl
 from keras import ops
 
 import nets
-import reference
 from test_chords import codes_along, one_layer, pool_choices
 from test_lines import relu_net
-from tfhash import _native, geometry
+from tfhash import geometry
 from tfhash.geometry import mesh
 
 WINDOW = (-0.25, 0.5, 0.0, 0.5)
@@ -211,75 +206,3 @@ def test_classes_need_logits():
     net = keras.Model(inputs, [kl.ReLU()(inputs), kl.Dense(2)(inputs)])
     with pytest.raises(ValueError, match="Expected a model with one output, a logit for each"):
         geometry.plane_regions(net, [0, 0], [1, 0], [0, 1], classes=True)
-
-
-def square_grid(rng, n):
-    """n by n squares that share their corners: points, offsets, corners."""
-    ticks = np.sort(rng.random(n + 1))
-    points = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
-    corner = (np.arange(n)[:, None] * (n + 1) + np.arange(n)).reshape(-1, 1)
-    corners = corner + np.array([0, 1, n + 2, n + 1])
-    return points, np.arange(0, 4 * n * n + 1, 4), np.ascontiguousarray(corners.ravel())
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    n=st.integers(1, 9),
-    n_units=st.sampled_from((0, 1, 2, 5, 63, 64, 65)),
-    coarse=st.booleans(),
-    seed=st.integers(0, 99),
-)
-def test_the_kernel_cuts_as_clipping_does(n, n_units, coarse, seed):
-    """Against Sutherland-Hodgman clipping, one polygon, one unit at a time."""
-    rng = np.random.default_rng(seed)
-    points, offsets, corners = square_grid(rng, n)
-    slopes, constants = rng.normal(size=(2, n_units)), rng.normal(scale=0.3, size=n_units)
-    if coarse:
-        points, slopes, constants = np.round(8 * points), np.round(slopes), np.round(8 * constants)
-    z = points @ slopes + constants
-    within = 1e-12 * np.abs(z).max(axis=0, initial=0)
-    start, stop, weight, zero_point, zero_unit, new_offsets, new_corners, parent = (
-        _native.cut_polygons(z, within, offsets, corners)
-    )
-    no = np.empty(0, np.int64)
-    cut_points = _native.blend_points(points, start, stop, weight, no, no)
-    values = _native.blend_points(z, start, stop, weight, zero_point, zero_unit)
-    np.testing.assert_allclose(values, cut_points @ slopes + constants, atol=1e-9)
-    assert (values[zero_point, zero_unit] == 0).all()
-    pieces = [cut_points[new_corners[a:b]] for a, b in pairwise(new_offsets)]
-    expected = [
-        reference.cut_polygon(points[corners[a:b]], slopes, constants) for a, b in pairwise(offsets)
-    ]
-    for polygon, parts in enumerate(expected):
-        got = [piece for piece, of in zip(pieces, parent, strict=True) if of == polygon]
-        areas = sorted(reference.area(piece) for piece in got)
-        np.testing.assert_allclose(areas, sorted(map(reference.area, parts)), atol=1e-9)
-    codes = _native.polygon_codes(values, within, new_offsets, new_corners)
-    for row, piece in zip(codes, pieces, strict=True):
-        if reference.area(piece) > 1e-6:
-            bits = np.unpackbits(row.view(np.uint8), bitorder="little")[:n_units]
-            middle = piece.mean(axis=0) @ slopes + constants
-            np.testing.assert_array_equal(bits[middle != 0], middle[middle != 0] > 0)
-
-
-def test_polygons_that_are_none_are_refused():
-    z, within = np.zeros((4, 1)), np.zeros(1)
-    for offsets, corners in (
-        ([0, 2], [0, 1]),
-        ([0, 3], [0, 1, 4]),
-        ([0, 3], [0, 1, -1]),
-        ([0, 3], [0, 1, 2, 3]),
-        ([1, 4], [0, 1, 2, 3]),
-        ([0], [1]),
-    ):
-        with pytest.raises(ValueError, match="Expected offsets from 0"):
-            _native.cut_polygons(z, within, np.array(offsets), np.array(corners))
-    with pytest.raises(ValueError, match="points before them"):
-        _native.blend_points(
-            z,
-            np.array([0]),
-            np.array([4]),
-            np.array([0.5]),
-            np.empty(0, np.int64),
-            np.empty(0, np.int64),
-        )

@@ -120,6 +120,12 @@ def test_begin_repeat_is_the_first_and_repeat_how_many():
     assert repeats() == [1, 2, 3, 4, 5]  # the paper's
 
 
+@pytest.mark.parametrize(("asked", "got"), [(None, True), (False, False), (True, True)])
+def test_batch_norm_is_the_protocols_unless_asked(asked, got):
+    options = Options(dataset="cifar10", path=Path("runs"), batch_norm=asked)
+    assert options.spec("layer_width", width=10, repeat=1).batch_norm is got
+
+
 def test_training_says_what_it_did(tmp_path, capsys):
     flags = (*SMALL, "--save_path", tmp_path)
     assert run("layer_width_train", *flags) == 0

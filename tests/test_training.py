@@ -140,6 +140,22 @@ def test_fit_is_keras_step_by_step(digits, tmp_path, protocol):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
+def test_history_before_training_is_of_all_examples(digits, tmp_path, monkeypatch):
+    """Also where they are evaluated in several batches, the last one smaller."""
+    from tfhash.training import fit
+
+    monkeypatch.setattr(fit, "EVALUATION_BATCH", 70)
+    one = spec(epochs=1)
+    training.train([one], digits, tmp_path, training.fit_one_by_one)
+    logits = one.build_model(digits).predict(digits.x_train, verbose=0)
+    right = (logits.argmax(axis=1) == digits.y_train).mean()
+    log_shares = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    loss = -log_shares[np.arange(len(logits)), digits.y_train].mean()
+    history = pd.read_csv(Runs(tmp_path).path(one) / "history.csv")
+    assert history.train_accuracy[0] == pytest.approx(right)
+    assert history.train_loss[0] == pytest.approx(loss, rel=1e-5)
+
+
 def test_run_directory(digits, tmp_path):
     import keras
 

@@ -16,7 +16,7 @@ def available_isas() -> list[str]: ...
 def pack(x: NDArray[Any], out: Words, start: int, row_base: int) -> None: ...
 def copy_bits(words: Words, n_bits: int, start: int, count: int, out: Words, to: int) -> None: ...
 def region_ids(
-    words: Words, n_bits: int, progress: Progress
+    words: Words, n_bits: int, progress: Progress = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
 def varying_bits(parts: Sequence[Words], n_bits: int) -> NDArray[np.int64]: ...
 def keep_bits(words: Words, n_bits: int, kept: NDArray[np.int64], out: Words) -> None: ...
@@ -31,7 +31,7 @@ def reduce_chords(
     upper_unit: NDArray[np.int64],
 ) -> int: ...
 def hamming_knn(
-    database: Words, queries: Words, n_bits: int, k: int, progress: Progress
+    database: Words, queries: Words, n_bits: int, k: int, progress: Progress = None
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
 def line_events(
     z: NDArray[np.float64],
@@ -87,14 +87,14 @@ def kmeans(
     max_iter: int,
     tol: float,
     resident_bytes: int,
-    progress: Progress,
+    progress: Progress = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.float64], float, int, NDArray[np.int64]]: ...
 def kmeans_assign(
     words: Words,
     n_bits: int,
     centers: NDArray[np.float64],
     labels: NDArray[np.int32],
-    progress: Progress,
+    progress: Progress = None,
 ) -> float: ...
 def fit_one_vs_one(
     words: Words,
@@ -105,12 +105,12 @@ def fit_one_vs_one(
     tol: float,
     max_iter: int,
     wide: bool,
-    progress: Progress,
+    progress: Progress = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]: ...
 def linear_scores(
     words: Words,
     n_bits: int,
     weights: NDArray[np.float64],
     intercepts: NDArray[np.float64],
-    progress: Progress,
+    progress: Progress = None,
 ) -> NDArray[np.float64]: ...

@@ -85,8 +85,10 @@ def has_bfloat16() -> bool:
     return False
 
 
-def program(function: Callable[..., Any], xla: bool = True) -> Callable[..., Any]:
-    """`function` of tensors as one program; the tensors in its first argument are given up.
+def program(
+    function: Callable[..., Any], xla: bool = True, donate: bool = False
+) -> Callable[..., Any]:
+    """`function` of tensors as one program.
 
     Parameters
     ----------
@@ -95,11 +97,13 @@ def program(function: Callable[..., Any], xla: bool = True) -> Callable[..., Any
     xla
         Whether TensorFlow hands it to XLA, whose compiling takes seconds for hundreds of
         operations; JAX always does.
+    donate
+        Whether the memory of the tensors in the first argument may be used for the results.
     """
     if keras.backend.backend() == "jax":
         import jax
 
-        return jax.jit(function, donate_argnums=0)
+        return jax.jit(function, donate_argnums=0 if donate else ())
     import tensorflow as tf
 
     return tf.function(function, autograph=False, jit_compile=xla)
@@ -150,7 +154,7 @@ def has_accelerator() -> bool:
     return False
 
 
-def compiled(
+def compiled_model(
     model: keras.Model, finish: Callable[[Any], list[Any]], accelerated: bool
 ) -> Callable[[Any], list[Any]]:
     """A model at inference, with its weights as they are at each call, as one compiled function.

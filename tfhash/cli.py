@@ -142,6 +142,12 @@ def _define_train(values: flags.FlagValues, home: Path) -> None:
         "Train with plain Keras fit, one network after another, not side by side.",
         flag_values=values,
     )
+    flags.DEFINE_bool(
+        "batch_norm",
+        None,
+        "Batch normalisation before each ReLU, or --nobatch_norm (protocol's).",
+        flag_values=values,
+    )
     flags.DEFINE_integer(
         "group_size",
         None,
@@ -207,7 +213,7 @@ def _options(values: flags.FlagValues, path: str) -> dict[str, object]:
     for name in ("widths", "sample_sizes"):
         if name in values and values[name].value is not None:
             given[name] = _whole_numbers(name, values[name].value)
-    for name in ("one_by_one", "group_size", "workers", "metrics"):
+    for name in ("one_by_one", "batch_norm", "group_size", "workers", "metrics"):
         if name in values:
             value = values[name].value
             given[name] = tuple(value) if isinstance(value, list) else value
@@ -294,6 +300,8 @@ COMMANDS: dict[str, tuple[Define, Action]] = {
         _define_properties,
         _encoding_properties("training_time"),
     ),
+    "layer_wise_train": (_define_train, _train("layer_wise")),
+    "layer_wise_encoding_properties": (_define_properties, _encoding_properties("layer_wise")),
     "diameters": (_define_train, _run("diameters")),
     "random_data": (_define_train, _run("random_data")),
     "region_density": (_define_train, _run("region_density")),

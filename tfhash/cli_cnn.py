@@ -21,6 +21,9 @@ class _Flags:
     def integer(self, name: str, text: str, default: int | None = None, least: int = 1) -> None:
         flags.DEFINE_integer(name, default, text, lower_bound=least, flag_values=self._values)
 
+    def number(self, name: str, text: str, default: float | None = None) -> None:
+        flags.DEFINE_float(name, default, text, flag_values=self._values)
+
     def string(self, name: str, text: str, default: str | None = None) -> None:
         flags.DEFINE_string(name, default, text, flag_values=self._values)
 
@@ -52,7 +55,7 @@ def _define_cnn(values: flags.FlagValues) -> _Flags:
     define.integer("begin_repeat", "Number of the first repeat.", 1)
     define.integer("repeat", "Networks, from different seeds.", 1)
     define.integer("batch_size", "Examples per step; for measuring, examples encoded at once.")
-    define.integer("epoch", "Epochs (protocol's); for measuring, the checkpoint (the last).", None, 0)
+    define.integer("epoch", "Epochs (protocol's); for measuring, the checkpoint (last).", None, 0)
     define.integer("examples", "Train and test on so many only, drawn at random, to try things.")
     define.integer("seed", "Base seed.", 0, 0)
     define.data()
@@ -62,14 +65,11 @@ def _define_cnn(values: flags.FlagValues) -> _Flags:
 def _define_cnn_train(values: flags.FlagValues, home: Path) -> None:
     define = _define_cnn(values)
     define.string("save_path", "Folder of the runs.", str(home / "runs"))
-    flags.DEFINE_float(
-        "learning_rate", None, "The rate in the beginning (protocol's).", flag_values=values
-    )
-    flags.DEFINE_bool(
-        "compress_schedule",
-        False,
-        "With --epoch, lower the learning rate as much sooner as training is shorter.",
-        flag_values=values,
+    define.number("learning_rate", "The rate in the beginning (protocol's).")
+    define.number(
+        "decay_every",
+        "Epochs, or a part of one, from one decay of the rate to the next (protocol's); with "
+        "--epoch, shorten it as much.",
     )
     define.choice(
         "precision",
@@ -107,7 +107,39 @@ def _cnn(action: str) -> Action:
     return act
 
 
+def _define_tsne(values: flags.FlagValues, home: Path) -> None:
+    define = _Flags(values)
+    define.choice("dataset", "The dataset.", ["digits", "mnist", "cifar10"], "mnist")
+    define.integer("depth", "Hidden layers of the network.", 1)
+    define.integer("width", "Units per hidden layer.", 100)
+    define.integer("repeat", "Number of the repeat.", 1)
+    define.integer("epoch", "The latest checkpoint up to this epoch (the last).", None, 0)
+    define.string("model", "A saved Keras model (.keras), in place of a trained network.")
+    define.choice("split", "Which images are shown.", ["test", "train"], "test")
+    define.integer("examples", "Most images, drawn at random.", 10_000)
+    define.number("perplexity", "Neighbours that count, about.", 30.0)
+    define.integer("seed", "Of the choice of images, and of t-SNE.", 0, 0)
+    define.data()
+    define.string("load_path", "Folder of the runs.", str(home / "runs"))
+    define.string("figures_path", "Folder for the figure.", str(home / "figures"))
+
+
+def _tsne(values: flags.FlagValues) -> None:
+    from tfhash.experiments import tsne
+    from tfhash.experiments.loading import load_keras
+
+    names = set(tsne.TsneOptions.__dataclass_fields__) & set(values)
+    given: dict[str, Any] = {name: values[name].value for name in names}
+    for name in ("load_path", "figures_path", "model"):
+        if given[name] is not None:
+            given[name] = Path(given[name]).expanduser()
+    options = tsne.TsneOptions(**given)
+    load_keras()
+    tsne.run(options)
+
+
 COMMANDS: dict[str, tuple[Define, Action]] = {
     "cnn_train": (_define_cnn_train, _cnn("train")),
     "cnn_encoding_properties": (_define_cnn_properties, _cnn("encoding_properties")),
+    "tsne": (_define_tsne, _tsne),
 }

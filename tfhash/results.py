@@ -20,6 +20,7 @@ from tfhash.errors import InputError
 SPEC_FILE = "spec.json"
 HISTORY_FILE = "history.csv"
 PROPERTIES_FILE = "properties.json"
+LAYER_WISE_FILE = "layer_wise.csv"
 DIAMETERS_FILE = "diameters.json"
 PLANE_FILE = "plane.json"
 HISTORY_COLUMNS = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
@@ -125,19 +126,40 @@ def load(root: str | os.PathLike[str], history: bool = True) -> pd.DataFrame:
         )
     tables = []
     for run in runs:
-        spec = {k: v for k, v in _read_json(run / SPEC_FILE).items() if not isinstance(v, list)}
         rows = list(_properties(run))
         if history:
             rows += _history(run)
-        table = pd.DataFrame(rows, columns=_VALUES)
-        for at, (name, value) in enumerate(spec.items()):
-            table.insert(at, name, value)
-        tables.append(table)
+        tables.append(_with_spec(run, pd.DataFrame(rows, columns=_VALUES)))
     # Filled tables only: pandas would let empty ones decide column types.
     filled = [table for table in tables if len(table)] or tables[:1]
+    # Nor may a width become 40.0 because runs of another kind have none.
+    common = set.intersection(*(set(table.columns) for table in filled))
+    filled = [t.astype({name: object for name in t.columns if name not in common}) for t in filled]
     table = pd.concat(filled, ignore_index=True)
     # A field that no run uses, or that was added later, is "without it" and not a number.
     return table.astype({"epoch": int, "value": float})
+
+
+def load_layer_wise(root: str | os.PathLike[str]) -> pd.DataFrame:
+    """What the layer-wise experiment measured under `root`; empty where it measured nothing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each run, epoch and part of the layers: the fields of the run's spec, epoch, and
+        the columns of `metrics.layer_wise`.
+    """
+    tables = []
+    for run in find_runs(root):
+        file = run / LAYER_WISE_FILE
+        if file.is_file():
+            try:
+                tables.append(_with_spec(run, pd.read_csv(file)))
+            except ValueError as error:
+                raise ResultsError(
+                    f"Expected a table of layer-wise properties in {file}. Received: {error}."
+                ) from error
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def load_diameters(root: str | os.PathLike[str]) -> pd.DataFrame:
@@ -152,12 +174,10 @@ def load_diameters(root: str | os.PathLike[str]) -> pd.DataFrame:
     """
     tables = []
     for run in find_runs(root):
-        spec = {k: v for k, v in _read_json(run / SPEC_FILE).items() if not isinstance(v, list)}
         for epoch, by_split in read_epochs(run / DIAMETERS_FILE).items():
             for split, values in by_split.items():
-                tables.append(pd.DataFrame({"value": values}).assign(epoch=epoch, split=split))
-                for at, (name, value) in enumerate(spec.items()):
-                    tables[-1].insert(at, name, value)
+                table = pd.DataFrame({"value": values}).assign(epoch=epoch, split=split)
+                tables.append(_with_spec(run, table))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
@@ -265,6 +285,14 @@ def deviations(ours: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
             *("mean_difference", "largest_difference", "largest_at"),
         ],
     )
+
+
+def _with_spec(run: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """`table`, with a column for every single-valued field of the run's spec in front."""
+    spec = {k: v for k, v in _read_json(run / SPEC_FILE).items() if not isinstance(v, list)}
+    for at, (name, value) in enumerate(spec.items()):
+        table.insert(at, name, value)
+    return table
 
 
 def _properties(run: Path) -> Iterator[tuple[Any, ...]]:

@@ -8,6 +8,8 @@
 
 namespace tfhash {
 
+constexpr int64_t kChunkWords = 64;
+
 // k centres in [0, 1]^n_bits, and what finds the nearest one fast.
 //
 // ||x - c||^2 = ||c||^2 + sum over the bits of x that are 1 of (1 - 2 c_j). The terms are kept in
@@ -17,8 +19,6 @@ namespace tfhash {
 //
 // Sums of kChunkWords words are 32 bits wide; those of wider codes are added up in 64 bits, in
 // units 2^shift times finer, and rounded down to 32 bits in the end.
-constexpr int64_t kChunkWords = 64;
-
 struct Centers {
   int64_t k = 0, n_bits = 0, n_words = 0, n_groups = 0;
   std::vector<double> values;  // [k][n_bits]

@@ -187,14 +187,16 @@ void PairProducts::combine(const std::vector<PairProduct*>& pairs, int64_t first
     const int64_t last = std::min({first + 64 * kChunkWords, 64 * n_words,
                                    codes_.n_bits() - 64 * first_word});
     std::vector<double> weights;
-    double most = 0;
+    double positive = 0, negative = 0;
     for (int64_t b = first; b < last; ++b) {
-      weights.push_back(total(p, slot_of(b)));
-      most += std::fabs(weights.back());
-      largest[task] = std::max(largest[task], std::fabs(weights.back()));
+      const double weight = total(p, slot_of(b));
+      weights.push_back(weight);
+      (weight > 0 ? positive : negative) += std::fabs(weight);
+      largest[task] = std::max(largest[task], std::fabs(weight));
     }
-    // Sums stay under 2^29, however small the weights.
-    const double scale = most > 1e-200 ? std::ldexp(1.0, 28 - std::ilogb(most)) : 1;
+    // Sums of any of them stay under 2^30 and a little, for rounding, however small they are.
+    const double most = std::max(positive, negative);
+    const double scale = most > 1e-200 ? std::ldexp(1.0, 29 - std::ilogb(most)) : 1;
     for (int side = 0; side < 2; ++side) {
       const Place& place = places_[2 * p + side];
       place.lanes->units[chunk * kLanes + place.lane] = 1 / scale;

@@ -11,7 +11,7 @@ constexpr int64_t kMost = 24;     // directions kept; then the older half goes
 constexpr int64_t kBlock = 128;   // examples at a time: what is read of them stays in cache
 constexpr int kMaxSteps = 100;    // of Newton's method in one round
 constexpr int kMaxHalvings = 40;
-constexpr double kEnough = 1e-3;  // of the new direction's slope may be left after a round
+constexpr double kEnough = 1e-8;  // of the new direction's slope may be left after a round
 constexpr double kOffsetEnough = 1e-12;
 
 // Four sums side by side: the compiler may use vectors, the order is fixed.

@@ -56,6 +56,7 @@ int64_t Tiles::words_at_once(int64_t rows, int64_t most) const {
 
 Tile Tiles::read(int64_t word, int64_t n_words, int64_t first, const int32_t* rows, int64_t count,
                  TileBuffer& buffer) const {
+  if (n_words == 0) return {nullptr, 0};
   if (resident_ && rows == nullptr) return {columns_.column(word) + first, columns_.stride};
   const int64_t stride = column_stride(count);
   if (buffer.words.size() < n_words * stride) buffer.words = Aligned<uint64_t>(n_words * stride);
@@ -69,31 +70,15 @@ Tile Tiles::read(int64_t word, int64_t n_words, int64_t first, const int32_t* ro
   }
   buffer.rows.resize(count);
   for (int64_t i = 0; i < count; ++i) {
-    buffer.rows[i] = codes_.row(first + (rows != nullptr ? rows[i] : i));
+    buffer.rows[i] = codes_.row(first + (rows != nullptr ? rows[i] : i)) + (whole_ ? word : 0);
   }
   if (whole_) {
-    copy(word, n_words, buffer.rows.data(), count, out, stride);
+    primitives().columns.copy(buffer.rows.data(), count, n_words, out, stride);
   } else {
     buffer.bits.resize(count);
     compress(word, n_words, buffer.rows.data(), count, buffer.bits.data(), out, stride);
   }
   return {out, stride};
-}
-
-void Tiles::copy(int64_t word, int64_t n_words, const uint64_t* const* rows, int64_t count,
-                 uint64_t* out, int64_t stride) const {
-  int64_t i = 0;
-  for (; i + 8 <= count; i += 8) {  // whole cache lines of the tile
-    const uint64_t* from[8];
-    for (int r = 0; r < 8; ++r) from[r] = rows[i + r] + word;
-    for (int64_t w = 0; w < n_words; ++w) {
-      uint64_t* to = out + w * stride + i;
-      for (int r = 0; r < 8; ++r) to[r] = from[r][w];
-    }
-  }
-  for (; i < count; ++i) {
-    for (int64_t w = 0; w < n_words; ++w) out[w * stride + i] = rows[i][word + w];
-  }
 }
 
 void Tiles::compress(int64_t word, int64_t n_words, const uint64_t* const* rows, int64_t count,

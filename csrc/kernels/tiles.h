@@ -56,8 +56,6 @@ class Tiles {
   std::vector<uint64_t> code(int64_t i) const;
 
  private:
-  void copy(int64_t word, int64_t n_words, const uint64_t* const* rows, int64_t count,
-            uint64_t* out, int64_t stride) const;
   void compress(int64_t word, int64_t n_words, const uint64_t* const* rows, int64_t count,
                 uint64_t* bits, uint64_t* out, int64_t stride) const;
 

@@ -77,13 +77,33 @@ void write_weights(std::vector<Pair>& pairs, PairProducts& products,
   }
 }
 
+// Moves the weights of the bits that were read, which come first, in order, each to its own place.
+// A constant bit that was read has a weight of rounding errors, if any: the intercept takes it.
+void place_weights(const CodesView& codes, const std::vector<int64_t>& read,
+                   const std::vector<int64_t>& varying, double* weights, double& intercept) {
+  for (int64_t at = int64_t(read.size()) - 1; at >= 0 && read[at] != at; --at) {
+    weights[read[at]] = weights[at];
+    weights[at] = 0;
+  }
+  auto next = varying.begin();
+  for (int64_t bit : read) {
+    if (next != varying.end() && *next == bit) {
+      ++next;
+      continue;
+    }
+    if (codes.row(0)[bit / 64] >> (bit % 64) & 1) intercept += weights[bit];
+    weights[bit] = 0;
+  }
+}
+
 }  // namespace
 
 LogisticModels fit_wide_one_vs_one(const CodesView& codes, const int32_t* labels,
                                    int64_t n_classes, const LogisticOptions& options,
                                    double* weights) {
   ThreadTeam team(1 + codes.n * codes.n_words / (1 << 12));
-  const Tiles tiles(codes, varying_bits(codes, team), 0, team);
+  const std::vector<int64_t> varying = varying_bits(codes, team);
+  const Tiles tiles(codes, varying, 0, team);
   PairProducts products(tiles, labels, n_classes, team);
   std::vector<std::pair<int64_t, int64_t>> all;
   for (int64_t i = 0; i < n_classes; ++i) {
@@ -109,14 +129,9 @@ LogisticModels fit_wide_one_vs_one(const CodesView& codes, const int32_t* labels
     for (int64_t p = first; p < first + n_pairs; ++p) rows.push_back(weights + p * codes.n_bits);
     write_weights(pairs, products, rows);
     for (int64_t p = 0; p < n_pairs; ++p) {
-      // The bits that were read come first, in order; each moves up to its own place.
-      const std::vector<int64_t>& kept = tiles.kept();
-      for (int64_t b = tiles.n_bits() - 1; b >= 0; --b) {
-        if (kept[b] == b) break;
-        rows[p][kept[b]] = rows[p][b];
-        rows[p][b] = 0;
-      }
-      models.intercepts.push_back(pairs[p].solver.offset());
+      double offset = pairs[p].solver.offset();
+      place_weights(codes, tiles.kept(), varying, rows[p], offset);
+      models.intercepts.push_back(offset);
       models.n_iter.push_back(pairs[p].n_iter);
       models.gradients.push_back(pairs[p].largest);
     }

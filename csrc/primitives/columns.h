@@ -37,6 +37,11 @@ struct ColumnPrimitives {
   // words[i] gets its bits in the compressor's mask, at its low end.
   void (*compress)(const Compressor& compressor, uint64_t* words, int64_t n);
 
+  // out[w * stride + i] = rows[i][w], for n_rows rows of n_words words; stride is a multiple of 8,
+  // out 64-byte aligned.
+  void (*copy)(const uint64_t* const* rows, int64_t n_rows, int64_t n_words, uint64_t* out,
+               int64_t stride);
+
   // Turns 8 squares of bits, in place: bit k of words[8 i + t] changes places with bit i of
   // words[8 k + t], for i and k < 64, t < 8.
   void (*turn)(uint64_t* words);

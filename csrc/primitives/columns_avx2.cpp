@@ -13,7 +13,7 @@ namespace {
 
 }  // namespace
 
-void fill_columns_avx2(ColumnPrimitives& table) { table = {gather_bits, compress, turn}; }
+void fill_columns_avx2(ColumnPrimitives& table) { table = {gather_bits, compress, copy, turn}; }
 
 }  // namespace tfhash
 

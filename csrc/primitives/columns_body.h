@@ -43,6 +43,25 @@ void compress(const Compressor& compressor, uint64_t* words, int64_t n) {
   }
 }
 
+// Words [word, n_words) of rows [row, n_rows).
+inline void copy_words(const uint64_t* const* rows, int64_t row, int64_t n_rows, int64_t word,
+                       int64_t n_words, uint64_t* out, int64_t stride) {
+  for (int64_t i = row; i < n_rows; ++i) {
+    for (int64_t w = word; w < n_words; ++w) out[w * stride + i] = rows[i][w];
+  }
+}
+
+inline void copy(const uint64_t* const* rows, int64_t n_rows, int64_t n_words, uint64_t* out,
+                 int64_t stride) {
+  int64_t i = 0;
+  for (; i + 8 <= n_rows; i += 8) {  // whole cache lines of `out`
+    for (int64_t w = 0; w < n_words; ++w) {
+      for (int r = 0; r < 8; ++r) out[w * stride + i + r] = rows[i + r][w];
+    }
+  }
+  copy_words(rows, i, n_rows, 0, n_words, out, stride);
+}
+
 // Swaps the off-diagonal quarters of squares of 2 * kHalf rows (Hacker's Delight, section 7-3).
 template <int kHalf>
 inline void swap_quarters(uint64_t* words, uint64_t mask) {

@@ -7,6 +7,6 @@ namespace {
 
 }  // namespace
 
-void fill_columns_scalar(ColumnPrimitives& table) { table = {gather_bits, compress, turn}; }
+void fill_columns_scalar(ColumnPrimitives& table) { table = {gather_bits, compress, copy, turn}; }
 
 }  // namespace tfhash

@@ -32,7 +32,7 @@ inline void multiply_tile(const double* rows, int64_t stride, const int32_t* act
   }
 }
 
-// The last columns, fewer than kVectors vectors of them.
+// The last columns, at most kVectors vectors of them; n may be 0.
 template <class Weight, int kVectors>
 inline void multiply_rest(const double* rows, int64_t stride, const int32_t* active,
                           int64_t n_active, const Weight* weights, int64_t n_weights, int64_t n,
@@ -58,6 +58,6 @@ void multiply(const double* rows, int64_t stride, const int32_t* active, int64_t
     multiply_tile<Weight, X::kVectors>(rows, stride, active, n_active, weights + c, n_weights, tile,
                                        out + c, out_stride);
   }
-  multiply_rest<Weight, X::kVectors - 1>(rows, stride, active, n_active, weights + c, n_weights,
-                                         n_columns - c, out + c, out_stride);
+  multiply_rest<Weight, X::kVectors>(rows, stride, active, n_active, weights + c, n_weights,
+                                     n_columns - c, out + c, out_stride);
 }

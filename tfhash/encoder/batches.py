@@ -112,6 +112,16 @@ class Source:
         self._arrays = inputs.flat(x) if self._batches is None else []
         self.n = len(self._arrays[0]) if self._batches is None else None
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of the arrays, without their rows. Raises ValueError where batches are to come."""
+        if self._batches is not None:
+            raise ValueError(
+                "Expected arrays, as this model leaves its input shape open. Received: batches: "
+                "give the encoder their shape with inputs=keras.Input(...)."
+            )
+        return tuple(array.shape[1:] for array in self._arrays)
+
     def blocks(self, size: int, start: int, crc: InputsChecksum | None) -> Iterator[Batch]:
         """Blocks of ``size`` rows from row ``start`` on, the last one shorter.
 

@@ -14,12 +14,21 @@ from tqdm import tqdm
 
 from tfhash import _store, graph
 from tfhash.codes import Codes
-from tfhash.encoder.activations import Activations, name_of
-from tfhash.encoder.batches import Batch, Inputs, InputsChecksum, Source
+from tfhash.encoder.activations import Activations
+from tfhash.encoder.batches import Inputs, InputsChecksum, Source
+from tfhash.encoder.checks import (
+    check_finished,
+    check_inputs,
+    check_model,
+    check_same_inputs,
+    check_weights,
+    nothing_to_encode,
+)
 from tfhash.encoder.fingerprint import fingerprint
 from tfhash.encoder.forward import PACKINGS, Forward
 from tfhash.encoder.summary import summary
-from tfhash.encoder.survey import Choice, Survey, Unit, choose
+from tfhash.encoder.survey import Choice, Survey, choose
+from tfhash.encoder.symbols import symbols_of
 
 BATCH_BYTES = 256 << 20  # of activations, where the batch size is ours to choose
 LARGEST_BATCH = 1024
@@ -54,7 +63,8 @@ class Encoder:
         functions of your own can be encoded too. Outputs of the model are not encoded
         where they are sigmoid, tanh or the like, unless ``layers`` names them.
     inputs : keras.Input, or a structure of them, optional
-        Shapes to encode at, without which a model that leaves sizes open cannot be encoded.
+        Shapes to encode at, where the model leaves sizes open. Without them arrays are encoded at
+        their own shape, and streams of batches not at all.
     packing : "auto", "graph" or "native"
         Where the bits are packed: in the compiled graph ("auto": on accelerators, so that 1 bit
         a unit comes back and not 32) or by the native kernels ("auto": on CPUs, where they cost
@@ -82,9 +92,11 @@ class Encoder:
     ) -> None:
         if packing not in PACKINGS:
             raise ValueError(f"Expected packing to be one of {PACKINGS}. Received: {packing!r}.")
-        _check_model(model)
+        check_model(model)
         self._model, self._packing = model, packing
-        self._inputs = Inputs(_symbols(model, inputs))
+        self._choice = (layers, activations)
+        self._fixed: dict[Any, Encoder] = {}  # for each shape of inputs, where that is open
+        self._inputs = Inputs(symbols_of(model, inputs))
         survey = Survey(model)
         try:
             outputs = survey(self._inputs.struct)
@@ -96,11 +108,11 @@ class Encoder:
                 "keras.Model(inputs, outputs), to expose its layers."
             ) from None
         self._findings = survey.found
+        self._findings.close(outputs)
         self._units = choose(self._findings.units, layers, activations)
         if not self._units:
-            raise ValueError(_nothing_to_encode(model, self._findings.units))
+            raise ValueError(nothing_to_encode(model, self._findings.units))
         named = {unit.name: out for unit, out in zip(self._findings.units, outputs, strict=True)}
-        self._n_bits = sum(unit.n_units for unit in self._units)
         self._activation_model = keras.Model(
             self._inputs.struct,
             [named[unit.name] for unit in self._units],
@@ -124,8 +136,11 @@ class Encoder:
 
     @property
     def n_bits(self) -> int:
-        """Bits of a code: the number of units encoded."""
-        return self._n_bits
+        """Bits of a code: the number of units encoded.
+
+        Raises ValueError where it depends on the shape of the inputs, which the model leaves open.
+        """
+        return sum(unit.n_units for unit in self._units)
 
     @property
     def fingerprint(self) -> str:
@@ -180,17 +195,32 @@ class Encoder:
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"Expected a batch size of at least 1. Received: {batch_size}.")
         source = Source(self._inputs, x)
-        _check_weights(self._activation_model)
+        if any(unit.is_open for unit in self._units):
+            return self._at(source.shapes).encode(x, batch_size, out)
+        check_weights(self._activation_model)
         size = self._inputs.batch_size or batch_size or self._fitting_batch()
         if source.n:
             # Batches of one size: each other size would be compiled anew.
             size = -(-source.n // -(-source.n // size)) if not self._inputs.batch_size else size
         if out is not None:
             return self._encode_to(Path(out), source, size)
-        words = _Rows(source.n, -(-self._n_bits // 64))
+        words = _Rows(source.n, -(-self.n_bits // 64))
         for block, _ in self._blocks(source, size, 0, None):
             words.append(block)
-        return Codes(words.finish(), self._n_bits, self._spans)
+        return Codes(words.finish(), self.n_bits, self._spans)
+
+    def _at(self, shapes: tuple[tuple[int, ...], ...]) -> Encoder:
+        """The encoder of the same units for inputs of these shapes."""
+        if shapes not in self._fixed:
+            given = keras.tree.flatten(self._inputs.struct)
+            symbols = [
+                keras.KerasTensor((None, *shape), dtype=symbol.dtype, name=symbol.name)
+                for shape, symbol in zip(shapes, given, strict=True)
+            ]
+            self._fixed[shapes] = Encoder(
+                self._model, *self._choice, self._inputs.packed(symbols), self._packing
+            )
+        return self._fixed[shapes]
 
     @property
     def _spans(self) -> list[tuple[str, int, int]]:
@@ -205,15 +235,15 @@ class Encoder:
 
     def _fitting_batch(self) -> int:
         """A power of two."""
-        fitting = max(1, BATCH_BYTES // (4 * max(1, self._n_bits)))
+        fitting = max(1, BATCH_BYTES // (4 * max(1, self.n_bits)))
         return min(LARGEST_BATCH, 1 << (fitting.bit_length() - 1))
 
     def _encode_to(self, path: Path, source: Source, size: int) -> Codes:
         checksum, model = InputsChecksum(), self.fingerprint
         if path.exists():
-            _check_finished(path, model, source, size, checksum)
+            check_finished(path, model, source, size, checksum)
             return Codes.load(path, mmap=True)
-        with _store.GrowingStore(path, self._n_bits, self._spans, model) as store:
+        with _store.GrowingStore(path, self.n_bits, self._spans, model) as store:
             if source.n is not None:
                 store.reserve(source.n)
             begun, crc32 = store.rows, store.inputs_crc32
@@ -247,9 +277,9 @@ class Encoder:
         )
         for batch in bar:
             if row == start and checksum is not None:
-                _check_same_inputs(checksum, start, expected)
+                check_same_inputs(checksum, start, expected)
             rows = len(batch[0])
-            _check_inputs(batch, self._inputs.names, row)
+            check_inputs(batch, self._inputs.names, row)
             try:
                 words = forward.words(forward.run([_pad(a, size) for a in batch]), rows, row)
             except ValueError as error:
@@ -259,7 +289,7 @@ class Encoder:
             yield words, 0 if checksum is None else checksum.value
             row, number = row + rows, number + 1
         if row == start and checksum is not None:
-            _check_same_inputs(checksum, start, expected)
+            check_same_inputs(checksum, start, expected)
 
 
 class _Rows:
@@ -287,120 +317,6 @@ class _Rows:
             whole[at : at + len(block)] = block
             at += len(block)
         return whole
-
-
-def _check_model(model: Any) -> None:
-    if not isinstance(model, keras.Model):
-        raise ValueError(f"Expected a keras.Model. Received: {type(model).__name__}.")
-    if not model.built:
-        raise ValueError(
-            f"Expected a built model. Received: {model.name!r}, whose input shape is not known: "
-            "give it a keras.Input or call it once."
-        )
-
-
-def _symbols(model: keras.Model, inputs: Any) -> Any:
-    """New symbolic inputs in the structure in which the model takes them."""
-    if inputs is None and graph.is_traceable(model):
-        inputs = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
-        if isinstance(inputs, list | tuple) and len(inputs) == 1:
-            inputs = inputs[0]
-    elif inputs is None:
-        inputs = _built_with(model)
-    return keras.tree.map_structure(
-        lambda symbol: keras.Input(
-            batch_shape=symbol.shape, dtype=symbol.dtype, name=getattr(symbol, "name", None)
-        ),
-        inputs,
-    )
-
-
-def _built_with(model: keras.Model) -> Any:
-    """What a subclassed model was built with, as symbolic tensors."""
-    shapes = (model.get_build_config() or {}).get("input_shape")
-    if shapes is None:
-        raise ValueError(
-            f"Expected a model that knows its input shape. Received: {model.name!r} of class "
-            f"{type(model).__name__}: call it once on inputs, or give the encoder their shape "
-            "with inputs=keras.Input(...)."
-        )
-    return _tensors_of(shapes)
-
-
-def _tensors_of(shapes: Any) -> Any:
-    if isinstance(shapes, dict):
-        return {
-            name: keras.KerasTensor((None, *shape[1:]), name=name) for name, shape in shapes.items()
-        }
-    if all(size is None or isinstance(size, int) for size in shapes):
-        return keras.KerasTensor((None, *shapes[1:]), dtype=keras.backend.floatx())
-    return [_tensors_of(shape) for shape in shapes]
-
-
-def _nothing_to_encode(model: keras.Model, units: Sequence[Unit]) -> str:
-    kinds = ", ".join(sorted({type(layer).__name__ for layer in model.layers}))
-    found = [f"{unit.name} ({name_of(unit.activation)}): {unit.reason}" for unit in units]
-    return (
-        f"Expected a model with units to encode. Received: {model.name!r}, made of {kinds}"
-        + (f", with {'; '.join(found[:10])}" if found else "")
-        + "."
-    )
-
-
-def _check_weights(model: keras.Model) -> None:
-    # Here and not in the activations: the ReLU of some backends turns a NaN into 0.
-    for variable in model.variables:
-        values = variable.numpy()
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise ValueError(
-                f"Expected finite weights. Received: NaN or infinity in {variable.path!r}; the "
-                "model has diverged in training or its file is damaged."
-            )
-
-
-def _check_inputs(batch: Batch, names: Sequence[str], row_base: int) -> None:
-    for name, array in zip(names, batch, strict=True):
-        if array.dtype.kind != "f":
-            continue
-        wrong = ~np.isfinite(array)
-        if wrong.any():
-            at = tuple(np.argwhere(wrong)[0])
-            which = f" for {name!r}" if len(names) > 1 else ""
-            raise ValueError(
-                f"Expected finite inputs{which}. Received: {array[at]} in row {row_base + at[0]}."
-            )
-
-
-def _check_finished(
-    path: Path, model: str, source: Source, size: int, checksum: InputsChecksum
-) -> None:
-    """Raises ValueError where a finished store is not what encoding would give again."""
-    known = _store.read_source(path)
-    if known is None or known["model"] != model:
-        theirs = "no fingerprint" if known is None else f"fingerprint {known['model']}"
-        raise ValueError(
-            f"{path}: Expected codes of the model of fingerprint {model}. Received: codes of "
-            f"{theirs}. Choose another path, or remove the file."
-        )
-    n = 0
-    for batch in source.blocks(size, 0, None):
-        checksum.update(batch)
-        n += len(batch[0])
-    if n != len(Codes.load(path, mmap=True)):
-        raise ValueError(
-            f"{path}: Expected codes of {n} inputs. Received: codes of "
-            f"{len(Codes.load(path, mmap=True))}. Choose another path, or remove the file."
-        )
-    _check_same_inputs(checksum, n, known["inputs_crc32"])
-
-
-def _check_same_inputs(checksum: InputsChecksum, n: int, expected: int) -> None:
-    if n > 0 and checksum.value != expected:
-        raise ValueError(
-            f"Expected the inputs that the store was begun with, whose first {n} have checksum "
-            f"{expected:08x}. Received: inputs of checksum {checksum.value:08x}: give them in the "
-            "same order each time, or choose another path."
-        )
 
 
 def _pad(batch: NDArray[Any], size: int) -> NDArray[Any]:

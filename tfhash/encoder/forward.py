@@ -40,7 +40,7 @@ class Forward:
         self._packer = Packer((unit.name, unit.n_units) for unit in units)
         accelerated = backend.has_accelerator()
         self.in_graph = packing == "graph" or (packing == "auto" and accelerated)
-        self._call = backend.compiled(
+        self._call = backend.compiled_model(
             model, self._pack_in_graph if self.in_graph else self._signed, accelerated
         )
 

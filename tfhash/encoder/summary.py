@@ -10,15 +10,18 @@ from tfhash.encoder.survey import Findings, Unit
 
 def summary(model_name: str, findings: Findings, chosen: Sequence[Unit]) -> list[str]:
     """The lines to print."""
-    n_bits = sum(unit.n_units for unit in chosen)
+    is_open = any(unit.is_open for unit in chosen)
+    n_bits = "a number of" if is_open else f"{sum(unit.n_units for unit in chosen):,}"
     rows, start = [("layer", "activation", "output shape", "units", "bits")], 0
     for unit in chosen:
-        stop = start + unit.n_units
+        stop = 0 if is_open else start + unit.n_units
         shape = "(" + ", ".join(str(size) for size in unit.shape) + ")"
-        rows.append((unit.name, _activation(unit), shape, f"{unit.n_units:,}", f"{start}-{stop}"))
+        counts = ("?", "?") if is_open else (f"{unit.n_units:,}", f"{start}-{stop}")
+        rows.append((unit.name, _activation(unit), shape, *counts))
         start = stop
     lines = [
-        f"{model_name!r}: codes of {n_bits:,} bits, of {len(chosen)} layers",
+        f"{model_name!r}: codes of {n_bits} bits, of {len(chosen)} layers"
+        + (" (the model leaves its input shape open)" if is_open else ""),
         "",
         *_table(rows),
         "",

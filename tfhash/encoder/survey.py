@@ -46,14 +46,19 @@ class Unit:
     reason: str = ""
 
     @property
+    def is_open(self) -> bool:
+        """Whether the number of units depends on the shape of the inputs."""
+        return None in self.shape
+
+    @property
     def n_units(self) -> int:
-        """Raises ValueError where the shape is not fixed."""
+        """Raises ValueError where the shape is open."""
         sizes = [size for size in self.shape if size is not None]
         if len(sizes) != len(self.shape):
             raise ValueError(
                 f"Expected layers of a known size. Received: {self.name!r} of shape "
-                f"{(None, *self.shape)}: give the model a fixed input shape, or the encoder one "
-                "with inputs=keras.Input(...)."
+                f"{(None, *self.shape)}: give the model a fixed input shape, or the encoder one: "
+                "Encoder(model, inputs=keras.Input((224, 224, 3)))."
             )
         return math.prod(sizes)
 
@@ -81,12 +86,19 @@ class Findings:
         self.plain: Counter[str] = Counter()
         self.graphs: dict[Any, Any] = {}
         self.untraced = ""
+        self.closed = False
+
+    def close(self, outputs: Sequence[Any]) -> None:
+        """Take the shapes of the symbolic outputs, which alone say which sizes are open."""
+        for unit, output in zip(self.units, outputs, strict=True):
+            unit.shape = tuple(output.shape[1:])
+        self.closed = True
 
 
 class Survey(keras.layers.Layer):
     """Runs a model and returns the outputs of all its activations, as a list.
 
-    After the first call, ``found`` is what was seen.
+    ``found`` is what was seen, until it is closed: later calls are like the first.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -125,6 +137,8 @@ class Survey(keras.layers.Layer):
         except graph.NotTraced as error:
             self.found.untraced = str(error)  # Keras will say more in the error's own message
             raise
+        if self.found.closed:
+            return list(tensors.values())
         last = {id(tensor) for tensor in keras.tree.flatten(outputs)}
         units = [
             Unit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +11,15 @@ from tfhash import datasets, models, results, training
 from tfhash.errors import InputError
 from tfhash.experiments import encoding
 from tfhash.experiments.options import METRICS, check_metrics
-from tfhash.files import FileLock
+from tfhash.figures import tables
+from tfhash.files import FileLock, write_text
 from tfhash.training import CnnSpec
 
 NAME = "cnn"
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 # Examples that are encoded at once: a network may have half a million units.
-BATCH_SIZE = 256
+BATCH_SIZE = 128
+TABLES = {"mnist": 1, "cifar10": 2}  # the paper's, by dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +37,8 @@ class CnnOptions:
     epoch, batch_size : int or None
         Length of training and examples per step. For measuring: the latest checkpoint up to that
         epoch, and examples encoded at once.
-    compress_schedule : bool
-        Where `epoch` is not the protocol's, shrink the time between decays of the rate as well.
-    learning_rate : float or None
-        The rate in the beginning.
+    learning_rate, decay_every : float or None
+        The rate in the beginning, and epochs (or a part of one) from one decay of it to the next.
     precision : str
         One of `PRECISIONS`; "auto" for whichever the device is made for.
     examples : int or None
@@ -60,8 +61,8 @@ class CnnOptions:
     repeat: int = 1
     epoch: int | None = None
     batch_size: int | None = None
-    compress_schedule: bool = False
     learning_rate: float | None = None
+    decay_every: float | None = None
     precision: str = "auto"
     examples: int | None = None
     seed: int = 0
@@ -82,10 +83,9 @@ class CnnOptions:
             "epochs": self.epoch,
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
+            "decay_every": self.decay_every,
         }
         asked = {name: value for name, value in given.items() if value is not None}
-        if self.compress_schedule and self.epoch:
-            asked["decay_every"] = recipe.decay_every * self.epoch / recipe.epochs
         return [
             CnnSpec.from_protocol(
                 recipe,
@@ -155,7 +155,7 @@ def encoding_properties(options: CnnOptions) -> None:
         )
     dataset = options.load_dataset()
     for path in found:
-        spec = training.read_spec(path, CnnSpec)
+        spec = training.read_spec_as(CnnSpec, path)
         with FileLock(path.parent / f".{path.name}.lock") as held:
             if not held:
                 print(f"{path} is in the hands of another process.", flush=True)
@@ -178,3 +178,31 @@ def encoding_properties(options: CnnOptions) -> None:
         print(f"{path}, epoch {epoch} ({(time.monotonic() - started) / 60:.1f} min):", flush=True)
         for name, value in values.items():
             print(f"  {name.replace('_', ' ')}: {value:.4f}", flush=True)
+
+
+def draw(path: Path, figures_path: Path, datasets: Collection[str] | None = None) -> list[str]:
+    """Write Tables 1 and 2 for what was measured, the paper's numbers beside ours.
+
+    Runs with `examples` are for trying things, and left out; so are datasets other than
+    `datasets`, if any are given. Returns the names of the files.
+    """
+    table = results.load(path, history=False)
+    if "architecture" not in table:
+        return []
+    table = table[(table["experiment"] == NAME) & table["examples"].isna()]
+    table = results.last_epoch(table[table["stage"] == "encoding"])
+    names = []
+    for dataset, ours in table.groupby("dataset"):
+        if datasets is not None and dataset not in datasets:
+            continue
+        name = f"table_{TABLES[dataset]}" if dataset in TABLES else f"table_cnn_{dataset}"
+        paper = results.paper_tables()
+        paper = paper[(paper["dataset"] == dataset) & (paper["table"] == TABLES.get(dataset))]
+        written = tables.cnn_table(ours, paper, models.TITLES)
+        csv = written.round(6).to_csv(index=False, lineterminator="\n")
+        write_text(figures_path / f"{name}.csv", csv)
+        text = tables.markdown(written)
+        write_text(figures_path / f"{name}.md", text)
+        print(f"\n{name}:\n{text}", flush=True)
+        names.append(f"{name}.md")
+    return names

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tfhash import figures, results, training
 from tfhash.errors import InputError
-from tfhash.experiments import geometry_figures
+from tfhash.experiments import cnn, geometry_figures, layer_wise
 from tfhash.figures import Caption, FigureKind
 from tfhash.files import write_text
 
@@ -87,6 +87,11 @@ def draw(
         for name in names:
             print(f"Drew {figures_path / name}")
         n_drawn += len(names)
+    for module in (layer_wise, cnn):
+        if experiments is None or module.NAME in experiments:
+            for name in module.draw(path, figures_path, datasets):
+                print(f"Drew {figures_path / name} (and the table behind it, .csv)")
+                n_drawn += 1
     for reason in left_out:
         print(f"Left out {reason}")
     _report(pd.concat(deviations) if deviations else pd.DataFrame(), figures_path)
@@ -112,7 +117,11 @@ def _settings(kind: FigureKind, rows: pd.DataFrame) -> Iterator[tuple[str, pd.Da
     The name is that of the figure and the dataset, then whatever else tells two figures apart.
     """
     varied = {"repeat", kind.x_name, kind.series_name}
-    settings = [name for name in results.run_columns(rows) if name not in varied]
+    settings = [
+        name
+        for name in results.run_columns(rows)
+        if name not in varied and rows[name].notna().any()  # not those of other kinds of runs
+    ]
     for dataset, of_dataset in rows.groupby("dataset", sort=False):
         groups = [group for _, group in of_dataset.groupby(settings, dropna=False, sort=False)]
         names = [f"{kind.name}_{dataset}"] * len(groups)

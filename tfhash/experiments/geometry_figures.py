@@ -15,7 +15,7 @@ from tfhash.experiments import diameters, random_data
 from tfhash.figures import Caption
 from tfhash.files import write_text
 
-BINS = 40
+BINS = 25
 EARLY = 10  # the epoch that the last one is compared with, as in the paper
 # By figure, its panels: (width, what is compared).
 HISTOGRAMS = {

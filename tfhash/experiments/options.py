@@ -53,6 +53,8 @@ class Options:
         Which encoding properties to measure, out of `METRICS`.
     sample_sizes : tuple of int or None
         Training examples, increasing, where the experiment varies them.
+    batch_norm : bool or None
+        Batch normalisation before each ReLU.
     one_by_one : bool
         Train with plain Keras `fit`, one network after another.
     group_size : int or None
@@ -78,6 +80,7 @@ class Options:
     cifar10_path: str | None = None
     metrics: tuple[str, ...] = METRICS
     sample_sizes: tuple[int, ...] | None = None
+    batch_norm: bool | None = None
     one_by_one: bool = False
     group_size: int | None = None
     tensorboard: Path | None = None
@@ -108,7 +111,12 @@ class Options:
 
     def spec(self, experiment: str, **rest: Any) -> training.RunSpec:
         """The spec of one run, with `rest` over what the options and the protocol say."""
-        given = {"depth": self.depth, "epochs": self.epoch, "batch_size": self.batch_size}
+        given = {
+            "depth": self.depth,
+            "epochs": self.epoch,
+            "batch_size": self.batch_size,
+            "batch_norm": self.batch_norm,
+        }
         asked = {name: value for name, value in given.items() if value is not None}
         return training.RunSpec.from_protocol(
             self.recipe, experiment=experiment, seed=self.seed, **{**asked, **rest}

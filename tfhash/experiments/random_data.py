@@ -62,22 +62,24 @@ def _specs(
     ]
 
 
-def train(options: Options) -> None:
-    """Train the networks of all widths and repeats, on images and on random data."""
-    stages.train(shown_specs(options) + trained_specs(options), options)
-
-
 def run(options: Options) -> None:
-    """Train the networks, and measure both kinds at every epoch that was kept."""
-    train(options)
-    shown = {results.PROPERTIES_FILE: [f"{split}_redundancy_ratio" for split in SPLITS]}
-    measuring.measure(
-        shown_specs(options), options, "redundancy on random data", shown, _measure_shown
-    )
-    trained = {results.PROPERTIES_FILE: ["train_accuracy", "train_loss"]}
-    measuring.measure(
-        trained_specs(options), options, "training on random data", trained, _measure_trained
-    )
+    """Train networks of both kinds, and measure them at every epoch that was kept."""
+    for specs, what, names, one in (
+        (
+            shown_specs(options),
+            "redundancy on random data",
+            [f"{split}_redundancy_ratio" for split in SPLITS],
+            _measure_shown,
+        ),
+        (
+            trained_specs(options),
+            "training on random data",
+            ["train_accuracy", "train_loss"],
+            _measure_trained,
+        ),
+    ):
+        stages.train(specs, options)
+        measuring.measure(specs, options, what, {results.PROPERTIES_FILE: names}, one)
 
 
 def _measure_shown(

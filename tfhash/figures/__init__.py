@@ -1,9 +1,11 @@
 """Figures: from tidy tables to `matplotlib.figure.Figure`. They compute nothing."""
 
 from tfhash.figures.histograms import diameter_histograms
+from tfhash.figures.layer_wise import figure_5
 from tfhash.figures.planes import plane, planes
 from tfhash.figures.registry import FIGURES, FigureKind
 from tfhash.figures.style import TITLES, Caption, save
+from tfhash.figures.tsne import figure_1
 
 __all__ = [
     "FIGURES",
@@ -11,6 +13,8 @@ __all__ = [
     "Caption",
     "FigureKind",
     "diameter_histograms",
+    "figure_1",
+    "figure_5",
     "plane",
     "planes",
     "save",

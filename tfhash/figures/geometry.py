@@ -31,7 +31,8 @@ def figure_2c(ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption) -> Figu
     with matplotlib.rc_context(style.STYLE):
         figure, axes = style.new_axes(caption, "units per hidden layer", "mean diameter (L2)")
         axes.yaxis.set_major_formatter(ScalarFormatter())
-        curves.draw_ours(axes, ours, style.BLUE, "o")
+        of_diameter = ours[(ours["metric"] == "diameter") & (ours["split"] == "test")]
+        curves.draw_ours(axes, of_diameter, style.BLUE, "o")
         axes.set_ylim(bottom=0)
         axes.legend(handles=[Line2D([], [], color=style.BLUE, label=caption.ours)], loc="best")
         return figure

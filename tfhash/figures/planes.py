@@ -17,6 +17,7 @@ from tfhash.figures import style
 from tfhash.figures.style import Caption
 
 CLASS_COLOURS = "tab10"
+MOST_SHAPES = 500  # that an SVG or PDF is asked to hold; more are pixels in it
 
 
 class Polygons(Protocol):
@@ -144,9 +145,13 @@ def _fill(axes: Axes, regions: Polygons, color: str) -> None:
         colours[:, :3] = 1 - shade * (1 - colours[:, :3])
     else:
         colours = matplotlib.colormaps["viridis"](0.1 + 0.9 * _scattered(regions.regions))
+    as_pixels = len(polygons) > MOST_SHAPES
     # Hairlines of their own colour close the gaps between neighbours.
-    axes.add_collection(PolyCollection(polygons, facecolors=colours, edgecolors="face", lw=0.2))
-    axes.add_collection(LineCollection(list(_borders(regions)), colors="white", linewidths=0.35))
+    fill = PolyCollection(polygons, facecolors=colours, edgecolors="face", lw=0.2)
+    borders = LineCollection(list(_borders(regions)), colors="white", linewidths=0.35)
+    for collection in (fill, borders):
+        collection.set_rasterized(as_pixels)
+        axes.add_collection(collection)
 
 
 def _borders(regions: Polygons) -> NDArray[np.float64]:

@@ -97,5 +97,5 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> list[Path]:
     files = [Path(f"{path}.png"), Path(f"{path}.svg")]
     with matplotlib.rc_context(STYLE):
         figure.savefig(files[0], dpi=200)
-        figure.savefig(files[1], metadata={"Date": None})
+        figure.savefig(files[1], dpi=120, metadata={"Date": None})
     return files

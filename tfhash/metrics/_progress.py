@@ -1,4 +1,4 @@
-"""Progress of a kernel on the terminal; quiet where there is none and in the first two seconds."""
+"""Progress of a kernel on the terminal: from two seconds on, and quiet where there is none."""
 
 import sys
 import time

@@ -26,9 +26,7 @@ from tfhash.metrics._progress import progress
 RESIDENT_BYTES = 1 << 28
 
 
-class CodeKMeans(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator
-):
+class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
     """K-Means on codes, squared Euclidean distance of the bits taken as the numbers 0 and 1.
 
     Lloyd's algorithm with greedy k-means++ starts, as ``sklearn.cluster.KMeans``: the same

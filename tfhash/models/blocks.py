@@ -122,7 +122,9 @@ class Blocks:
         from keras import initializers, regularizers
 
         return {
-            "kernel_initializer": getattr(initializers, initializer)(seed=int(next(self._seeds) >> 1)),
+            "kernel_initializer": getattr(initializers, initializer)(
+                seed=int(next(self._seeds) >> 1)
+            ),
             "kernel_regularizer": regularizers.L2(self._l2) if self._l2 else None,
         }
 

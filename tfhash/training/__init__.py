@@ -5,7 +5,7 @@ from tfhash.training.cnn_protocols import CNN_PROTOCOLS, CnnProtocol, cnn_protoc
 from tfhash.training.cnn_spec import CnnSpec
 from tfhash.training.fit import fit_one_by_one
 from tfhash.training.protocols import PROTOCOLS, Protocol, protocol
-from tfhash.training.runs import RunError, Runs, RunWriter, read_spec, set_aside
+from tfhash.training.runs import RunError, Runs, RunWriter, read_spec, read_spec_as, set_aside
 from tfhash.training.spec import RunSpec, SpecError
 from tfhash.training.sweep import SweepTrainer
 from tfhash.training.train import Trainer, TrainingReport, train
@@ -28,6 +28,7 @@ __all__ = [
     "fit_one_by_one",
     "protocol",
     "read_spec",
+    "read_spec_as",
     "set_aside",
     "steps_per_epoch",
     "train",

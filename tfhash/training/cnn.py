@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,10 +94,9 @@ class _Training:
         self.model = _compiled(spec, self.kept, dataset)
         self.n_steps = steps_per_epoch(spec, len(self.data.x_train))
         self.epoch, self.step = 1, 0
+        self.sums = _Sums()
         self.history: list[dict[str, float]] = []
         self.file = writer.path.parent / f".{writer.path.name}.partial" / STATE_FILE
-        self._evaluate()  # makes the metrics' variables, which are a part of the state
-        self.model.reset_metrics()
         if not self._restore():
             writer.clear()
             self._keep(0)
@@ -107,15 +107,14 @@ class _Training:
         saved = time.monotonic()
         while self.epoch <= self.spec.epochs:
             order = self.spec.batch_order(self.epoch, len(self.data.x_train))
-            logs: dict[str, Any] = {}
             started = time.monotonic()
             while self.step < self.n_steps:
-                logs = self._train_step(order)
+                self._train_step(order)
                 self.progress.update()
                 if time.monotonic() - saved > self.save_every:
                     self.save()
                     saved = time.monotonic()
-            self._end_epoch(logs, time.monotonic() - started)
+            self._end_epoch(time.monotonic() - started)
         self.file.unlink(missing_ok=True)
         if self.spec.epochs not in self.spec.checkpoint_epochs:
             self._save_checkpoint(self.spec.epochs)
@@ -128,9 +127,11 @@ class _Training:
             "spec": self.spec.to_json(),
             "epoch": self.epoch,
             "step": self.step,
+            "sums": vars(self.sums),
             "history": self.history,
         }
-        arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(self._variables())}
+        variables = enumerate(self._variables())
+        arrays: dict[str, Any] = {f"variable_{i}": np.asarray(v) for i, v in variables}
         with replacing(self.file) as file:
             np.savez(file, header=np.array(json.dumps(header)), **arrays)
 
@@ -155,22 +156,24 @@ class _Training:
         for variable, array in zip(self._variables(), arrays, strict=True):
             variable.assign(array)
         self.epoch, self.step = header["epoch"], header["step"]
+        self.sums = _Sums(**header["sums"])
         self.history = header["history"]
         return True
 
     def _variables(self) -> list[keras.Variable]:
-        """All that a step reads and writes: weights, statistics, random seeds, moments, metrics."""
-        model = self.model
-        return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+        """All that a step reads and writes: weights, statistics, random seeds, moments."""
+        return [*self.model.variables, *self.model.optimizer.variables]
 
-    def _train_step(self, order: np.ndarray) -> dict[str, Any]:
+    def _train_step(self, order: np.ndarray) -> None:
         size = self.spec.batch_size
         rows = order[self.step * size : (self.step + 1) * size]
         done = (self.epoch - 1) * self.n_steps + self.step
         self.model.optimizer.learning_rate = self.spec.rate(done, self.n_steps)
         if self.step == 0:
-            self.model.reset_metrics()
-        logs: dict[str, Any] = self.model.train_on_batch(
+            self.sums = _Sums()
+        # Some versions of Keras begin anew with every batch, some do not.
+        self.model.reset_metrics()
+        logs = self.model.train_on_batch(
             self.data.x_train[rows], self.data.y_train[rows], return_dict=True
         )
         if not np.isfinite(logs["loss"]):
@@ -179,14 +182,12 @@ class _Training:
                 f"{self.epoch}: training has diverged."
             )
         self.step += 1
-        self.progress.set_postfix_str(f"loss {logs['loss']:.3f}, accuracy {logs['accuracy']:.3f}")
-        return logs
+        self.sums.add(logs, len(rows))
+        means = self.sums.means("")
+        self.progress.set_postfix_str(f"loss {means['loss']:.3f}, accuracy {means['accuracy']:.3f}")
 
-    def _end_epoch(self, logs: dict[str, Any], seconds: float) -> None:
-        # Stopped after the last step of an epoch, its means are still in the metrics.
-        logs = logs or self.model.get_metrics_result()
-        row = {f"train_{name}": float(logs[name]) for name in ("loss", "accuracy")}
-        row = {"epoch": self.epoch, **row, **self._evaluate()}
+    def _end_epoch(self, seconds: float) -> None:
+        row = {"epoch": self.epoch, **self.sums.means("train_"), **self._evaluate()}
         self.history.append(row)
         self.progress.write(
             f"{self.spec.architecture}, epoch {self.epoch}/{self.spec.epochs}: "
@@ -198,13 +199,13 @@ class _Training:
 
     def _evaluate(self) -> dict[str, float]:
         """Loss and accuracy on the test set with the weights of the moment."""
-        self.model.reset_metrics()
-        logs: dict[str, Any] = {}
+        sums = _Sums()
         x, y = self.data.x_test, self.data.y_test
         for start in range(0, len(x), EVALUATION_BATCH):
             rows = slice(start, start + EVALUATION_BATCH)
-            logs = self.model.test_on_batch(x[rows], y[rows], return_dict=True)
-        return {f"test_{name}": float(logs[name]) for name in ("loss", "accuracy")}
+            self.model.reset_metrics()
+            sums.add(self.model.test_on_batch(x[rows], y[rows], return_dict=True), len(x[rows]))
+        return sums.means("test_")
 
     def _keep(self, epoch: int) -> None:
         if epoch in self.spec.checkpoint_epochs:
@@ -215,6 +216,23 @@ class _Training:
         if network is not self.kept:
             self.kept.set_weights(network.get_weights())
         self.writer.save_checkpoint(epoch, self.kept)
+
+
+@dataclass
+class _Sums:
+    """Sums over examples of what Keras gives as means over a batch."""
+
+    loss: float = 0.0
+    accuracy: float = 0.0
+    n: int = 0
+
+    def add(self, logs: dict[str, Any], n: int) -> None:
+        self.loss += float(logs["loss"]) * n
+        self.accuracy += float(logs["accuracy"]) * n
+        self.n += n
+
+    def means(self, prefix: str) -> dict[str, float]:
+        return {f"{prefix}loss": self.loss / self.n, f"{prefix}accuracy": self.accuracy / self.n}
 
 
 def _compiled(spec: CnnSpec, kept: keras.Model, dataset: Dataset) -> keras.Model:

@@ -1,9 +1,9 @@
 """How convolutional networks are trained: as the paper says, and as its scripts do.
 
-The paper (Appendix A) gives optimiser, batch size, epochs and rates. It names no augmentation and no
-weight decay, so `paper` has none; the authors' scripts have both for CIFAR-10 and hold out the
-last fifth of the training set. Neither gives SGD's momentum: 0.9 is that of He et al. (2016), whose
-networks these are.
+The paper (Appendix A) gives optimiser, batch size, epochs and rates. It names no augmentation and
+no weight decay, so `paper` has none; the authors' scripts have both for CIFAR-10 and hold out the
+last fifth of the training set. Neither gives SGD's momentum: 0.9 is that of He et al. (2016),
+whose networks these are.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ class EpochLoop:
             split: (ops.convert_to_tensor(x), ops.convert_to_tensor(y.astype(np.int32)))
             for split, (x, y) in data.items()
         }
-        self._epoch = backend.program(partial(_epoch, step), xla)
+        self._epoch = backend.program(partial(_epoch, step), xla, donate=True)
         self._measure = backend.program(partial(_measure, step), xla=False)
         self._state: dict[str, dict[str, Any]] = {}
 

@@ -108,11 +108,14 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
 def _evaluate(fitted: Any, data: Dataset, split: str) -> dict[str, float]:
     """Loss and accuracy on the "train" or "test" set with the weights of the moment."""
     x, y = getattr(data, f"x_{split}"), getattr(data, f"y_{split}")
-    fitted.reset_metrics()
+    sums = dict.fromkeys(("loss", "accuracy"), 0.0)
     for start in range(0, len(x), EVALUATION_BATCH):
         rows = slice(start, start + EVALUATION_BATCH)
-        logs = fitted.test_on_batch(x[rows], y[rows], return_dict=True)  # means so far
-    return {f"{split}_{name}": float(logs[name]) for name in ("loss", "accuracy")}
+        fitted.reset_metrics()  # some versions of Keras do it for every batch, some do not
+        logs = fitted.test_on_batch(x[rows], y[rows], return_dict=True)
+        for name in sums:
+            sums[name] += float(logs[name]) * len(x[rows])
+    return {f"{split}_{name}": total / len(x) for name, total in sums.items()}
 
 
 def _batches(spec: RunSpec, data: Dataset) -> Any:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tfhash")
 AnySpec = RunSpec | CnnSpec
-Spec = TypeVar("Spec", RunSpec, CnnSpec)
+Spec = TypeVar("Spec", bound=RunSpec | CnnSpec)
 
 
 class RunError(InputError):
@@ -101,10 +101,10 @@ class Runs:
         if not path.is_dir():
             return False
         try:
-            there = read_spec(path, type(spec))
+            there = read_spec_as(type(spec), path)
         except RunError:
             return False
-        differences = spec.differences(there)
+        differences = spec.differences(there)  # type: ignore[arg-type]
         if differences:
             raise RunError(
                 f"Expected {path} to be empty or a run of the same spec. Received a run made under "
@@ -264,7 +264,18 @@ class RunWriter:
         self._lock.release()
 
 
-def read_spec(path: Path, kind: type[Spec] = RunSpec) -> Spec:  # type: ignore[assignment]
+def read_spec(path: Path) -> RunSpec:
+    """The spec of the multi-layer perceptron's run in directory `path`.
+
+    Raises
+    ------
+    RunError
+        Its `spec.json` is missing or is not one.
+    """
+    return read_spec_as(RunSpec, path)
+
+
+def read_spec_as(kind: type[Spec], path: Path) -> Spec:
     """The spec, of a class such as `RunSpec`, of the run in directory `path`.
 
     Raises
@@ -273,7 +284,8 @@ def read_spec(path: Path, kind: type[Spec] = RunSpec) -> Spec:  # type: ignore[a
         Its `spec.json` is missing or is not one.
     """
     try:
-        return kind.from_json(json.loads((path / SPEC_FILE).read_text(encoding="utf-8")))
+        content = json.loads((path / SPEC_FILE).read_text(encoding="utf-8"))
+        return kind.from_json(content)  # type: ignore[return-value]
     except (OSError, ValueError, SpecError) as error:
         raise RunError(f"Expected a run's spec in {path / SPEC_FILE}. Received: {error}") from error
 

@@ -1,0 +1,223 @@
+"""The kernels of the geometry, on arrays alone: neither Keras nor TensorFlow is needed."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import reference
+from tfhash import _native
+
+
+def reduced(z, u, limit=np.inf, layer=3, first_unit=0):
+    n = len(z)
+    lower, upper = np.full(n, limit), np.full(n, limit)
+    lower_unit, upper_unit = np.full((n, 2), -1), np.full((n, 2), -1)
+    bad = _native.reduce_chords(z, u, layer, first_unit, lower, upper, lower_unit, upper_unit)
+    assert bad == -1
+    for unit in (lower_unit, upper_unit):
+        assert set(unit[:, 0]) <= {-1, layer}
+    return lower, lower_unit[:, 1], upper, upper_unit[:, 1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n=st.sampled_from(reference.ROW_SIZES),
+    n_units=st.sampled_from((0, *reference.BIT_SIZES, 1023, 1024, 1025, 2100)),
+    dtype=st.sampled_from((np.float32, np.float64)),
+    coarse=st.booleans(),
+    exponent=st.sampled_from((0, 0, 0, -38, 37, -307)),
+    limit=st.sampled_from((np.inf, 0.01, 1e39)),
+    seed=st.integers(0, 99),
+)
+def test_the_reduction_equals_its_oracle(n, n_units, dtype, coarse, exponent, limit, seed):
+    rng = np.random.default_rng(seed)
+    z, u = rng.normal(size=(2, n, n_units))
+    if coarse:  # many ties, zeros and infinite quotients
+        z, u = np.round(z), np.round(u)
+    with np.errstate(over="ignore", under="ignore"):
+        z, u = (z * 10.0**exponent).astype(dtype), u.astype(dtype)
+    for got, expected in zip(reduced(z, u, limit), reference.chord_ends(z, u, limit), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("dtype", (np.float32, np.float64))
+def test_the_reduction_reports_the_first_row_that_is_not_finite(dtype):
+    for n_units in (1, 17, 100, 1030):
+        for bad in (np.nan, np.inf, -np.inf):
+            z, u = np.ones((2, 300, n_units), dtype)
+            (z if n_units % 2 else u)[[250, 70], n_units - 1] = bad
+            out = np.full((2, 300), np.inf)
+            units = np.full((2, 300, 2), -1)
+            assert _native.reduce_chords(z, u, 0, 0, *out, *units) == 70
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n=st.sampled_from((0, 1, 2, 3, 9, 40)),
+    n_units=st.sampled_from((0, *reference.BIT_SIZES)),
+    coarse=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_the_kernels_equal_their_oracles(n, n_units, coarse, seed):
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, n_units))
+    if coarse:
+        z = np.round(z)
+    events = _native.line_events(z)
+    assert list(zip(*(e.tolist() for e in events), strict=True)) == reference.line_events(z)
+    piece = np.sort(rng.integers(0, max(n - 1, 1), 10 if n > 1 else 0))
+    weight = rng.random(len(piece))
+    rows = [z[p : p + 1] for p in range(n)]
+    for p, w in zip(piece[::-1], weight[::-1], strict=True):
+        rows.insert(p + 1, z[p : p + 1] + w * (z[p + 1 : p + 2] - z[p : p + 1]))
+    expected = np.concatenate([np.empty((0, n_units)), *rows])
+    np.testing.assert_array_equal(_native.blend_rows(z, piece, weight), expected)
+
+
+def test_pieces_that_are_not_there_are_refused():
+    for piece in ([-1], [2], [1, 0]):
+        with pytest.raises(ValueError, match="ascending pieces from 0 to 1"):
+            _native.blend_rows(np.zeros((3, 2)), np.array(piece), np.zeros(len(piece)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    widths=st.lists(
+        st.sampled_from((1, 2, 3, 4, 5, 7, 8, 9, 11, 13, 33, 47, 49, 70, 95)),
+        min_size=2,
+        max_size=4,
+    ),
+    n=st.sampled_from((0, 1, 2, 3, 9, 17)),
+    dtype=st.sampled_from((np.float32, np.float64)),
+    scaled=st.booleans(),
+    coarse=st.booleans(),
+    slope=st.sampled_from((0.0, 0.1)),
+    seed=st.integers(0, 99),
+)
+def test_dense_networks_along_lines_equal_their_oracle(
+    widths, n, dtype, scaled, coarse, slope, seed
+):
+    rng = np.random.default_rng(seed)
+    layers = []
+    for n_in, n_out in pairwise(widths):
+        weights = rng.normal(size=(n_in, n_out)) / np.sqrt(n_in)
+        scale, shift = rng.normal(size=(2, n_out))
+        if coarse:  # zeros at ends and corners, units that switch together, inputs that are off
+            weights, scale, shift = np.round(2 * weights), np.round(scale), np.round(shift)
+        layers.append((weights.astype(dtype), scale if scaled else None, shift, slope))
+    ends = rng.normal(scale=3, size=(2 * n, widths[0]))
+    ends = np.round(ends) if coarse else ends
+    outcomes, offsets, t, units, codes = _native.dense_lines(layers, ends, 10_000)
+    assert outcomes.tolist() == [0] * n and codes.shape == (n, sum(widths[1:]))
+    for i in range(n):
+        expected, code = reference.dense_line(layers, ends[2 * i], ends[2 * i + 1])
+        here = slice(offsets[i], offsets[i + 1])
+        got = [(a, *unit) for a, unit in zip(t[here].tolist(), units[here].tolist(), strict=True)]
+        assert got == expected
+        np.testing.assert_array_equal(codes[i], code)
+
+
+def test_lines_with_too_many_points_or_numbers_that_overflow_are_given_up():
+    rng = np.random.default_rng(0)
+    layers = [(rng.normal(size=(3, 20)), None, np.zeros(20), 0.0)]
+    ends = rng.normal(size=(4, 3))
+    outcomes, offsets, _, _, _ = _native.dense_lines(layers, ends, 10_000)
+    counts = np.diff(offsets)
+    assert outcomes.tolist() == [0, 0] and counts.min() > 3
+    outcomes, offsets, _, _, _ = _native.dense_lines(layers, ends, int(counts.max()) + 1)
+    assert sorted(outcomes.tolist()) == ([0, 1] if counts.min() < counts.max() else [1, 1])
+    layers[0][0][0, 0] = np.inf
+    assert _native.dense_lines(layers, ends, 10_000)[0].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    "layers, shape, message",
+    (
+        ([], (2, 3), "Received: 0 layers"),
+        ([(np.ones((3, 2)), None, np.zeros(2), 0.0)], (3, 3), "ends of shape"),
+        ([(np.ones((3, 2)), None, np.zeros(2), 0.0)], (2, 4), "ends of shape"),
+        ([(np.ones((3, 2)), None, np.zeros(3), 0.0)], (2, 3), "scale and shift of shape"),
+        ([(np.ones((3, 2)), np.ones(2, np.float32), np.zeros(2), 0.0)], (2, 3), "float64 scale"),
+        ([(np.ones((3, 2), int), None, np.zeros(2), 0.0)], (2, 3), "float32 or float64 weights"),
+        ([(np.ones((3, 2)), None, np.zeros(2))], (2, 3), "weights, scale, shift, slope"),
+        (2 * [(np.ones((3, 2)), None, np.zeros(2), 0.0)], (2, 3), "weights of shape"),
+    ),
+)
+def test_networks_that_are_none_are_refused(layers, shape, message):
+    with pytest.raises(ValueError, match=message):
+        _native.dense_lines(layers, np.zeros(shape), 100)
+
+
+def square_grid(rng, n):
+    """n by n squares that share their corners: points, offsets, corners."""
+    ticks = np.sort(rng.random(n + 1))
+    points = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    corner = (np.arange(n)[:, None] * (n + 1) + np.arange(n)).reshape(-1, 1)
+    corners = corner + np.array([0, 1, n + 2, n + 1])
+    return points, np.arange(0, 4 * n * n + 1, 4), np.ascontiguousarray(corners.ravel())
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(1, 9),
+    n_units=st.sampled_from((0, 1, 2, 5, 63, 64, 65)),
+    coarse=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_the_kernel_cuts_as_clipping_does(n, n_units, coarse, seed):
+    """Against Sutherland-Hodgman clipping, one polygon, one unit at a time."""
+    rng = np.random.default_rng(seed)
+    points, offsets, corners = square_grid(rng, n)
+    slopes, constants = rng.normal(size=(2, n_units)), rng.normal(scale=0.3, size=n_units)
+    if coarse:
+        points, slopes, constants = np.round(8 * points), np.round(slopes), np.round(8 * constants)
+    z = points @ slopes + constants
+    within = 1e-12 * np.abs(z).max(axis=0, initial=0)
+    start, stop, weight, zero_point, zero_unit, new_offsets, new_corners, parent = (
+        _native.cut_polygons(z, within, offsets, corners)
+    )
+    no = np.empty(0, np.int64)
+    cut_points = _native.blend_points(points, start, stop, weight, no, no)
+    values = _native.blend_points(z, start, stop, weight, zero_point, zero_unit)
+    np.testing.assert_allclose(values, cut_points @ slopes + constants, atol=1e-9)
+    assert (values[zero_point, zero_unit] == 0).all()
+    pieces = [cut_points[new_corners[a:b]] for a, b in pairwise(new_offsets)]
+    expected = [
+        reference.cut_polygon(points[corners[a:b]], slopes, constants) for a, b in pairwise(offsets)
+    ]
+    for polygon, parts in enumerate(expected):
+        got = [piece for piece, of in zip(pieces, parent, strict=True) if of == polygon]
+        areas = sorted(reference.area(piece) for piece in got)
+        np.testing.assert_allclose(areas, sorted(map(reference.area, parts)), atol=1e-9)
+    codes = _native.polygon_codes(values, within, new_offsets, new_corners)
+    for row, piece in zip(codes, pieces, strict=True):
+        if reference.area(piece) > 1e-6:
+            bits = np.unpackbits(row.view(np.uint8), bitorder="little")[:n_units]
+            middle = piece.mean(axis=0) @ slopes + constants
+            np.testing.assert_array_equal(bits[middle != 0], middle[middle != 0] > 0)
+
+
+def test_polygons_that_are_none_are_refused():
+    z, within = np.zeros((4, 1)), np.zeros(1)
+    for offsets, corners in (
+        ([0, 2], [0, 1]),
+        ([0, 3], [0, 1, 4]),
+        ([0, 3], [0, 1, -1]),
+        ([0, 3], [0, 1, 2, 3]),
+        ([1, 4], [0, 1, 2, 3]),
+        ([0], [1]),
+    ):
+        with pytest.raises(ValueError, match="Expected offsets from 0"):
+            _native.cut_polygons(z, within, np.array(offsets), np.array(corners))
+    with pytest.raises(ValueError, match="points before them"):
+        _native.blend_points(
+            z,
+            np.array([0]),
+            np.array([4]),
+            np.array([0.5]),
+            np.empty(0, np.int64),
+            np.empty(0, np.int64),
+        )

@@ -1,0 +1,92 @@
+"""What an encoder refuses: each check raises ValueError, saying what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfhash import _store
+from tfhash.codes import Codes
+from tfhash.encoder.activations import name_of
+from tfhash.encoder.batches import Batch, InputsChecksum, Source
+from tfhash.encoder.survey import Unit
+
+
+def check_model(model: Any) -> None:
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"Expected a keras.Model. Received: {type(model).__name__}.")
+    if not model.built:
+        raise ValueError(
+            f"Expected a built model. Received: {model.name!r}, whose input shape is not known: "
+            "give it a keras.Input or call it once."
+        )
+
+
+def nothing_to_encode(model: keras.Model, units: Sequence[Unit]) -> str:
+    kinds = ", ".join(sorted({type(layer).__name__ for layer in model.layers}))
+    found = [f"{unit.name} ({name_of(unit.activation)}): {unit.reason}" for unit in units]
+    return (
+        f"Expected a model with units to encode. Received: {model.name!r}, made of {kinds}"
+        + (f", with {'; '.join(found[:10])}" if found else "")
+        + "."
+    )
+
+
+def check_weights(model: keras.Model) -> None:
+    # Here and not in the activations: the ReLU of some backends turns a NaN into 0.
+    for variable in model.variables:
+        values = variable.numpy()
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise ValueError(
+                f"Expected finite weights. Received: NaN or infinity in {variable.path!r}; the "
+                "model has diverged in training or its file is damaged."
+            )
+
+
+def check_inputs(batch: Batch, names: Sequence[str], row_base: int) -> None:
+    for name, array in zip(names, batch, strict=True):
+        if array.dtype.kind != "f":
+            continue
+        wrong = ~np.isfinite(array)
+        if wrong.any():
+            at = tuple(np.argwhere(wrong)[0])
+            which = f" for {name!r}" if len(names) > 1 else ""
+            raise ValueError(
+                f"Expected finite inputs{which}. Received: {array[at]} in row {row_base + at[0]}."
+            )
+
+
+def check_finished(
+    path: Path, model: str, source: Source, size: int, checksum: InputsChecksum
+) -> None:
+    """Raises ValueError where a finished store is not what encoding would give again."""
+    known = _store.read_source(path)
+    if known is None or known["model"] != model:
+        theirs = "no fingerprint" if known is None else f"fingerprint {known['model']}"
+        raise ValueError(
+            f"{path}: Expected codes of the model of fingerprint {model}. Received: codes of "
+            f"{theirs}. Choose another path, or remove the file."
+        )
+    n = 0
+    for batch in source.blocks(size, 0, None):
+        checksum.update(batch)
+        n += len(batch[0])
+    if n != len(Codes.load(path, mmap=True)):
+        raise ValueError(
+            f"{path}: Expected codes of {n} inputs. Received: codes of "
+            f"{len(Codes.load(path, mmap=True))}. Choose another path, or remove the file."
+        )
+    check_same_inputs(checksum, n, known["inputs_crc32"])
+
+
+def check_same_inputs(checksum: InputsChecksum, n: int, expected: int) -> None:
+    if n > 0 and checksum.value != expected:
+        raise ValueError(
+            f"Expected the inputs that the store was begun with, whose first {n} have checksum "
+            f"{expected:08x}. Received: inputs of checksum {checksum.value:08x}: give them in the "
+            "same order each time, or choose another path."
+        )
