@@ -23,8 +23,8 @@ struct Signs {
     parallel_for((z.n + kPointsPerBlock - 1) / kPointsPerBlock, [&](int64_t block, int) {
       const int64_t first = block * kPointsPerBlock;
       for (int64_t v = first; v < std::min(z.n, first + kPointsPerBlock); ++v) {
-        primitives().lines.mark_signs(z.row(v), tolerance, z.n_columns, &above[v * n_words],
-                                      &below[v * n_words]);
+        primitives().lines.mark_signs(z.row(v), tolerance, z.n_columns, above.data() + v * n_words,
+                                      below.data() + v * n_words);
       }
     });
   }
