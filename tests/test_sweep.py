@@ -189,7 +189,7 @@ def test_three_seeds_as_fit(digits, tmp_path):
 
 @pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "jax", reason="this is the run on JAX")
 def test_on_jax():
-    pytest.importorskip("jax", reason="JAX is not installed (pip install 'tfhash[test]')")
+    pytest.importorskip("jax", reason="JAX is not installed: pip install jax")
     chosen = "(as_fit and all) or (epoch and 5) or (stopping_as and 1)"
     done = subprocess.run(
         [
