@@ -8,6 +8,7 @@ import pytest
 from keras import layers as kl
 from keras import ops
 
+from nets import Block
 from tfhash import Encoder
 from tfhash.encoder.activations import RECTIFIERS, THRESHOLDS, of_call
 
@@ -58,25 +59,6 @@ def nested_net():
     x = shared(kl.Dense(9)(inner(x, training=False)))
     tail = keras.Sequential([keras.Input((9,)), kl.Dense(2), kl.ReLU(name="last")], name="tail")
     return keras.Model(inputs, tail(x))
-
-
-class Block(kl.Layer):
-    """A residual block as a user would write it: layers within a layer, and keras.ops."""
-
-    def __init__(self, filters, **kwargs):
-        super().__init__(**kwargs)
-        self.first = kl.Conv2D(filters, 3, padding="same", name="first")
-        self.norm = kl.BatchNormalization(name="norm")
-        self.act = kl.ReLU(name="act")
-        self.second = kl.Conv2D(filters, 3, padding="same", name="second")
-
-    def build(self, shape):
-        for layer in (self.first, self.norm, self.second):
-            layer.build(shape)
-
-    def call(self, x, training=None):
-        y = self.act(self.norm(self.first(x), training=training))
-        return ops.relu(ops.add(x, self.second(y)))
 
 
 class Subclassed(keras.Model):

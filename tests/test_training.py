@@ -12,7 +12,7 @@ import pytest
 
 from tfhash import datasets, models, results, training
 from tfhash.errors import InputError
-from tfhash.training import RunError, Runs, RunSpec, SpecError
+from tfhash.training import RunError, Runs, RunSpec, SpecError, progress
 from tfhash.training.event_file import EventFile
 
 
@@ -359,3 +359,20 @@ def test_event_numbers_of_several_bytes(tmp_path):
     events = list(tf.compat.v1.train.summary_iterator(str(path)))[1:]
     assert [event.step for event in events] == [0, 127, 128, 2_000, 1 << 40]
     assert [event.summary.value[0].tag for event in events] == ["a" * 200] * 5
+
+
+def test_a_log_gets_a_line_now_and_then(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "LINE_EVERY", 0.0)
+    with training.progress_bar(10, "epoch", "3 models") as bar:
+        progress.skip(bar, 6)
+        bar.update(2)
+        bar.refresh()
+    lines = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("3 models: 6 of 10 epochs, 60%, 00:00 gone,") for line in lines)
+    assert lines[-1].startswith("3 models: 8 of 10 epochs, 80%")
+    assert bar.initial == 6  # what was there already does not count for the speed
+
+    monkeypatch.setattr(progress, "LINE_EVERY", 60.0)
+    with training.progress_bar(10, "epoch") as bar:
+        bar.update(10)
+    assert capsys.readouterr().err == ""

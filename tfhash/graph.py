@@ -20,6 +20,17 @@ class NotTraced(ValueError):
     """A call is not written with layers and ``keras.ops`` alone: what is in it is not known."""
 
 
+def check_built(model: Any) -> None:
+    """Raises ValueError where it is no Keras model, or one whose input shape is not known."""
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"Expected a keras.Model. Received: {type(model).__name__}.")
+    if not model.built:
+        raise ValueError(
+            f"Expected a built model. Received: {model.name!r}, whose input shape is not known: "
+            "give it a keras.Input or call it once."
+        )
+
+
 def is_traceable(model: Any) -> bool:
     """Whether the calls inside are known: Sequential or Functional, with Keras's own ``call``."""
     if isinstance(model, keras.Sequential):

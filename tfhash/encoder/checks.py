@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -14,16 +13,6 @@ from tfhash.codes import Codes
 from tfhash.encoder.activations import name_of
 from tfhash.encoder.batches import Batch, InputsChecksum, Source
 from tfhash.encoder.survey import Unit
-
-
-def check_model(model: Any) -> None:
-    if not isinstance(model, keras.Model):
-        raise ValueError(f"Expected a keras.Model. Received: {type(model).__name__}.")
-    if not model.built:
-        raise ValueError(
-            f"Expected a built model. Received: {model.name!r}, whose input shape is not known: "
-            "give it a keras.Input or call it once."
-        )
 
 
 def nothing_to_encode(model: keras.Model, units: Sequence[Unit]) -> str:

@@ -19,7 +19,6 @@ from tfhash.encoder.batches import Inputs, InputsChecksum, Source
 from tfhash.encoder.checks import (
     check_finished,
     check_inputs,
-    check_model,
     check_same_inputs,
     check_weights,
     nothing_to_encode,
@@ -92,7 +91,7 @@ class Encoder:
     ) -> None:
         if packing not in PACKINGS:
             raise ValueError(f"Expected packing to be one of {PACKINGS}. Received: {packing!r}.")
-        check_model(model)
+        graph.check_built(model)
         self._model, self._packing = model, packing
         self._choice = (layers, activations)
         self._fixed: dict[Any, Encoder] = {}  # for each shape of inputs, where that is open

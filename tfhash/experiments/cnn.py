@@ -114,8 +114,6 @@ class CnnOptions:
 
 def train(options: CnnOptions) -> None:
     """Train the network of all repeats that are not there yet."""
-    from tqdm import tqdm
-
     runs = training.Runs(options.path)
     runs.check_writable()
     specs = options.specs()
@@ -134,7 +132,7 @@ def train(options: CnnOptions) -> None:
             flush=True,
         )
         started = time.monotonic()
-        with tqdm(total=spec.epochs * steps, unit="step", disable=None) as progress:
+        with training.progress_bar(spec.epochs * steps, "step") as progress:
             done = training.train_cnn(spec, dataset, runs, progress)
         if done:
             print(f"Trained in {(time.monotonic() - started) / 60:.1f} min: {path}", flush=True)
@@ -145,14 +143,7 @@ def train(options: CnnOptions) -> None:
 def encoding_properties(options: CnnOptions) -> None:
     """Measure the codes of the networks that are trained."""
     runs = training.Runs(options.path)
-    paths = [runs.path(spec) for spec in options.specs()]
-    found = [path for path in paths if (path / results.SPEC_FILE).is_file()]
-    if not found:
-        raise InputError(
-            f"Expected trained networks such as {paths[0]}. Received: none of the {len(paths)} "
-            "asked for. Train them first, with the same flags, or name their folder with "
-            "--load_path."
-        )
+    found = encoding.trained_runs([runs.path(spec) for spec in options.specs()])
     dataset = options.load_dataset()
     for path in found:
         spec = training.read_spec_as(CnnSpec, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,43 @@ ACCURACIES = ("train_accuracy", "test_accuracy")
 
 class BrokenCheckpoint(Exception):
     """A checkpoint that does not load."""
+
+
+def trained_runs(paths: Sequence[Path]) -> list[Path]:
+    """Those of `paths` that hold a finished run.
+
+    Raises
+    ------
+    InputError
+        None does.
+    """
+    found = [path for path in paths if (path / results.SPEC_FILE).is_file()]
+    if not found:
+        raise InputError(
+            f"Expected trained networks such as {paths[0]}. Received: none of the {len(paths)} "
+            f"asked for. Train them first, with the same flags, or name their folder with "
+            f"--load_path."
+        )
+    return found
+
+
+def load_network(file: Path) -> keras.Model:
+    """The network in a checkpoint.
+
+    Raises
+    ------
+    InputError
+        The file does not load.
+    """
+    import keras
+
+    try:
+        return keras.saving.load_model(file, compile=False)
+    except Exception as error:  # a damaged file can raise nearly anything
+        raise InputError(
+            f"Expected a network in {file}. Received: {error}. Remove its folder and train it "
+            "again."
+        ) from error
 
 
 def choose_checkpoint(run: Path, epoch: int | None) -> int:
@@ -78,8 +116,8 @@ def measure(
 
     file = results.checkpoints(run)[epoch]
     try:
-        model = keras.saving.load_model(file, compile=False)
-    except Exception as error:  # a damaged file can raise nearly anything
+        model = load_network(file)
+    except InputError as error:
         raise BrokenCheckpoint(f"checkpoint {file.name} does not load") from error
     values = properties(
         model, spec.training_data(dataset), metrics, spec.repeat, batch_size or BATCH_SIZE

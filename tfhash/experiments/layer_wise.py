@@ -10,7 +10,6 @@ import pandas as pd
 
 from tfhash import figures, results, training
 from tfhash.datasets import Dataset
-from tfhash.errors import InputError
 from tfhash.experiments import encoding, stages, training_time
 from tfhash.experiments.options import Options
 from tfhash.files import FileLock, write_text
@@ -45,14 +44,9 @@ def train(options: Options) -> None:
 
 def encoding_properties(options: Options) -> None:
     """Measure all parts of the code at every epoch that was kept, of all networks there are."""
-    paths = [training.Runs(options.path).path(spec) for spec in specs(options)]
-    found = [path for path in paths if (path / results.SPEC_FILE).is_file()]
-    if not found:
-        raise InputError(
-            f"Expected trained networks such as {paths[0]}. Received: none of the {len(paths)} "
-            "asked for. Train them first, with the same flags, or name their folder with "
-            "--load_path."
-        )
+    found = encoding.trained_runs(
+        [training.Runs(options.path).path(spec) for spec in specs(options)]
+    )
     started = time.monotonic()
     dataset = options.load_dataset()
     for path in found:
@@ -73,7 +67,6 @@ def encoding_properties(options: Options) -> None:
 def _measure(path: Path, data: Dataset, seed: int, options: Options) -> None:
     """Add the epochs that are not measured yet to the run's table, one by one."""
     import keras
-    from tqdm import tqdm
 
     from tfhash import Encoder, metrics
 
@@ -85,28 +78,23 @@ def _measure(path: Path, data: Dataset, seed: int, options: Options) -> None:
         for epoch, checkpoint in results.checkpoints(path).items()
         if epoch <= last and epoch not in set(table["epoch"])
     }
-    for epoch, checkpoint in tqdm(todo.items(), path.name, unit="epoch", disable=None):
-        try:
-            model = keras.saving.load_model(checkpoint, compile=False)
-        except Exception as error:  # a damaged file can raise nearly anything
-            raise InputError(
-                f"Expected a network in {checkpoint}. Received: {error!r}. Remove its folder and "
-                "train it again."
-            ) from error
-        encoder = Encoder(model)
-        rows = metrics.layer_wise(
-            encoder.encode(data.x_train),
-            data.y_train,
-            encoder.encode(data.x_test),
-            data.y_test,
-            families=options.metrics,
-            random_state=seed,
-        )
-        keras.utils.clear_session()
-        rows.insert(0, "epoch", epoch)
-        table = rows if table.empty else pd.concat([table, rows], ignore_index=True)
-        table = table.sort_values("epoch", kind="stable", ignore_index=True)
-        write_text(file, table.round(6).to_csv(index=False, lineterminator="\n"))
+    with training.progress_bar(len(todo), "epoch", path.name) as progress:
+        for epoch, checkpoint in todo.items():
+            encoder = Encoder(encoding.load_network(checkpoint))
+            rows = metrics.layer_wise(
+                encoder.encode(data.x_train),
+                data.y_train,
+                encoder.encode(data.x_test),
+                data.y_test,
+                families=options.metrics,
+                random_state=seed,
+            )
+            keras.utils.clear_session()
+            rows.insert(0, "epoch", epoch)
+            table = rows if table.empty else pd.concat([table, rows], ignore_index=True)
+            table = table.sort_values("epoch", kind="stable", ignore_index=True)
+            write_text(file, table.round(6).to_csv(index=False, lineterminator="\n"))
+            progress.update()
 
 
 def draw(path: Path, figures_path: Path, datasets: Collection[str] | None = None) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfhash import results, training
 from tfhash.datasets import Dataset
-from tfhash.errors import InputError
+from tfhash.experiments import encoding
 from tfhash.experiments.options import Options
 from tfhash.files import FileLock, write_json
 from tfhash.training import RunSpec
@@ -46,8 +46,6 @@ def measure(
     epochs
         Leave out the others; None for all that were kept.
     """
-    from tqdm import tqdm
-
     runs = training.Runs(options.path)
     pending = []
     n_there = 0
@@ -62,12 +60,14 @@ def measure(
     print(f"{options.dataset}: measuring {what} of {len(pending)} checkpoints", flush=True)
     if pending:
         dataset = options.load_dataset()
-        for path, spec, epoch in (bar := tqdm(pending, unit="checkpoint", disable=None)):
-            bar.set_description("/".join(path.parts[-2:]))
-            # The same lock as training's: a run is in one pair of hands at a time.
-            with FileLock(path.parent / f".{path.name}.lock") as held:
-                if held and not _is_measured(path, epoch, files):
-                    _measure(path, spec, epoch, dataset, one)
+        with training.progress_bar(len(pending), "checkpoint") as progress:
+            for path, spec, epoch in pending:
+                progress.set_description("/".join(path.parts[-2:]))
+                # The same lock as training's: a run is in one pair of hands at a time.
+                with FileLock(path.parent / f".{path.name}.lock") as held:
+                    if held and not _is_measured(path, epoch, files):
+                        _measure(path, spec, epoch, dataset, one)
+                progress.update()
     print(
         f"Measured {what} of {len(pending)} checkpoints ({n_there} measured already). The numbers "
         f"are in {', '.join(files)} of each run under {options.path}; draw_figures.py draws them.",
@@ -86,14 +86,7 @@ def _is_measured(path: Path, epoch: int, files: Mapping[str, Sequence[str]]) -> 
 def _measure(path: Path, spec: RunSpec, epoch: int, dataset: Dataset, one: Measure) -> None:
     import keras
 
-    file = results.checkpoints(path)[epoch]
-    try:
-        model = keras.saving.load_model(file, compile=False)
-    except Exception as error:  # a damaged file can raise nearly anything
-        raise InputError(
-            f"Expected a network in {file}. Received: {error}. Remove {path} and give the command "
-            "again: it is trained anew."
-        ) from error
+    model = encoding.load_network(results.checkpoints(path)[epoch])
     found = one(model, spec.training_data(dataset), spec, epoch)
     keras.utils.clear_session()
     for name, values in found.items():

@@ -50,16 +50,8 @@ def encoding_properties(
 
     With `every_epoch`, at each epoch that a checkpoint was kept of, not the last one alone.
     """
-    from tqdm import tqdm
-
     paths = [training.Runs(options.path).path(spec) for spec in specs]
-    found = [path for path in paths if (path / results.SPEC_FILE).is_file()]
-    if not found:
-        raise InputError(
-            f"Expected trained networks such as {paths[0]}. Received: none of the {len(paths)} "
-            f"asked for. Train them first, with the same flags, or name their folder with "
-            f"--load_path."
-        )
+    found = encoding.trained_runs(paths)
     started = time.monotonic()
     print(
         f"{options.dataset}: measuring {', '.join(options.metrics)} of {_networks(len(found))}"
@@ -67,7 +59,7 @@ def encoding_properties(
         flush=True,
     )
     outcomes: Counter[str] = Counter()
-    with tqdm(total=len(found), unit="model", disable=None) as progress:
+    with training.progress_bar(len(found), "model") as progress:
         for path, outcome in _measured(found, options, every_epoch):
             progress.set_description("/".join(path.parts[-2:]))
             progress.update()

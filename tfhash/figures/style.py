@@ -61,6 +61,15 @@ def new_axes(caption: Caption, x_label: str, y_label: str) -> tuple[Figure, Axes
     """A figure of one panel, with y read as percent."""
     figure = Figure(figsize=(4.8, 3.8), layout="constrained")
     axes = figure.add_subplot()
+    add_title(axes, caption)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+    return figure, axes
+
+
+def add_title(axes: Axes, caption: Caption) -> None:
+    """Title and subtitle above one panel."""
     axes.set_title(caption.title, fontweight="bold", pad=18)
     axes.annotate(
         caption.subtitle,
@@ -71,10 +80,6 @@ def new_axes(caption: Caption, x_label: str, y_label: str) -> tuple[Figure, Axes
         color=GREY,
         fontsize=8,
     ).set_in_layout(False)
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
-    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
-    return figure, axes
 
 
 def new_row(

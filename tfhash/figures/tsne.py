@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tfhash.figures import style
-from tfhash.figures.style import GREY, Caption
+from tfhash.figures.style import Caption
 
 
 def figure_1(places: pd.DataFrame, caption: Caption) -> Figure:
@@ -45,16 +45,7 @@ def figure_1(places: pd.DataFrame, caption: Caption) -> Figure:
                 va="center",
                 bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.75},
             )
-        axes.set_title(caption.title, fontweight="bold", pad=18)
-        axes.annotate(
-            caption.subtitle,
-            (0, 1),
-            (0, 6),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            color=GREY,
-            fontsize=8,
-        ).set_in_layout(False)
+        style.add_title(axes, caption)
         axes.spines[:].set_visible(False)
         axes.set_xticks([])
         axes.set_yticks([])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
 from tfhash import graph
 
 
@@ -17,13 +15,7 @@ def input_shape(model: Any) -> tuple[int, ...]:
     ValueError
         Where it is no built Keras model with one input of a fixed shape.
     """
-    if not isinstance(model, keras.Model):
-        raise ValueError(f"Expected a keras.Model. Received: {type(model).__name__}.")
-    if not model.built:
-        raise ValueError(
-            f"Expected a built model. Received: {model.name!r}, whose input shape is not known: "
-            "give it a keras.Input or call it once."
-        )
+    graph.check_built(model)
     if graph.is_traceable(model):
         shapes = [tuple(x.shape) for x in model.inputs]
     else:  # subclassed: the shapes it was built with

@@ -6,7 +6,6 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,8 @@ import numpy as np
 from tfhash.datasets import Dataset
 from tfhash.files import replacing
 from tfhash.training.cnn_spec import CnnSpec
+from tfhash.training.evaluating import Sums, evaluate
+from tfhash.training.progress import skip
 from tfhash.training.runs import RunError, Runs, RunWriter
 
 if TYPE_CHECKING:
@@ -94,16 +95,16 @@ class _Training:
         self.model = _compiled(spec, self.kept, dataset)
         self.n_steps = steps_per_epoch(spec, len(self.data.x_train))
         self.epoch, self.step = 1, 0
-        self.sums = _Sums()
+        self.sums = Sums()
         self.history: list[dict[str, float]] = []
-        self.file = writer.path.parent / f".{writer.path.name}.partial" / STATE_FILE
+        self.file = writer.partial / STATE_FILE
         if not self._restore():
             writer.clear()
             self._keep(0)
 
     def run(self) -> None:
         """Train to the end, and finish the run."""
-        self.progress.update((self.epoch - 1) * self.n_steps + self.step)
+        skip(self.progress, (self.epoch - 1) * self.n_steps + self.step)
         saved = time.monotonic()
         while self.epoch <= self.spec.epochs:
             order = self.spec.batch_order(self.epoch, len(self.data.x_train))
@@ -156,7 +157,7 @@ class _Training:
         for variable, array in zip(self._variables(), arrays, strict=True):
             variable.assign(array)
         self.epoch, self.step = header["epoch"], header["step"]
-        self.sums = _Sums(**header["sums"])
+        self.sums = Sums(**header["sums"])
         self.history = header["history"]
         return True
 
@@ -170,7 +171,7 @@ class _Training:
         done = (self.epoch - 1) * self.n_steps + self.step
         self.model.optimizer.learning_rate = self.spec.rate(done, self.n_steps)
         if self.step == 0:
-            self.sums = _Sums()
+            self.sums = Sums()
         # Some versions of Keras begin anew with every batch, some do not.
         self.model.reset_metrics()
         logs = self.model.train_on_batch(
@@ -187,7 +188,9 @@ class _Training:
         self.progress.set_postfix_str(f"loss {means['loss']:.3f}, accuracy {means['accuracy']:.3f}")
 
     def _end_epoch(self, seconds: float) -> None:
-        row = {"epoch": self.epoch, **self.sums.means("train_"), **self._evaluate()}
+        x, y = self.data.x_test, self.data.y_test
+        tested = evaluate(self.model, x, y, "test", EVALUATION_BATCH)
+        row = {"epoch": self.epoch, **self.sums.means("train_"), **tested}
         self.history.append(row)
         self.progress.write(
             f"{self.spec.architecture}, epoch {self.epoch}/{self.spec.epochs}: "
@@ -196,16 +199,6 @@ class _Training:
         )
         self._keep(self.epoch)
         self.epoch, self.step = self.epoch + 1, 0
-
-    def _evaluate(self) -> dict[str, float]:
-        """Loss and accuracy on the test set with the weights of the moment."""
-        sums = _Sums()
-        x, y = self.data.x_test, self.data.y_test
-        for start in range(0, len(x), EVALUATION_BATCH):
-            rows = slice(start, start + EVALUATION_BATCH)
-            self.model.reset_metrics()
-            sums.add(self.model.test_on_batch(x[rows], y[rows], return_dict=True), len(x[rows]))
-        return sums.means("test_")
 
     def _keep(self, epoch: int) -> None:
         if epoch in self.spec.checkpoint_epochs:
@@ -216,23 +209,6 @@ class _Training:
         if network is not self.kept:
             self.kept.set_weights(network.get_weights())
         self.writer.save_checkpoint(epoch, self.kept)
-
-
-@dataclass
-class _Sums:
-    """Sums over examples of what Keras gives as means over a batch."""
-
-    loss: float = 0.0
-    accuracy: float = 0.0
-    n: int = 0
-
-    def add(self, logs: dict[str, Any], n: int) -> None:
-        self.loss += float(logs["loss"]) * n
-        self.accuracy += float(logs["accuracy"]) * n
-        self.n += n
-
-    def means(self, prefix: str) -> dict[str, float]:
-        return {f"{prefix}loss": self.loss / self.n, f"{prefix}accuracy": self.accuracy / self.n}
 
 
 def _compiled(spec: CnnSpec, kept: keras.Model, dataset: Dataset) -> keras.Model:

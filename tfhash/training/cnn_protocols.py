@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tfhash.errors import InputError
+from tfhash.training.protocols import look_up
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,4 @@ def cnn_protocol(name: str, dataset: str) -> CnnProtocol:
     InputError
         There is none of that name for that dataset.
     """
-    try:
-        return CNN_PROTOCOLS[(name, dataset)]
-    except KeyError:
-        names, sets = (sorted({key[i] for key in CNN_PROTOCOLS}) for i in (0, 1))
-        raise InputError(
-            f"Expected a protocol among {', '.join(names)} and a dataset among "
-            f"{', '.join(sets)}. Received: protocol {name!r}, dataset {dataset!r}."
-        ) from None
+    return look_up(CNN_PROTOCOLS, name, dataset)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfhash.datasets import Dataset
+from tfhash.training.evaluating import evaluate
 from tfhash.training.runs import Runs, RunWriter
 from tfhash.training.spec import RunSpec
 
@@ -108,14 +109,7 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
 def _evaluate(fitted: Any, data: Dataset, split: str) -> dict[str, float]:
     """Loss and accuracy on the "train" or "test" set with the weights of the moment."""
     x, y = getattr(data, f"x_{split}"), getattr(data, f"y_{split}")
-    sums = dict.fromkeys(("loss", "accuracy"), 0.0)
-    for start in range(0, len(x), EVALUATION_BATCH):
-        rows = slice(start, start + EVALUATION_BATCH)
-        fitted.reset_metrics()  # some versions of Keras do it for every batch, some do not
-        logs = fitted.test_on_batch(x[rows], y[rows], return_dict=True)
-        for name in sums:
-            sums[name] += float(logs[name]) * len(x[rows])
-    return {f"{split}_{name}": total / len(x) for name, total in sums.items()}
+    return evaluate(fitted, x, y, split, EVALUATION_BATCH)
 
 
 def _batches(spec: RunSpec, data: Dataset) -> Any:

@@ -11,9 +11,13 @@ two recipes at a size that takes seconds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from tfhash.errors import InputError
+
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -104,11 +108,15 @@ def protocol(name: str, dataset: str) -> Protocol:
     InputError
         There is none of that name for that dataset.
     """
+    return look_up(PROTOCOLS, name, dataset)
+
+
+def look_up(protocols: Mapping[tuple[str, str], P], name: str, dataset: str) -> P:
+    """What `protocols` has for (`name`, `dataset`), or InputError with what there is."""
     try:
-        return PROTOCOLS[(name, dataset)]
+        return protocols[(name, dataset)]
     except KeyError:
-        names = sorted({n for n, _ in PROTOCOLS})
-        datasets = [p.dataset for p in _PAPER]
+        names, datasets = (sorted({key[i] for key in protocols}) for i in (0, 1))
         raise InputError(
             f"Expected a protocol among {', '.join(names)} and a dataset among "
             f"{', '.join(datasets)}. Received: protocol {name!r}, dataset {dataset!r}."

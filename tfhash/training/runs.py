@@ -180,6 +180,13 @@ class RunWriter:
     unless it was claimed to be resumed.
 
     `Runs.claim` makes these.
+
+    Attributes
+    ----------
+    path, partial : pathlib.Path
+        Where the run will be, and where it is in the making.
+    spec
+        What is trained.
     """
 
     def __init__(
@@ -194,7 +201,7 @@ class RunWriter:
         self._events = None if tensorboard is None else EventFile(tensorboard)
         self.spec = spec
         self._lock = lock
-        self._partial = path.parent / f".{path.name}.partial"
+        self.partial = path.parent / f".{path.name}.partial"
         self._resume = resume
         if not resume:
             self.clear()
@@ -202,19 +209,19 @@ class RunWriter:
     def clear(self) -> None:
         """Begin with nothing."""
         # Left by a run that was killed: the lock says that nobody is at work on it.
-        shutil.rmtree(self._partial, ignore_errors=True)
-        self._partial.mkdir()
+        shutil.rmtree(self.partial, ignore_errors=True)
+        self.partial.mkdir()
 
     def has_checkpoints(self, epoch: int) -> bool:
         """Whether the checkpoints that are asked for up to `epoch` are written."""
-        there = checkpoints(self._partial)
-        return self._partial.is_dir() and all(
+        there = checkpoints(self.partial)
+        return self.partial.is_dir() and all(
             e in there for e in self.spec.checkpoint_epochs if e <= epoch
         )
 
     def save_checkpoint(self, epoch: int, model: keras.Model) -> None:
         """Keep `model`, uncompiled, as it is after `epoch` epochs (0: before training)."""
-        path = self._partial / checkpoint_file(epoch)
+        path = self.partial / checkpoint_file(epoch)
         try:
             model.save(path)
         except OSError as error:
@@ -241,12 +248,12 @@ class RunWriter:
         writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        write_text(self._partial / HISTORY_FILE, text.getvalue())
+        write_text(self.partial / HISTORY_FILE, text.getvalue())
 
     def finish(self) -> None:
         """Make the run appear under its name, all at once."""
-        write_json(self._partial / SPEC_FILE, self.spec.to_json())
-        os.rename(self._partial, self.path)
+        write_json(self.partial / SPEC_FILE, self.spec.to_json())
+        os.rename(self.partial, self.path)
 
     def __enter__(self) -> RunWriter:
         return self
@@ -258,7 +265,7 @@ class RunWriter:
         trace: TracebackType | None,
     ) -> None:
         if not self._resume or kind is None:
-            shutil.rmtree(self._partial, ignore_errors=True)
+            shutil.rmtree(self.partial, ignore_errors=True)
         if self._events is not None:
             self._events.close()
         self._lock.release()

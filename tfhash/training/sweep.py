@@ -20,6 +20,7 @@ from tfhash.datasets import Dataset
 from tfhash.training.interrupts import Interrupts
 from tfhash.training.pixels import Pixels
 from tfhash.training.placement import Placement
+from tfhash.training.progress import skip
 from tfhash.training.runs import Runs, RunWriter
 from tfhash.training.side_by_side import SideBySide
 from tfhash.training.spec import RunSpec
@@ -207,7 +208,7 @@ class _Group:
     def train(self, save_every: float) -> None:
         """Train all runs to their end, and finish them."""
         state = self.state
-        self.progress.update(state.epoch * len(self.writers))
+        skip(self.progress, state.epoch * len(self.writers))
         if state.epoch == 0:
             before = self.loop.measure("train", self.rows), self.loop.measure("test")
             state.history.append(np.concatenate(before))

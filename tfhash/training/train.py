@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfhash.datasets import Dataset
+from tfhash.training.progress import progress_bar
 from tfhash.training.runs import Runs
 from tfhash.training.spec import RunSpec
 from tfhash.training.sweep import SweepTrainer
@@ -68,16 +69,12 @@ def train(
         A folder cannot be written, or the root holds a run of another spec in one of the
         directories; then nothing is trained.
     """
-    from tqdm import tqdm
-
     runs = Runs(root, tensorboard)
     runs.check_writable()
     finished = {spec: runs.is_finished(spec) for spec in specs}
     pending = [spec for spec in specs if not finished[spec]]
     if pending:
-        with tqdm(
-            total=sum(spec.epochs for spec in pending), unit="epoch", disable=None
-        ) as progress:
+        with progress_bar(sum(spec.epochs for spec in pending), "epoch") as progress:
             (trainer or SweepTrainer())(pending, dataset, runs, progress)
     now = {spec: runs.is_finished(spec) for spec in pending}
     return TrainingReport(
