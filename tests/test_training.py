@@ -12,7 +12,7 @@ import pytest
 
 from tfhash import datasets, models, results, training
 from tfhash.errors import InputError
-from tfhash.training import RunError, Runs, RunSpec, SpecError, progress
+from tfhash.training import RunError, Runs, RunSpec, SpecError, loss, progress
 from tfhash.training.event_file import EventFile
 
 
@@ -136,8 +136,11 @@ def test_fit_is_keras_step_by_step(digits, tmp_path, protocol):
             by_hand.train_on_batch(data.x_train[rows], data.y_train[rows])
     kept = weights(Runs(tmp_path).path(one), 2)
     assert len(kept) == (4 if protocol == "paper" else 8)
-    for a, b in zip(kept, by_hand.get_weights(), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    # The gradient of a bias before batch normalisation is nothing but rounding, and the moving mean
+    # follows it.
+    loose = () if protocol == "paper" else (1, 4)
+    for i, (a, b) in enumerate(zip(kept, by_hand.get_weights(), strict=True)):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=0.01 if i in loose else 1e-6)
 
 
 def test_history_before_training_is_of_all_examples(digits, tmp_path, monkeypatch):
@@ -376,3 +379,40 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch, capsys):
     with training.progress_bar(10, "epoch") as bar:
         bar.update(10)
     assert capsys.readouterr().err == ""
+
+
+def test_the_loss_is_keras_s_own_until_an_example_is_certain():
+    import keras
+
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(0, 3, (50, 7)).astype(np.float32), rng.integers(0, 7, 50)
+    ours = loss.keras_loss(labels, keras.ops.convert_to_tensor(logits))
+    theirs = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    # In double precision, near zero, where logits that are not shifted first lose all digits.
+    logits[:, 0] = 1000 + rng.uniform(0, 14, 50).astype(np.float32)
+    logits[:, 1:] = 1000
+    margins = logits[:, 0].astype(np.float64) - 1000
+    np.testing.assert_allclose(
+        loss.keras_loss(np.zeros(50, int), keras.ops.convert_to_tensor(logits)),
+        np.log1p(6 * np.exp(-margins)),
+        atol=1e-6,
+    )
+    far = keras.ops.convert_to_tensor(np.array([[30.0, 0.0], [0.0, 30.0]], np.float32))
+    certain, hopeless = np.asarray(loss.keras_loss(np.array([0, 0]), far))
+    assert certain == pytest.approx(1e-7) and hopeless == pytest.approx(-np.log(1e-7))
+
+
+def test_certain_examples_move_nothing():
+    """Rounding once left them a gradient, which in the long run turned all units on."""
+    import keras
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    model.layers[0].set_weights([np.array([[20, 0, -7], [0, 20, 3]], np.float32), np.ones(3)])
+    model.compile(keras.optimizers.SGD(1e6), loss.keras_loss, jit_compile=False)
+    before = [np.array(w) for w in model.get_weights()]
+    model.train_on_batch(np.eye(2, dtype=np.float32), np.array([0, 1]))
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    model.train_on_batch(np.array([[0.1, 0.0]], np.float32), np.array([0]))
+    assert not np.array_equal(before[0], model.get_weights()[0])

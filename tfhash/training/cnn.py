@@ -14,6 +14,7 @@ from tfhash.datasets import Dataset
 from tfhash.files import replacing
 from tfhash.training.cnn_spec import CnnSpec
 from tfhash.training.evaluating import Sums, evaluate
+from tfhash.training.loss import keras_loss
 from tfhash.training.progress import skip
 from tfhash.training.runs import RunError, Runs, RunWriter
 
@@ -246,7 +247,7 @@ def _compiled(spec: CnnSpec, kept: keras.Model, dataset: Dataset) -> keras.Model
     )
     model.compile(
         optimizer=optimizer,
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        loss=keras_loss,
         metrics=["accuracy"],
         jit_compile=backend.jit_compile(),
     )

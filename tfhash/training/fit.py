@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfhash.datasets import Dataset
 from tfhash.training.evaluating import evaluate
+from tfhash.training.loss import keras_loss
 from tfhash.training.runs import Runs, RunWriter
 from tfhash.training.spec import RunSpec
 
@@ -49,7 +50,7 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
     batches = _batches(spec, data)
     fitted.compile(
         optimizer=keras.optimizers.Adam(spec.learning_rate, global_clipnorm=spec.clip_norm),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        loss=keras_loss,
         metrics=["accuracy"],
         # One call into the backend per epoch: steps this small cost less than coming back to
         # Python between them. Compiling them with XLA takes longer than it saves.

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from tfhash.training.loss import cross_entropies
+
 # Keras's defaults for BatchNormalization.
 BN_MOMENTUM, BN_EPSILON = 0.99, 1e-3
 
@@ -221,12 +223,7 @@ class SideBySide:
         """Each network's cross-entropies, and 1 for each right answer, [n_models, batch]."""
         from keras import ops
 
-        chosen = ops.where(
-            ops.equal(ops.arange(self.n_classes, dtype="int32")[:, None], ops.cast(y, "int32")),
-            logits,
-            0.0,
-        )
-        losses = ops.logsumexp(logits, axis=1) - ops.sum(chosen, axis=1)
+        losses = cross_entropies(logits, y)
         right = ops.equal(ops.argmax(logits, axis=1), ops.cast(y, "int32"))
         return losses, ops.cast(right, "float32")
 
