@@ -32,6 +32,19 @@ def trained(tmp_path_factory):
     return root
 
 
+def test_networks_of_two_experiments(tmp_path, capsys):
+    small = ("--dataset", "digits", "--widths", "4", "--repeat=1", "--epoch", "2")
+    flags = ("--save_path", tmp_path, "--also", "training_time", "--also", "layer_width")
+    assert run("layer_width_train", *small, *flags) == 0
+    said = capsys.readouterr().out
+    assert "2 networks" in said
+    for experiment in ("layer_width", "training_time"):
+        assert f"{tmp_path / experiment / 'digits'}" in said
+        assert len(results.find_runs(tmp_path / experiment)) == 1
+    assert run("layer_width_train", *small, "--also", "width", "--save_path", tmp_path) == 2
+    assert "layer_width|training_time|layer_wise" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.py")), ids=lambda path: path.name)
 def test_scripts_are_flags_and_one_call(script):
     text = script.read_text()
@@ -90,23 +103,23 @@ def test_another_spec_is_refused(trained, capsys):
 
 
 def test_ctrl_c_is_one_line(tmp_path, capsys, monkeypatch):
-    from tfhash.experiments import layer_width
+    from tfhash.experiments import stages
 
-    def interrupted(_):
+    def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(layer_width, "train", interrupted)
+    monkeypatch.setattr(stages, "train", interrupted)
     assert run("layer_width_train", *SMALL, "--save_path", tmp_path) == 130
     assert "the same command goes on" in capsys.readouterr().err
 
 
 def test_full_disk_is_one_line(tmp_path, capsys, monkeypatch):
-    from tfhash.experiments import layer_width
+    from tfhash.experiments import stages
 
-    def full(_):
+    def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(layer_width, "train", full)
+    monkeypatch.setattr(stages, "train", full)
     assert run("layer_width_train", *SMALL, "--save_path", tmp_path) == 1
     assert "No space left on device" in capsys.readouterr().err
 

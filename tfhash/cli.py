@@ -22,6 +22,8 @@ from tfhash.errors import InputError
 
 Define = Callable[[flags.FlagValues, Path], None]
 Action = Callable[[flags.FlagValues], None]
+# Experiments whose networks can be trained along with those of another one.
+ALSO = ["layer_width", "training_time", "layer_wise"]
 
 
 def main(command: str, doc: str, argv: Sequence[str] | None = None) -> None:
@@ -163,6 +165,18 @@ def _define_train(values: flags.FlagValues, home: Path) -> None:
     )
 
 
+def _define_training_alone(values: flags.FlagValues, home: Path) -> None:
+    """For scripts that train and leave the measuring to another."""
+    _define_train(values, home)
+    flags.DEFINE_multi_enum(
+        "also",
+        [],
+        ALSO,
+        "Train the networks of another experiment too; one that both need is trained once.",
+        flag_values=values,
+    )
+
+
 def _define_properties(values: flags.FlagValues, home: Path) -> None:
     _define_sweep(values)
     _define_places(values, home, "load_path")
@@ -233,12 +247,14 @@ def _whole_numbers(name: str, values: list[str]) -> tuple[int, ...]:
 
 def _train(experiment: str) -> Action:
     def action(values: flags.FlagValues) -> None:
-        from tfhash.experiments import Options
+        from tfhash.experiments import Options, stages
         from tfhash.experiments.loading import load_keras
 
         options = Options(**_options(values, values.save_path))  # type: ignore[arg-type]
         load_keras()
-        import_module(f"tfhash.experiments.{experiment}").train(options)
+        names = dict.fromkeys([experiment, *values.also])
+        modules = [import_module(f"tfhash.experiments.{name}") for name in names]
+        stages.train([spec for module in modules for spec in module.specs(options)], options)
 
     return action
 
@@ -285,22 +301,22 @@ def _demo(values: flags.FlagValues) -> None:
 
 
 COMMANDS: dict[str, tuple[Define, Action]] = {
-    "layer_width_train": (_define_train, _train("layer_width")),
+    "layer_width_train": (_define_training_alone, _train("layer_width")),
     "layer_width_encoding_properties": (
         _define_properties,
         _encoding_properties("layer_width"),
     ),
-    "sample_size_train": (_with_sample_sizes(_define_train), _train("sample_size")),
+    "sample_size_train": (_with_sample_sizes(_define_training_alone), _train("sample_size")),
     "sample_size_encoding_properties": (
         _with_sample_sizes(_define_properties),
         _encoding_properties("sample_size"),
     ),
-    "training_time_train": (_define_train, _train("training_time")),
+    "training_time_train": (_define_training_alone, _train("training_time")),
     "training_time_encoding_properties": (
         _define_properties,
         _encoding_properties("training_time"),
     ),
-    "layer_wise_train": (_define_train, _train("layer_wise")),
+    "layer_wise_train": (_define_training_alone, _train("layer_wise")),
     "layer_wise_encoding_properties": (_define_properties, _encoding_properties("layer_wise")),
     "diameters": (_define_train, _run("diameters")),
     "random_data": (_define_train, _run("random_data")),

@@ -18,11 +18,6 @@ def specs(options: Options) -> list[RunSpec]:
     ]
 
 
-def train(options: Options) -> None:
-    """Train the networks of all widths and repeats."""
-    stages.train(specs(options), options)
-
-
 def encoding_properties(options: Options) -> None:
     """Measure the codes of all networks that are trained."""
     stages.encoding_properties(specs(options), options)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tfhash import figures, results, training
 from tfhash.datasets import Dataset
-from tfhash.experiments import encoding, stages, training_time
+from tfhash.experiments import encoding, training_time
 from tfhash.experiments.options import Options
 from tfhash.files import FileLock, write_text
 from tfhash.training import RunSpec
@@ -35,11 +35,6 @@ def specs(options: Options) -> list[RunSpec]:
         for repeat in options.repeats
         for width in options.widths or WIDTHS[options.dataset]
     ]
-
-
-def train(options: Options) -> None:
-    """Train the networks of all widths and repeats."""
-    stages.train(specs(options), options)
 
 
 def encoding_properties(options: Options) -> None:

@@ -31,6 +31,7 @@ def train(specs: Sequence[RunSpec], options: Options) -> None:
         f"{specs[0].protocol} protocol, into {options.path}",
         flush=True,
     )
+    folders = dict.fromkeys(str(options.path / spec.experiment / options.dataset) for spec in specs)
     report = training.train(
         specs, options.load_dataset(), options.path, options.trainer, options.tensorboard
     )
@@ -38,7 +39,7 @@ def train(specs: Sequence[RunSpec], options: Options) -> None:
         f"Trained {_networks(len(report.trained))} in {_duration(time.monotonic() - started)}"
         f"{_also(len(report.skipped), 'there already')}"
         f"{_also(len(report.elsewhere), 'being trained by another process')}. "
-        f"They are in {options.path / specs[0].directory.parts[0] / options.dataset}",
+        f"They are in {' and '.join(folders)}",
         flush=True,
     )
 
