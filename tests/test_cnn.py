@@ -1,5 +1,6 @@
 """Convolutional networks: their tables, their training, and what comes of stopping it."""
 
+import io
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tqdm import tqdm
 
 import test_results
 from tfhash import cli, datasets, models, results, training
@@ -242,21 +244,17 @@ def tiny(monkeypatch):
     monkeypatch.setitem(models.ARCHITECTURES["digits"], "resnet18", build)
 
 
-class Progress:
+class Progress(tqdm):
     """A progress bar that stops training, as Ctrl-C does, after some steps."""
 
     def __init__(self, stop_after=None):
-        self.steps, self.stop_after = 0, stop_after
+        super().__init__(file=io.StringIO())
+        self.stop_after = stop_after
 
     def update(self, n=1):
-        self.steps += n
-        if self.steps == self.stop_after:
+        super().update(n)
+        if self.n == self.stop_after:
             raise KeyboardInterrupt
-
-    def set_postfix_str(self, text):
-        self.text = text
-
-    write = set_postfix_str
 
 
 @pytest.fixture(scope="module")

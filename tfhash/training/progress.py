@@ -32,10 +32,11 @@ def progress_bar(total: int, unit: str, description: str = "") -> tqdm[Any]:
 
 def skip(progress: tqdm[Any], n: int) -> None:
     """Count `n` pieces that an earlier command did: they tell nothing about the time left."""
-    progress.initial += n
-    progress.last_print_n += n
     progress.n += n
-    progress.refresh()
+    if not progress.disable:
+        progress.initial += n
+        progress.last_print_n += n
+        progress.refresh()
 
 
 class _Lines:
