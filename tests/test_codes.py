@@ -163,8 +163,12 @@ def test_packed_layers_are_joined(sizes):
 
 
 def test_select_refuses_what_is_not_there():
-    with pytest.raises(ValueError, match=r"Expected names among .*'a', 'b'.*Received: 'x'"):
+    with pytest.raises(ValueError, match=r"Expected names among .* such as a, b.*Received: 'x'"):
         layered().select(["a", "x"])
+    bits = np.zeros((1, 300), bool)
+    deep = Codes.from_bits(bits, layers=[(f"block/re_lu_{i}", i, i + 1) for i in range(300)])
+    with pytest.raises(ValueError, match=r"such as block/re_lu_2\d\d, .*Received: 're_lu_2990'"):
+        deep.select("re_lu_2990")
     with pytest.raises(ValueError, match="different names"):
         layered().select(["a", "a"])
     with pytest.raises(ValueError, match="at least one"):

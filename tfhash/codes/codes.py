@@ -1,5 +1,6 @@
 """Neural codes: one bit per unit and example, packed 64 to a word."""
 
+import difflib
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -250,8 +251,11 @@ class Codes:
         known = {layer.name: layer for layer in self._layers}
         for name in wanted:
             if name not in known:
+                # Deep networks have hundreds: those that may be meant, or the first few.
+                near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
                 raise ValueError(
-                    f"Expected names among these codes' layers: {list(known)}. Received: {name!r}."
+                    f"Expected names among the {len(known)} layers of these codes, such as "
+                    f"{', '.join(near or list(known)[:5])}. Received: {name!r}."
                 )
         if not wanted:
             raise ValueError("Expected at least one layer to select. Received: none.")
