@@ -5,6 +5,18 @@ The scripts print it as one line and stop; everything else is a bug and keeps it
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """Something given to tfhash is not what it should be: the message says what to do about it."""
+
+
+def near_layers(name: object, known: Iterable[str]) -> str:
+    """The layers that may be meant by `name`, which is none of `known`; else the first of them.
+
+    Deep networks have hundreds, too many for a message.
+    """
+    known = list(known)
+    return ", ".join(difflib.get_close_matches(str(name), known, n=3, cutoff=0.4) or known[:20])

@@ -1,6 +1,5 @@
 """Neural codes: one bit per unit and example, packed 64 to a word."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfhash import _native, _store
 from tfhash.codes.packing import native_floats
+from tfhash.errors import near_layers
 
 
 class LayerSpan(NamedTuple):
@@ -251,11 +251,9 @@ class Codes:
         known = {layer.name: layer for layer in self._layers}
         for name in wanted:
             if name not in known:
-                # Deep networks have hundreds: those that may be meant, or the first few.
-                near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
                 raise ValueError(
                     f"Expected names among the {len(known)} layers of these codes, such as "
-                    f"{', '.join(near or list(known)[:5])}. Received: {name!r}."
+                    f"{near_layers(name, known)}. Received: {name!r}."
                 )
         if not wanted:
             raise ValueError("Expected at least one layer to select. Received: none.")

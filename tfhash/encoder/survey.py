@@ -1,6 +1,5 @@
 """What a model computes, call by call, and which of it is encoded."""
 
-import difflib
 import fnmatch
 import math
 from collections import Counter
@@ -13,6 +12,7 @@ import keras
 
 from tfhash import graph
 from tfhash.encoder import activations as functions
+from tfhash.errors import near_layers
 
 Choice = str | type
 
@@ -221,10 +221,9 @@ def _matched(units: Sequence[Unit], layers: Sequence[Choice]) -> dict[str, bool]
                 received += f", which is left out: {by_name[choice].reason}"
         if not found:
             known = [unit.name for unit in units if unit.threshold is not None]
-            near = difflib.get_close_matches(str(choice), known, n=3, cutoff=0.4) or known[:20]
             raise ValueError(
                 "Expected names, patterns or classes of layers with units to encode, such as "
-                f"{', '.join(near)}. Received: {received}."
+                f"{near_layers(choice, known)}. Received: {received}."
             )
         named.update({name: named.get(name, False) for name in found})
     return named
