@@ -4,7 +4,7 @@
     python run_layer_width_train_mlp.py --dataset cifar10 --depth 5 --begin_repeat 1 --repeat 10
     python run_layer_width_train_mlp.py --dataset digits
 
-Time on 2 cores: digits half a minute; MNIST about 1.5 s an epoch for the 23 widths of a repeat
+Time on 2 cores: digits half a minute; MNIST about 2 s an epoch for the 23 widths of a repeat
 together, so 2 minutes for 60 epochs (--epoch 60) and an hour for the paper's 2,000; CIFAR-10 about
 20 s an epoch for its 20 widths together.
 Stopped or killed, the same command goes on where it was.
