@@ -31,6 +31,7 @@ nb_execution_mode = "force"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_output_stderr = "remove"  # what frameworks log about the machine
 
 default_role = "code"  # `single backticks` in docstrings are code
 autodoc_member_order = "bysource"
