@@ -96,10 +96,21 @@ def _define_places(values: flags.FlagValues, home: Path, name: str) -> None:
     flags.DEFINE_string(name, str(home / "runs"), "Folder of the runs.", flag_values=values)
 
 
-def _define_figures(values: flags.FlagValues, home: Path) -> None:
+def _define_figures(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
-        "figures_path", str(home / "figures"), "Folder for figures and tables.", flag_values=values
+        "figures_path",
+        None,
+        "Folder for figures and tables (figures/ in the folder of the runs).",
+        flag_values=values,
     )
+
+
+def _figures_path(values: flags.FlagValues, runs: str) -> Path:
+    """Where figures go: beside the runs they show, unless another folder is named.
+
+    The figures/ of a checkout are the project's own results: they are named to be drawn again.
+    """
+    return Path(values.figures_path or Path(runs) / "figures").expanduser()
 
 
 def _define_sweep(values: flags.FlagValues) -> None:
@@ -209,12 +220,12 @@ def _with_sample_sizes(define: Define) -> Define:
 
 def _define_draw(values: flags.FlagValues, home: Path) -> None:
     _define_places(values, home, "load_path")
-    _define_figures(values, home)
+    _define_figures(values)
 
 
 def _define_demo(values: flags.FlagValues, home: Path) -> None:
     _define_places(values, home, "save_path")
-    _define_figures(values, home)
+    _define_figures(values)
 
 
 def _options(values: flags.FlagValues, path: str) -> dict[str, object]:
@@ -288,7 +299,8 @@ def _encoding_properties(experiment: str) -> Action:
 def _draw_figures(values: flags.FlagValues) -> None:
     from tfhash.experiments import drawing
 
-    drawing.draw(Path(values.load_path), Path(values.figures_path))
+    runs = values.load_path
+    drawing.draw(Path(runs).expanduser(), _figures_path(values, runs))
 
 
 def _demo(values: flags.FlagValues) -> None:
@@ -297,7 +309,8 @@ def _demo(values: flags.FlagValues) -> None:
 
     load_keras()
 
-    demo.run(Path(values.save_path), Path(values.figures_path))
+    runs = values.save_path
+    demo.run(Path(runs).expanduser(), _figures_path(values, runs))
 
 
 COMMANDS: dict[str, tuple[Define, Action]] = {

@@ -121,7 +121,7 @@ def _define_tsne(values: flags.FlagValues, home: Path) -> None:
     define.integer("seed", "Of the choice of images, and of t-SNE.", 0, 0)
     define.data()
     define.string("load_path", "Folder of the runs.", str(home / "runs"))
-    define.string("figures_path", "Folder for the figure.", str(home / "figures"))
+    define.string("figures_path", "Folder for the figure (figures/ in load_path).", None)
 
 
 def _tsne(values: flags.FlagValues) -> None:
@@ -130,6 +130,8 @@ def _tsne(values: flags.FlagValues) -> None:
 
     names = set(tsne.TsneOptions.__dataclass_fields__) & set(values)
     given: dict[str, Any] = {name: values[name].value for name in names}
+    if given["figures_path"] is None:
+        given["figures_path"] = Path(given["load_path"]) / "figures"
     for name in ("load_path", "figures_path", "model"):
         if given[name] is not None:
             given[name] = Path(given[name]).expanduser()
