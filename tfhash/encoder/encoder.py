@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tfhash import _store, graph
-from tfhash.codes import Codes
+from tfhash.codes import Codes, frozen
 from tfhash.encoder.activations import Activations
 from tfhash.encoder.batches import Inputs, InputsChecksum, Source
 from tfhash.encoder.checks import (
-    check_finished,
     check_inputs,
     check_same_inputs,
     check_weights,
     nothing_to_encode,
 )
 from tfhash.encoder.fingerprint import fingerprint
+from tfhash.encoder.finished import finished_codes
 from tfhash.encoder.forward import PACKINGS, Forward
 from tfhash.encoder.summary import summary
 from tfhash.encoder.survey import Choice, Survey, choose
@@ -175,7 +175,9 @@ class Encoder:
             Write the codes to this file (:meth:`Codes.load` reads it) as they are made, and
             return them memory-mapped. The file appears when it is whole. Where the same was cut
             off before, it goes on there, skipping the inputs that are encoded; where the file is
-            there already, nothing is done but to check that the inputs are the same.
+            there already, nothing is done but to check that it is undamaged and the inputs are
+            the same; a damaged one is encoded again, with a warning. A symbolic link stands for
+            what it points to.
 
         Returns
         -------
@@ -187,7 +189,7 @@ class Encoder:
         ValueError
             Where inputs have another shape than the model's; where inputs, weights or activations
             are NaN or infinite (the row, the weight, or the layer and row are named); where
-            ``out`` holds the codes of another model or of other inputs.
+            ``out`` is no file of codes, or holds those of another model or of other inputs.
         OSError
             Where the disk is full; what was written is kept, to go on from.
         """
@@ -206,7 +208,7 @@ class Encoder:
         words = _Rows(source.n, -(-self.n_bits // 64))
         for block, _ in self._blocks(source, size, 0, None):
             words.append(block)
-        return Codes(words.finish(), self.n_bits, self._spans)
+        return Codes(frozen(words.finish()), self.n_bits, self._spans)
 
     def _at(self, shapes: tuple[tuple[int, ...], ...]) -> Encoder:
         """The encoder of the same units for inputs of these shapes."""
@@ -240,8 +242,9 @@ class Encoder:
     def _encode_to(self, path: Path, source: Source, size: int) -> Codes:
         checksum, model = InputsChecksum(), self.fingerprint
         if path.exists():
-            check_finished(path, model, source, size, checksum)
-            return Codes.load(path, mmap=True)
+            codes = finished_codes(path, model, source, size)
+            if codes is not None:
+                return codes
         with _store.GrowingStore(path, self.n_bits, self._spans, model) as store:
             if source.n is not None:
                 store.reserve(source.n)
