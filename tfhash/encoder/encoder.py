@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from tfhash import _store, graph
 from tfhash.codes import Codes, frozen
+from tfhash.encoder import inference
 from tfhash.encoder.activations import Activations
 from tfhash.encoder.batches import Inputs, InputsChecksum, Source
 from tfhash.encoder.checks import (
@@ -25,7 +26,7 @@ from tfhash.encoder.checks import (
 from tfhash.encoder.fingerprint import fingerprint
 from tfhash.encoder.finished import finished_codes
 from tfhash.encoder.forward import PACKINGS, Forward
-from tfhash.encoder.summary import summary
+from tfhash.encoder.summary import summary, warn_of_hidden
 from tfhash.encoder.survey import Choice, Survey, choose
 from tfhash.encoder.symbols import symbols_of
 
@@ -98,7 +99,7 @@ class Encoder:
         self._inputs = Inputs(symbols_of(model, inputs))
         survey = Survey(model)
         try:
-            outputs = survey(self._inputs.struct)
+            outputs, before = survey(self._inputs.struct)
         except graph.NotTraced:
             raise ValueError(
                 f"Expected a model whose calls can be traced. Received: {model.name!r} of class "
@@ -111,12 +112,21 @@ class Encoder:
         self._units = choose(self._findings.units, layers, activations)
         if not self._units:
             raise ValueError(nothing_to_encode(model, self._findings.units))
-        named = {unit.name: out for unit, out in zip(self._findings.units, outputs, strict=True)}
+        tensors = list(zip(self._findings.units, outputs, before, strict=True))
+        chosen = {unit.name for unit in self._units}
         self._activation_model = keras.Model(
             self._inputs.struct,
-            [named[unit.name] for unit in self._units],
+            [output for unit, output, _ in tensors if unit.name in chosen],
             name=f"{model.name}_units",
         )
+        self._sign_model = keras.Model(
+            self._inputs.struct,
+            [output if u.reads_output else z for u, output, z in tensors if u.name in chosen],
+            name=f"{model.name}_signs",
+        )
+        inference.warn_of_movers(model, self._findings.moved)
+        if layers is None:
+            warn_of_hidden(model.name, self._findings)
         self._forward: Forward | None = None
 
     @property
@@ -229,9 +239,7 @@ class Encoder:
 
     def _compiled(self) -> Forward:
         if self._forward is None:
-            self._forward = Forward(
-                self._activation_model, self._inputs, self._units, self._packing
-            )
+            self._forward = Forward(self._sign_model, self._inputs, self._units, self._packing)
         return self._forward
 
     def _fitting_batch(self) -> int:
@@ -267,6 +275,9 @@ class Encoder:
         ``expected`` is what the checksum must be of the rows before ``start``.
         """
         forward, row, number = self._compiled(), start, start // size
+        fills = bool(self._inputs.batch_size) or (
+            forward.compiles_each_size and self._findings.keeps_rows_apart
+        )
         total = None if source.n is None else -(-source.n // size)
         bar = tqdm(
             source.blocks(size, start, checksum),
@@ -282,10 +293,14 @@ class Encoder:
                 check_same_inputs(checksum, start, expected)
             rows = len(batch[0])
             check_inputs(batch, self._inputs.names, row)
+            padded = [_pad(a, size) for a in batch] if fills else batch
             try:
-                words = forward.words(forward.run([_pad(a, size) for a in batch]), rows, row)
+                words = forward.words(forward.run(padded), rows, row)
             except ValueError as error:
                 raise ValueError(f"batch {number}, {error}") from None
+            if row == start and self._findings.opaque:
+                again = forward.words(forward.run(padded), rows, row)
+                inference.warn_unless_repeated(words, again, self._spans, self._findings.opaque)
             if checksum is not None:
                 checksum.update(batch)
             yield words, 0 if checksum is None else checksum.value
