@@ -11,7 +11,8 @@ import numpy as np
 from tfhash import _store
 from tfhash.codes import Codes
 from tfhash.encoder.activations import name_of
-from tfhash.encoder.batches import Batch, InputsChecksum, Source
+from tfhash.encoder.batches import InputsChecksum, Source
+from tfhash.encoder.inputs import Batch
 from tfhash.encoder.survey import Unit
 
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from tfhash import _store, graph
 from tfhash.codes import Codes
 from tfhash.encoder.activations import Activations
-from tfhash.encoder.batches import Inputs, InputsChecksum, Source
+from tfhash.encoder.batches import InputsChecksum, Source
 from tfhash.encoder.checks import (
     check_finished,
     check_inputs,
@@ -25,6 +25,7 @@ from tfhash.encoder.checks import (
 )
 from tfhash.encoder.fingerprint import fingerprint
 from tfhash.encoder.forward import PACKINGS, Forward
+from tfhash.encoder.inputs import Inputs
 from tfhash.encoder.summary import summary
 from tfhash.encoder.survey import Choice, Survey, choose
 from tfhash.encoder.symbols import symbols_of
