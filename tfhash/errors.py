@@ -19,4 +19,11 @@ def near_layers(name: object, known: Iterable[str]) -> str:
     Deep networks have hundreds, too many for a message.
     """
     known = list(known)
-    return ", ".join(difflib.get_close_matches(str(name), known, n=3, cutoff=0.4) or known[:20])
+    return near_names(name, known) or ", ".join(known[:20])
+
+
+def near_names(name: object, known: Iterable[str]) -> str:
+    """Up to three of `known` that may be meant by `name`, whatever the case; empty if none may."""
+    spelled = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(str(name).lower(), spelled, n=3, cutoff=0.4)
+    return ", ".join(spelled[other] for other in near)
