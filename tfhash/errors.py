@@ -20,3 +20,13 @@ def near_layers(name: object, known: Iterable[str]) -> str:
     """
     known = list(known)
     return ", ".join(difflib.get_close_matches(str(name), known, n=3, cutoff=0.4) or known[:20])
+
+
+def unknown_name(what: str, name: object, known: Iterable[str]) -> InputError:
+    """The error of a `name` that is none of `known`, with those that may be meant."""
+    known = list(known)
+    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+    return InputError(
+        f"Expected {what} among {', '.join(known)}. Received: {name}."
+        + (f" Did you mean {' or '.join(near)}?" if near else "")
+    )
