@@ -16,7 +16,8 @@ from tfhash.runs.spec_json import Spec, SpecError
 if TYPE_CHECKING:
     import keras
 
-_NO_EPOCH = 1 << 32  # keeps random images apart from the random orders of the epochs
+# Keep random images and labels apart from the random orders of the epochs.
+_IMAGES, _LABELS = 1 << 32, (1 << 32) + 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,9 @@ class RunSpec(Spec):
     inputs : str or None
         "uniform" to train on (and be measured against) pixels drawn from U(0, 1) in the place of
         the images, with the images' labels; None for the images.
+    label_noise : float
+        Share of the training labels that is replaced before training, each by one drawn uniformly
+        from all classes, so that some stay what they were. The test labels are never touched.
     checkpoint_epochs : tuple of int
         Epochs whose weights are kept, increasing; 0 is before training. The last epoch that was
         trained is kept in any case.
@@ -76,6 +80,7 @@ class RunSpec(Spec):
     sample_size: int | None = None
     epoch_size: int | None = None
     inputs: str | None = None
+    label_noise: float = 0.0
     checkpoint_epochs: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -88,6 +93,8 @@ class RunSpec(Spec):
             raise SpecError(f"Expected clip_norm above 0. Received: {self.clip_norm}.")
         if self.inputs not in (None, "uniform"):
             raise SpecError(f"Expected inputs 'uniform' or none. Received: {self.inputs!r}.")
+        if not 0 <= self.label_noise <= 1:
+            raise SpecError(f"Expected label_noise from 0 to 1. Received: {self.label_noise}.")
         kept = self.checkpoint_epochs
         if any(b <= a for a, b in pairwise(kept)) or any(
             not 0 <= epoch <= self.epochs for epoch in kept
@@ -105,6 +112,8 @@ class RunSpec(Spec):
             parts.append(f"sample_size={self.sample_size}")
         if self.inputs is not None:
             parts.append(f"inputs={self.inputs}")
+        if self.label_noise:
+            parts.append(f"label_noise={float(self.label_noise)}")
         return Path(*parts, f"repeat={self.repeat}")
 
     @property
@@ -134,8 +143,8 @@ class RunSpec(Spec):
         return data.take(rows)
 
     def measured_data(self, dataset: Dataset) -> Dataset:
-        """The training subset and the test set, as the finished network is measured on them."""
-        return self.training_data(dataset)
+        """The training subset, with its true labels, and the test set."""
+        return replace(self, label_noise=0.0).training_data(dataset)
 
     def pool(self, dataset: Dataset) -> tuple[Dataset, np.ndarray]:
         """A dataset and the rows of it, int64 [n], that are this run's training data.
@@ -147,10 +156,24 @@ class RunSpec(Spec):
         rows = np.arange(len(data.x_train))
         if self.sample_size is not None:
             rows = data.sample(self.sample_size, [self.seed, self.repeat])
-        if self.inputs is None:
+        if self.inputs is None and not self.label_noise:
             return dataset, rows
-        data = dataset.take(rows).uniform([self.seed, self.repeat, _NO_EPOCH])
+        data = dataset.take(rows)
+        if self.inputs is not None:
+            data = data.uniform([self.seed, self.repeat, _IMAGES])
+        if self.label_noise:
+            labels = self._noisy_labels(data.y_train, data.n_classes)
+            data = replace(data, y_train=labels)
         return data, np.arange(len(rows))
+
+    def _noisy_labels(self, labels: np.ndarray, n_classes: int) -> np.ndarray:
+        """`labels`, some of them replaced: at a higher rate the same ones and more of them."""
+        rng = np.random.default_rng([self.seed, self.repeat, _LABELS])
+        drawn, order = rng.integers(0, n_classes, len(labels)), rng.permutation(len(labels))
+        chosen = order[: round(self.label_noise * len(labels))]
+        noisy = labels.copy()
+        noisy[chosen] = drawn[chosen]
+        return noisy
 
     def build_model(self, dataset: Dataset) -> keras.Model:
         """The network before training, uncompiled."""

@@ -4,6 +4,7 @@ from tfhash.errors import unknown_name
 from tfhash.studies import (
     cnn,
     diameters,
+    label_noise,
     layer_width,
     layer_wise,
     random_data,
@@ -23,6 +24,7 @@ STUDIES: dict[str, Study] = {
         diameters,
         region_density,
         random_data,
+        label_noise,
         cnn,
     )
 }

@@ -2,7 +2,14 @@
 
 from tfhash.errors import unknown_name
 from tfhash.studies.measure import Measure
-from tfhash.studies.measures import diameters, encoding, layers, random_inputs, regions
+from tfhash.studies.measures import (
+    diameters,
+    encoding,
+    layers,
+    random_inputs,
+    regions,
+    trained_labels,
+)
 
 MEASURES: dict[str, Measure] = {
     one.name: one
@@ -12,6 +19,7 @@ MEASURES: dict[str, Measure] = {
         *diameters.MEASURES,
         *regions.MEASURES,
         *random_inputs.MEASURES,
+        *trained_labels.MEASURES,
     )
 }
 
