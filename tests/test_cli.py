@@ -4,10 +4,11 @@ import subprocess
 import sys
 from dataclasses import fields
 
+import numpy as np
 import pytest
 from absl import flags
 
-from tfhash import cli, results
+from tfhash import Codes, cli, results
 from tfhash.cli.commands import COMMANDS, SUBCOMMANDS
 from tfhash.studies import STUDIES
 
@@ -101,3 +102,73 @@ def test_run_and_draw(tmp_path, monkeypatch, capsys):
     assert len(results.find_runs("runs")) == 2
     assert cli.tfhash(["tfhash", "draw", "--figures_path", "pictures"]) == 0
     assert (tmp_path / "pictures" / "figure_2a_digits.png").is_file()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A model, and data of three classes in the layouts that people have."""
+    import keras
+
+    folder = tmp_path_factory.mktemp("files")
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Dense(9, "relu", name="hidden"), keras.layers.Dense(3)]
+    keras.Sequential([keras.Input((6,)), *layers]).save(folder / "model.keras")
+    rng = np.random.default_rng(0)
+    y = np.arange(150) % 3
+    x = (rng.normal(0, 3, (3, 6))[y] + rng.normal(0, 0.3, (150, 6))).astype(np.float32)
+    np.savez(folder / "parts.npz", x_train=x[:100], y_train=y[:100], x_test=x[100:], y_test=y[100:])
+    np.savez(folder / "whole.npz", x=x, y=y)
+    np.savez(folder / "other.npz", a=x, b=x)
+    np.save(folder / "inputs.npy", x)
+    return folder
+
+
+def test_encode_a_users_files(files, tmp_path, capsys):
+    import keras
+
+    model = str(files / "model.keras")
+    out = tmp_path / "out.codes"
+    command = ["tfhash", "encode", model, str(files / "inputs.npy"), "--out", str(out)]
+    assert cli.tfhash(command) == 0
+    text = capsys.readouterr().out
+    assert "150 examples" in text and "9 bits each" in text and "hidden" in text
+    codes = Codes.load(out)
+    hidden = keras.saving.load_model(model).layers[0]
+    bits = np.asarray(hidden(np.load(files / "inputs.npy"))) > 0
+    assert np.array_equal(codes.to_bits(), bits)
+    for data, message in (("other.npz", "among a, b. Received: none"), ("none.npz", "none.npz")):
+        assert cli.tfhash(["tfhash", "encode", model, str(files / data)]) == 2
+        err = capsys.readouterr().err
+        assert message in err and err.count("\n") == 1
+
+
+def test_measure_a_users_files(files, capsys):
+    model = str(files / "model.keras")
+    assert cli.tfhash(["tfhash", "measure", model, str(files / "parts.npz")]) == 0
+    text = capsys.readouterr().out
+    assert "100 training and 50 test examples" in text
+    shown = {line.split("  ")[0]: line for line in text.splitlines()}
+    assert {"redundancy, training", "K-Means, test", "K-NN, test", "logistic, test"} <= set(shown)
+    assert float(shown["K-NN, test"].split()[2]) > 0.9  # classes that lie far apart
+    assert cli.tfhash(["tfhash", "measure", model, str(files / "whole.npz")]) == 0
+    assert "120 training and 30 test examples" in capsys.readouterr().out
+    assert cli.tfhash(["tfhash", "measure", model, str(files / "inputs.npy")]) == 0
+    assert "No labels in the file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["model.keras"], "Expected MODEL.keras and DATA and flags"),
+        (["none.keras", "whole.npz"], "no such file"),
+        (["whole.npz", "whole.npz"], "Expected a Keras model in"),
+        (["model.keras", "model.keras"], "Expected .npy, .npz or a folder of images"),
+        (["model.keras", "other.npz"], "Expected arrays x_train and x_test"),
+        (["model.keras", "whole.npz", "--metrics=kmean"], "Did you mean kmeans"),
+    ],
+)
+def test_measure_says_what_is_wrong(files, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(files)
+    assert cli.tfhash(["tfhash", "measure", *words]) == 2
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1 and err.startswith("tfhash measure: ")

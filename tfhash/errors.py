@@ -22,10 +22,18 @@ def near_layers(name: object, known: Iterable[str]) -> str:
     return ", ".join(difflib.get_close_matches(str(name), known, n=3, cutoff=0.4) or known[:20])
 
 
+def near_names(name: object, known: Iterable[str]) -> list[str]:
+    """Those of `known` that may be meant by `name`; none where it is one of them."""
+    known = list(known)
+    if name in known:
+        return []
+    return difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+
+
 def unknown_name(what: str, name: object, known: Iterable[str]) -> InputError:
     """The error of a `name` that is none of `known`, with those that may be meant."""
     known = list(known)
-    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+    near = near_names(name, known)
     return InputError(
         f"Expected {what} among {', '.join(known)}. Received: {name}."
         + (f" Did you mean {' or '.join(near)}?" if near else "")

@@ -80,7 +80,7 @@ def _run(command: Command, doc: str, program: str, argv: Sequence[str], home: Pa
             print(f"{doc.strip()}\n\nFlags:\n{describe(values)}")
             return 0
         if len(rest) != len(command.arguments):
-            expected = " ".join(("flags such as --name=value", *command.arguments)[::-1])
+            expected = " and ".join((*command.arguments, "flags such as --name=value"))
             raise InputError(f"Expected {expected}. Received: {' '.join(rest) or 'none'}")
         command.act(values, *rest)
     except (InputError, flags.Error) as error:

@@ -10,6 +10,7 @@ from typing import Any
 
 from absl import flags
 
+from tfhash.cli import user_files
 from tfhash.cli.flag_making import define, given
 from tfhash.studies import registry
 from tfhash.studies.loading import load_keras
@@ -107,8 +108,35 @@ DRAW = _of_module(
 DEMO = _of_module("the digits, trained, measured and drawn in two minutes", "tfhash.studies.demo")
 TSNE = _of_module("draw a map of one network's codes", "tfhash.studies.tsne")
 
+
+def _of_files(title: str, function: Callable[[str, str, Any], None], options: type) -> Command:
+    """A command on a model's file and a data file."""
+
+    def act(values: flags.FlagValues, model: str, data: str) -> None:
+        asked = options(**given(options, values, ""))
+        load_keras()
+        function(model, data, asked)
+
+    return Command(
+        title=title,
+        define=lambda values, home: define(options, values, home, lambda metadata: True, ""),
+        act=act,
+        arguments=("MODEL.keras", "DATA"),
+    )
+
+
 # What `tfhash` takes.
 SUBCOMMANDS: dict[str, Command] = {
+    "encode": _of_files(
+        "write the codes of a model and inputs of your own: MODEL.keras DATA.npz",
+        user_files.encode,
+        user_files.EncodeOptions,
+    ),
+    "measure": _of_files(
+        "measure the codes of a model and data of your own: MODEL.keras DATA.npz",
+        user_files.measure,
+        user_files.MeasureOptions,
+    ),
     **{
         f"run {name}": _of_study(one, f"train and measure: {one.title}", (TRAIN, MEASURE))
         for name, one in registry.STUDIES.items()

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from tfhash.errors import InputError
+from tfhash.errors import InputError, near_names
 
 R = TypeVar("R")
 
@@ -117,7 +117,9 @@ def look_up(recipes: Mapping[tuple[str, str], R], name: str, dataset: str) -> R:
         return recipes[(name, dataset)]
     except KeyError:
         names, datasets = (sorted({key[i] for key in recipes}) for i in (0, 1))
+        near = [*near_names(name, names), *near_names(dataset, datasets)]
         raise InputError(
             f"Expected a protocol among {', '.join(names)} and a dataset among "
             f"{', '.join(datasets)}. Received: protocol {name!r}, dataset {dataset!r}."
+            + (f" Did you mean {' or '.join(near)}?" if near else "")
         ) from None

@@ -47,8 +47,11 @@ class Spec:
                 wanted = " or ".join(getattr(one, "__name__", str(one)) for one in kinds)
                 raise SpecError(f"Expected {name} as {wanted}. Received: {value!r:.80}.")
         for name in _PATH_FIELDS:
-            value = getattr(self, name, "")
-            if value and not _NAME.fullmatch(value):
+            value = getattr(self, name, None)
+            # A network that is shared by runs belongs to no experiment: see `RunSpec.network`.
+            if value is None or (name == "experiment" and value == ""):
+                continue
+            if not _NAME.fullmatch(value):
                 raise SpecError(
                     f"Expected {name} of letters, digits and _ . + -, beginning with a letter or "
                     f"digit: it names a folder. Received: {value!r:.80}."

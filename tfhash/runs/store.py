@@ -237,7 +237,7 @@ def read_spec(path: Path) -> AnySpec:
         raise RunError(f"Expected a run's spec in {file}. Received: {error}") from error
     there = Path(os.path.abspath(path)).parts
     belongs = spec.directory.parts
-    if there[-len(belongs) :] != belongs:
+    if not spec.experiment or there[-len(belongs) :] != belongs:
         raise RunError(
             f"Expected {file} to be the spec of the run in its directory. Received that of "
             f"{spec.directory.as_posix()}. Put the folder there, or train the run again."
