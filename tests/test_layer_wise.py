@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tfhash import Codes, cli, metrics, results
-from tfhash.experiments import drawing
+from tfhash.studies import drawing
 
 SPANS = [("a", 0, 5), ("b", 5, 70), ("c", 70, 79)]
 
