@@ -21,7 +21,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfhash._store.checksums import CHUNK, BlockChecksums, crc32
+from tfhash._store.checks import CHUNK, BlockChecksums, bytes_of, crc32
 from tfhash._store.file import counted, new_content
 from tfhash._store.header import PAGE, WIDEST, parse_json, to_bytes
 from tfhash.files import FileLock, destination, named, open_regular
@@ -122,7 +122,7 @@ class GrowingStore:
         OSError
             Where the disk is full or fails; the blocks before are kept.
         """
-        data = np.ascontiguousarray(words, "<u8").reshape(-1).view(np.uint8).data
+        data = bytes_of(words)
         crc, rows = crc32(data, self._words_crc32), self.rows + len(words)
         partial, journal = self._files
         length = journal.tell()
