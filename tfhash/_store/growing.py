@@ -182,11 +182,13 @@ class GrowingStore:
             return
         begun = lines[0][1]
         if begun != head:
+            theirs = f"the model of fingerprint {str(begun.get('model'))[:40]}"
+            if begun.get("model") == head["model"]:
+                theirs = "that model by another version of tfhash"
             raise ValueError(
                 f"{self.path}: Expected a store begun with the model of fingerprint "
-                f"{head['model']}. Received: one begun with the model of fingerprint "
-                f"{begun.get('model')}. Choose another path, or remove {self._partial.name} and "
-                f"{self._journal.name}."
+                f"{head['model']}. Received: one begun with {theirs}. Choose another path, or "
+                f"remove {self._partial.name} and {self._journal.name}."
             )
         end = self._verified(partial, lines[1:]) or lines[0][0]
         partial.truncate(self._offset + self.rows * self._row_bytes)
