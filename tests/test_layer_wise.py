@@ -64,7 +64,7 @@ def test_layers_must_be_known(codes):
     bare = Codes.from_bits(train.to_bits())
     with pytest.raises(ValueError, match="layers are named"):
         metrics.layer_wise(bare, y, Codes.from_bits(test.to_bits()), y_test)
-    with pytest.raises(ValueError, match=r"same layers. Received: \['a', 'b', 'c'\] and \[\]"):
+    with pytest.raises(ValueError, match=r"same layers. Received: \[a, b, c\] and \[\]"):
         metrics.layer_wise(train, y, Codes.from_bits(test.to_bits()), y_test)
 
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 import mmap
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from tfhash._store.checksums import CHUNK, BlockChecksums
+from tfhash._store.checks import CHUNK, BlockChecksums, bytes_of, check_padding, crc32
 from tfhash._store.header import WIDEST, Header, read_header, to_bytes
 from tfhash.files import open_regular, replacing
 
@@ -58,20 +58,40 @@ class StoredCodes:
         self.path, self.words = path, words
         self.n_bits, self.layers, self.source = head.n_bits, head.layers, head.source
         self._head, self._table = head, table
+        self._verified = np.zeros(len(table), np.bool_)  # of each block
 
-    def verify(self) -> None:
-        """Read all words; raises ValueError where they are not those that were written."""
-        found = BlockChecksums(self._head.block_bytes)
-        for chunk in _chunks(_bytes_of(self.words), f"checking {self.path.name}"):
-            found.update(chunk)
-        wrong = np.flatnonzero(found.table() != self._table)
-        if len(wrong):
-            rows = self._head.block_rows or max(1, self._head.n)
-            last = min(self._head.n, (int(wrong[-1]) + 1) * rows) - 1
+    def verify(self, first: int, stop: int, again: bool) -> None:
+        """Read the blocks that hold codes `first` to `stop - 1`, and see that they are undamaged.
+
+        Without `again` those that were found so before are not read.
+
+        Raises
+        ------
+        ValueError
+            Where a block's CRC-32 is not the one stored, or a bit past `n_bits` is 1.
+        """
+        rows = self._head.block_rows or max(1, self._head.n)
+        blocks = np.arange(first // rows, min(-(-stop // rows), len(self._table)))
+        if not again:
+            blocks = blocks[~self._verified[blocks]]
+        wrong = []
+        what = f"checking {self.path.name}"
+        for block in tqdm(blocks.tolist(), what, delay=2, disable=None, leave=False, unit="block"):
+            words = self.words[block * rows : (block + 1) * rows]
+            if crc32(bytes_of(words)) != self._table[block]:
+                wrong.append(block)
+                continue
+            try:
+                check_padding(words, self.n_bits)
+            except ValueError as error:
+                raise ValueError(f"{self.path}: {error}") from None
+            self._verified[block] = True
+        if wrong:
+            last = min(self._head.n, (wrong[-1] + 1) * rows) - 1
             raise ValueError(
                 f"{self.path}: Expected words whose CRC-32 is the one stored for each block. "
                 f"Received: {len(wrong)} of {len(self._table)} blocks with another one, among "
-                f"codes {int(wrong[0]) * rows} to {last}; the file is damaged, write it again."
+                f"codes {wrong[0] * rows} to {last}; the file is damaged, write it again."
             )
 
 
@@ -84,9 +104,12 @@ def write(
     checksums = BlockChecksums(content["block_rows"] * max(1, 8 * words.shape[1]))
     with replacing(path) as file:
         file.seek(offset)
-        for chunk in _chunks(_bytes_of(words), f"writing {path.name}"):
-            checksums.update(chunk)
-            file.write(chunk)
+        data = bytes_of(words)
+        starts = range(0, len(data), CHUNK)
+        what = f"writing {path.name}"
+        for start in tqdm(starts, what, delay=2, disable=None, leave=False, unit="MiB"):
+            checksums.update(data[start : start + CHUNK])
+            file.write(data[start : start + CHUNK])
         table = checksums.table().tobytes()
         file.write(table)
         file.seek(0)
@@ -114,7 +137,7 @@ def read(path: Path, map_words: bool) -> StoredCodes:
         table = _table(path, file, head)
     stored = StoredCodes(path, head, words.reshape(head.n, head.n_words), table)
     if not map_words:
-        stored.verify()
+        stored.verify(0, head.n, again=True)
     return stored
 
 
@@ -176,14 +199,3 @@ def _table(path: Path, file: IO[bytes], head: Header) -> NDArray[np.uint32]:
             f"Received: {crc:08x}; the file is damaged, write it again."
         )
     return table
-
-
-def _bytes_of(words: NDArray[np.uint64]) -> memoryview:
-    return np.ascontiguousarray(words, "<u8").reshape(-1).view(np.uint8).data
-
-
-def _chunks(data: memoryview, what: str) -> Iterator[memoryview]:
-    """Parts of `data`, with a progress bar on a terminal after two seconds."""
-    starts = range(0, len(data), CHUNK)
-    for start in tqdm(starts, what, delay=2, disable=None, leave=False, unit="MB"):
-        yield data[start : start + CHUNK]

@@ -21,7 +21,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfhash._store.checksums import CHUNK, BlockChecksums, crc32
+from tfhash._store.checks import CHUNK, BlockChecksums, bytes_of, crc32
 from tfhash._store.file import counted, new_content
 from tfhash._store.header import PAGE, WIDEST, parse_json, to_bytes
 from tfhash.files import FileLock, destination, named, open_regular
@@ -122,7 +122,7 @@ class GrowingStore:
         OSError
             Where the disk is full or fails; the blocks before are kept.
         """
-        data = np.ascontiguousarray(words, "<u8").reshape(-1).view(np.uint8).data
+        data = bytes_of(words)
         crc, rows = crc32(data, self._words_crc32), self.rows + len(words)
         partial, journal = self._files
         length = journal.tell()
@@ -182,11 +182,13 @@ class GrowingStore:
             return
         begun = lines[0][1]
         if begun != head:
+            theirs = f"the model of fingerprint {str(begun.get('model'))[:40]}"
+            if begun.get("model") == head["model"]:
+                theirs = "that model by another version of tfhash"
             raise ValueError(
                 f"{self.path}: Expected a store begun with the model of fingerprint "
-                f"{head['model']}. Received: one begun with the model of fingerprint "
-                f"{begun.get('model')}. Choose another path, or remove {self._partial.name} and "
-                f"{self._journal.name}."
+                f"{head['model']}. Received: one begun with {theirs}. Choose another path, or "
+                f"remove {self._partial.name} and {self._journal.name}."
             )
         end = self._verified(partial, lines[1:]) or lines[0][0]
         partial.truncate(self._offset + self.rows * self._row_bytes)

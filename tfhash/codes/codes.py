@@ -12,7 +12,7 @@ from tfhash import _native, _store
 from tfhash.codes.indexing import chosen_rows
 from tfhash.codes.layers import LayerSpan, adjoined, checked_layers, end_to_end, short_list
 from tfhash.codes.packing import bit_matrix, join_bits, matrix_of, native_floats
-from tfhash.codes.words import check_padding, frozen, own_words, whole_number
+from tfhash.codes.words import frozen, own_words, whole_number
 from tfhash.errors import near_layers
 
 
@@ -239,7 +239,8 @@ class Codes:
             Where a row is not there, or bits are asked for.
         """
         words = self._words[chosen_rows(rows, len(self))]
-        stored = self._stored if np.may_share_memory(words, self._words) else None
+        is_mapped = np.may_share_memory(words, self._words) and words.flags.c_contiguous
+        stored = self._stored if is_mapped else None
         return Codes._trusted(words, self._n_bits, self._layers, stored)
 
     def select(self, layers: str | Sequence[str]) -> "Codes":
@@ -307,8 +308,7 @@ class Codes:
         ValueError
             Where these codes are memory-mapped and their own file is damaged.
         """
-        if self._stored is not None:
-            self.verify()  # not to write damaged words with a checksum that is right
+        self.verify(again=False)  # not to write damaged words with checksums that are right
         _store.write(Path(path), self._words, self._n_bits, self._layers)
 
     @classmethod
@@ -321,7 +321,7 @@ class Codes:
         mmap : bool
             Leave the words on disk and read them as they are needed. The header, the size and the
             table of checksums are checked either way; the words themselves (checksums, padding)
-            only without ``mmap``, or by :meth:`verify`.
+            only without ``mmap``, or by :meth:`verify`, which says when.
 
         Raises
         ------
@@ -331,24 +331,24 @@ class Codes:
             Where the file is no file of codes, of a later version, cut short or damaged.
         """
         stored = _store.read(Path(path), mmap)
-        return cls._from_stored(stored, is_mapped=mmap)
-
-    @classmethod
-    def _from_stored(cls, stored: _store.StoredCodes, is_mapped: bool) -> "Codes":
         try:
             layers = checked_layers(stored.layers, stored.n_bits)
-            if not is_mapped:
-                check_padding(stored.words, stored.n_bits)
         except ValueError as error:
-            raise ValueError(f"{stored.path}: {error}") from None
-        return cls._trusted(stored.words, stored.n_bits, layers, stored if is_mapped else None)
+            raise ValueError(f"{path}: {error}") from None
+        return cls._trusted(stored.words, stored.n_bits, layers, stored if mmap else None)
 
-    def verify(self) -> None:
-        """Read all the words, once, and compare them with the checksums of their file.
+    def verify(self, again: bool = True) -> None:
+        """Read the words and compare them with the checksums of their file.
 
-        Codes that are memory-mapped are not checked otherwise but where it costs next to nothing:
-        when an encoder returns them from a finished ``out=`` file and when they are saved. Others
-        were checked when they were made. A part of mapped codes has its whole file checked.
+        Codes that are memory-mapped are verified without being asked only where that costs little
+        beside the rest: when an estimator is fitted to them, when an encoder returns them from a
+        finished ``out=`` file, and when they are saved. Other codes were checked when they were
+        made; for them nothing is done.
+
+        Parameters
+        ----------
+        again : bool
+            Whether to read blocks, of about 1 MiB, that were found undamaged before.
 
         Raises
         ------
@@ -356,13 +356,11 @@ class Codes:
             Where words are not those that were written, or a bit past ``n_bits`` is 1; the file
             and the codes are named.
         """
-        if self._stored is None:
+        if self._stored is None or self._words.size == 0:
             return
-        self._stored.verify()
-        try:
-            check_padding(self._stored.words, self._n_bits)
-        except ValueError as error:
-            raise ValueError(f"{self._stored.path}: {error}") from None
+        start = self._words.ctypes.data - self._stored.words.ctypes.data
+        first = start // self._words.strides[0]
+        self._stored.verify(first, first + len(self), again)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Words of mapped codes are copied: the file may be elsewhere, or another one, by then.
@@ -397,5 +395,5 @@ def _unpickled(
 
 
 def _outline(codes: Codes) -> str:
-    names = short_list(layer.name for layer in codes.layers)
-    return f"n_bits={codes.n_bits}" + (f", layers=[{names}]" if names else "")
+    layers = f", layers={short_list(layer.name for layer in codes.layers)}" if codes.layers else ""
+    return f"n_bits={codes.n_bits}{layers}"

@@ -78,6 +78,7 @@ def adjoined(layers: Iterable[LayerSpan]) -> list[tuple[int, int]]:
 
 
 def short_list(names: Iterable[str]) -> str:
-    """The first of `names`, for messages: deep networks have thousands of layers."""
+    """`[a, b, c]` of `names`, cut for messages: deep networks have thousands of layers."""
     names = list(names)
-    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+    more = [f"... {len(names)} in all"] if len(names) > SHOWN else []
+    return f"[{', '.join([*names[:SHOWN], *more])}]"

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfhash import _store
+
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:
     """`array`, from now on read-only: for one that was just made and that nobody else holds."""
@@ -41,18 +43,8 @@ def own_words(words: Any, n_bits: int) -> NDArray[np.uint64]:
     array = frozen(
         np.require(array, np.uint64, ["C", "A"])
     )  # also in this machine's order of bytes
-    check_padding(array, n_bits)
+    _store.check_padding(array, n_bits)
     return array
-
-
-def check_padding(words: NDArray[np.uint64], n_bits: int) -> None:
-    """Raise ValueError unless the bits past `n_bits` are 0."""
-    padding = -n_bits % 64
-    if padding and (words[:, -1] >> np.uint64(64 - padding)).any():
-        raise ValueError(
-            f"Expected 0 in the {padding} padding bits after bit {n_bits - 1}. Received: "
-            "words where some are 1."
-        )
 
 
 def plain_array(values: Any) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from numpy.typing import ArrayLike
 
 from tfhash._extras import named_if_missing
-from tfhash.codes import Codes
+from tfhash.codes import Codes, short_list
 from tfhash.metrics.properties import FAMILIES, EncodingProperties, encoding_properties
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def layer_wise(
     if [tuple(layer) for layer in train.layers] != [tuple(layer) for layer in test.layers]:
         raise ValueError(
             "Expected training and test codes of the same layers. Received: "
-            f"{[layer.name for layer in train.layers]} and {[layer.name for layer in test.layers]}."
+            f"{short_list(layer.name for layer in train.layers)} and "
+            f"{short_list(layer.name for layer in test.layers)}."
         )
     parts = layer_parts([layer.name for layer in train.layers], kinds)
     known: dict[tuple[str, ...], dict[str, float | None]] = {}

@@ -1,4 +1,4 @@
-"""CRC-32 of blocks of bytes that come in parts of any size."""
+"""What words are checked for: the CRC-32 of each block, and zeros behind the last bit."""
 
 from __future__ import annotations
 
@@ -48,6 +48,21 @@ class BlockChecksums:
     def table(self) -> NDArray[np.uint32]:
         """Of the blocks so far, uint32 [blocks], little-endian."""
         return np.array(self._crcs, "<u4")
+
+
+def check_padding(words: NDArray[np.uint64], n_bits: int) -> None:
+    """Raise ValueError unless the bits past `n_bits` are 0 in words [n, ceil(n_bits / 64)]."""
+    padding = -n_bits % 64
+    if padding and (words[:, -1] >> np.uint64(64 - padding)).any():
+        raise ValueError(
+            f"Expected 0 in the {padding} padding bits after bit {n_bits - 1}. Received: "
+            "words where some are 1."
+        )
+
+
+def bytes_of(words: NDArray[np.uint64]) -> memoryview:
+    """The bytes of words as they stand in a file."""
+    return np.ascontiguousarray(words, "<u8").reshape(-1).view(np.uint8).data
 
 
 def crc32(data: memoryview, crc: int = 0) -> int:
