@@ -460,7 +460,7 @@ def _seen(act: Activation) -> Step:
 
 
 def _weights(layer: Any) -> list[Array]:
-    return [keras.ops.convert_to_numpy(weight).astype("float64") for weight in layer.weights]
+    return [weight.numpy().astype("float64") for weight in layer.weights]
 
 
 def _dense(layer: Any, z: Array) -> Array:
@@ -505,7 +505,7 @@ def _simple_rnn(layer: Any, z: Array) -> Array:
     kernel, recurrent, bias = _weights(layer)
     state = np.zeros((len(z), kernel.shape[1]))
     if layer.stateful:  # every batch starts from the state that the model has
-        held = keras.ops.convert_to_numpy(layer.states[0]).astype("float64")
+        held = layer.states[0].numpy().astype("float64")
         state = np.tile(held, (len(z) // len(held), 1))
     for t in range(z.shape[1]):
         state = np.tanh(z[:, t] @ kernel + state @ recurrent + bias)

@@ -1,5 +1,6 @@
 """Codes of random models against pre-activations that NumPy computes in float64."""
 
+import os
 import warnings
 
 import keras
@@ -10,11 +11,12 @@ from hypothesis import strategies as st
 from generated_models import models
 from tfhash import Encoder
 
-N_MODELS = 300
+N_MODELS = int(os.environ.get("TFHASH_GENERATED_MODELS", "300"))
 
 
 class Count:
-    """Of all bits compared: how many are within rounding of 0, and how many models."""
+    """How many models, and of the bits of those in single and double precision how many there are,
+    are within rounding of 0, and differ."""
 
     models = bits = near = wrong = 0
 
@@ -32,7 +34,7 @@ def test_bits_are_the_signs_of_pre_activations_in_float64():
     @given(models(), st.sampled_from(["native", "graph"]), st.booleans())
     def check(generated, packing, other_policy):
         model, x = generated.model, generated.x
-        before = [keras.ops.convert_to_numpy(v).tobytes() for v in model.variables]
+        before = [v.numpy().tobytes() for v in model.variables]
         policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy("mixed_float16" if other_policy else policy)
         try:
@@ -42,7 +44,7 @@ def test_bits_are_the_signs_of_pre_activations_in_float64():
                 codes = encoder.encode(x, batch_size=5)
         finally:
             keras.config.set_dtype_policy(policy)
-        after = [keras.ops.convert_to_numpy(v).tobytes() for v in model.variables]
+        after = [v.numpy().tobytes() for v in model.variables]
         assert before == after, "the model was changed"
         bits = codes.to_bits()
         assert len(codes.layers) == len(generated.pre_activations), encoder.layer_names
@@ -55,13 +57,14 @@ def test_bits_are_the_signs_of_pre_activations_in_float64():
                 generated.policy,
                 np.abs(z[differing]).max() / np.abs(z).max(),
             )
-            count.near += near.sum() if generated.policy.startswith("float") else 0
-            count.wrong += differing.sum()
-            count.bits += z.size
+            if not generated.policy.startswith("mixed"):
+                count.near += near.sum()
+                count.wrong += differing.sum()
+                count.bits += z.size
         count.models += 1
 
     check()
     print(f"{count.models} models, {count.bits} bits, {count.near} near 0, {count.wrong} differ")
     assert count.models >= N_MODELS
     assert count.near < 0.01 * count.bits
-    assert count.wrong < 0.01 * count.bits
+    assert count.wrong <= count.near

@@ -39,17 +39,25 @@ class Encoder:
     """Reads the neural code of inputs off a Keras model, which it never changes.
 
     The code of an input has one bit for each unit, in the order in which the model computes them:
-    1 where the unit's pre-activation is > 0 (He et al., Section 3), which is read off its output:
-    for ReLU and most others "output > 0". Units are the outputs of activations, whether given as
+    1 where the unit's pre-activation is > 0 (He et al., Section 3), whatever the activation's
+    slopes and parameters. The pre-activation itself is read, or for a plain ReLU its output, which
+    is > 0 where that is. Units are the outputs of activations, whether given as
     layers, as ``activation=`` of any layer, or as functions (``keras.activations``, ``keras.ops``,
     ``ops.maximum(x, 0)``), in Sequential, Functional and subclassed models, in models nested in
-    them, and in layers of your own. A layer called several times is encoded at each call.
-    :meth:`summary` says what is encoded, what is not, and why.
+    them or in ``TimeDistributed``, and in layers of your own. A layer called several times is
+    encoded at each call, within ``TimeDistributed`` at each step. :meth:`summary` says what is
+    encoded, what is not, and why; of layers that cannot be looked into a warning tells at once.
+
+    Codes are those of what ``model.predict`` computes: at inference, also where a layer in the
+    model's graph is called with ``training=True``. The model is left bit for bit as it is: every
+    batch is computed from its present state (of stateful recurrent layers, of seeds), and what a
+    call would assign to its variables is dropped. A warning names the layers that are random at
+    inference all the same, or whose results depend on the rows that share a batch.
 
     Parameters
     ----------
     model : keras.Model
-        Built. Its current weights are used, at inference (no dropout, moving batch statistics).
+        Built. Its current weights are used.
     layers : sequence of str and classes, optional
         Encode these alone: names as in :attr:`layer_names`, patterns (``"block*_relu"``) or
         classes (``keras.layers.ReLU``). A layer in a nested model is named ``"model/layer"``, the
@@ -57,12 +65,11 @@ class Encoder:
         it is given by its very name.
     activations : sequence of str, or dict from str or function to float, optional
         Encode these alone. By default: ``relu``, ``relu6``, ``leaky_relu``, ``prelu``, ``elu``,
-        ``selu``, ``celu``, ``gelu``, ``silu``, ``hard_silu``, ``mish``, and, with thresholds that
-        are their values at 0, ``softplus`` (ln 2), ``squareplus`` (1), ``sparse_plus`` (1/4). Of
-        the others, ``tanh``, ``hard_tanh`` and ``softsign`` are cut at 0, ``sigmoid`` and
-        ``hard_sigmoid`` at 1/2. A dict gives thresholds: the bit is "output > threshold"; so
-        functions of your own can be encoded too. Outputs of the model are not encoded
-        where they are sigmoid, tanh or the like, unless ``layers`` names them.
+        ``selu``, ``celu``, ``gelu``, ``silu``, ``hard_silu``, ``mish``, ``softplus``,
+        ``squareplus`` and ``sparse_plus``. Others that have a sign for each unit: ``sigmoid``,
+        ``tanh``, ``softsign`` and more. A dict gives thresholds of outputs: the bit is then
+        "output > threshold"; so functions of your own can be encoded too. Outputs of the model
+        are not encoded where they are sigmoid, tanh or the like, unless ``layers`` names them.
     inputs : keras.Input, or a structure of them, optional
         Shapes to encode at, where the model leaves sizes open. Without them arrays are encoded at
         their own shape, and streams of batches not at all.

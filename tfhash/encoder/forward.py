@@ -59,8 +59,20 @@ class Forward:
         return self._packer.spans
 
     def run(self, batch: Batch) -> list[Any]:
-        """What the compiled graph gives; on some backends while it is still computing."""
-        return self._call(self._inputs.packed(batch))
+        """What the compiled graph gives; on some backends while it is still computing.
+
+        Raises ValueError where a layer has not one output for each row: rows were folded into
+        others, or others into them.
+        """
+        outputs = self._call(self._inputs.packed(batch))
+        for (name, _, _), output in zip(self.spans, outputs, strict=False):
+            if output.shape[0] != len(batch[0]):
+                raise ValueError(
+                    f"layer {name!r}: Expected one output for each of {len(batch[0])} inputs. "
+                    f"Received: {output.shape[0]}, as the model changes the number of rows on the "
+                    "way to it: leave the layer out with layers=[...]."
+                )
+        return outputs
 
     def words(self, outputs: Sequence[Any], rows: int, row_base: int) -> NDArray[np.uint64]:
         """The words of the first ``rows`` of what :meth:`run` gave.

@@ -72,6 +72,8 @@ def movers(model: keras.Model, moved: set[int]) -> tuple[list[str], list[str]]:
     for layer in model._flatten_layers():
         seeds = {id(generator.state) for generator in layer._seed_generators}
         own = {id(v) for v in (*layer._trainable_variables, *layer._non_trainable_variables)}
+        if isinstance(layer, keras.layers.RNN):  # which does not list its states among them
+            own |= {id(state) for state in keras.tree.flatten(layer.states)}
         known |= seeds | own
         if seeds & moved:
             random.append(repr(layer.name))

@@ -43,11 +43,11 @@ def warn_of_hidden(model_name: str, findings: Findings) -> None:
     if hidden:
         reasons = {name: reason for name, _, reason in findings.left_out}
         reasons |= {unit.name: unit.reason for unit in findings.units if unit.reason}
-        said = "; ".join(f"{name!r}: {reasons[name]}" for name in hidden[:5])
+        said = "; ".join(f"{name!r}: {reasons[name].split(' (')[0]}" for name in hidden[:5])
         more = f"; and {len(hidden) - 5} more" if len(hidden) > 5 else ""
         warnings.warn(
             f"The codes of {model_name!r} leave out what these layers may hold of units: {said}"
-            f"{more}. Encoder.summary() lists all; layers= chooses without this warning.",
+            f"{more}. Encoder.summary() says why; layers= chooses without this warning.",
             stacklevel=3,
         )
 
