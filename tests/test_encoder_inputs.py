@@ -177,7 +177,7 @@ REFUSED = (
     (X.astype(object), r"dtype object that holds numbers: x.astype\('float32'\)"),
     (X.astype(complex), r"real numbers.*complex128: give the real"),
     ((X + 1j).tolist(), r"real numbers.*complex128"),
-    (sparse.csr_matrix(X + 1j), r"real numbers.*complex128"),
+    (sparse.csr_matrix(X + 1j), r"real numbers.*complex64"),
     (X.astype(str), r"real numbers.*<U.*astype"),
     (X.astype(str).tolist(), r"real numbers.*<U"),
     (X.astype("M8[s]"), r"datetime64.*dates"),

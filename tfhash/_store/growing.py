@@ -143,6 +143,15 @@ class GrowingStore:
         self._checksums.update(data)
         self.rows, self._words_crc32, self.inputs_crc32 = rows, crc, inputs_crc32
 
+    def words_of(self, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """uint64 [k, n_words]: the words of rows that are in it already."""
+        partial, words = self._files[0], []
+        for row in rows.tolist():
+            partial.seek(self._offset + row * self._row_bytes)
+            words.append(partial.read(self._row_bytes))
+        partial.seek(0, os.SEEK_END)
+        return np.frombuffer(b"".join(words), "<u8").reshape(len(rows), -1)
+
     def finish(self) -> None:
         """Make the file whole and give it its name."""
         table = self._checksums.table().tobytes()

@@ -95,7 +95,7 @@ def array_of(x: Any, dtype: str, which: str = "") -> NDArray[Any] | Converted:
         array = np.asarray(x)
     except Exception as error:
         raise ValueError(f"Expected an array of numbers{which}. Received: {_outline(x)}") from error
-    if array.dtype.kind == "O":
+    if array.dtype.kind == "O" and not (dtype == "string" and _are_strings(array)):
         raise ValueError(f"Expected an array of numbers{which}. Received: {_of_objects(x, array)}")
     _check_numbers(array.dtype, dtype, which)
     if not given and array.dtype.kind in NUMBERS and dtype != "string":
@@ -249,6 +249,10 @@ def _of_objects(x: Any, array: NDArray[Any]) -> str:
     index = at if array.ndim == 1 else tuple(int(i) for i in np.unravel_index(at, array.shape))
     advice = ": np.stack makes one array of those of one shape" if hasattr(part, "shape") else ""
     return f"an array of dtype object, with {_brief(part)} at {index}{advice}."
+
+
+def _are_strings(array: NDArray[Any]) -> bool:
+    return all(isinstance(part, str | bytes) for part in array.flat)
 
 
 def _brief(part: Any) -> str:

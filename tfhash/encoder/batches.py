@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tfhash.encoder.arrays import is_array
 from tfhash.encoder.inputs import Arrays, Batch, Inputs
+from tfhash.encoder.samples import Sample
 
 
 class Source:
@@ -28,10 +29,13 @@ class Source:
     ----------
     n : int or None
         How many rows there are, where that is known.
+    sample : Sample
+        Some of the rows that have gone by.
     """
 
     def __init__(self, inputs: Inputs, x: Any) -> None:
         self._inputs = inputs
+        self.sample = Sample()
         self._batches = _batches(x)
         self._arrays: Arrays = inputs.flat(x) if self._batches is None else []
         self.n = len(self._arrays[0]) if self._batches is None else None
@@ -52,11 +56,12 @@ class Source:
         ``crc``, where there is one, is brought up to ``start`` before the first block comes.
         """
         if self._batches is None:
-            if crc is not None:
-                for row in range(0, start, size):
-                    crc.update([a[row : min(start, row + size)] for a in self._arrays])
+            for row in range(0, start, size):
+                self._skip([a[row : min(start, row + size)] for a in self._arrays], crc)
             for row in range(start, len(self._arrays[0]), size):
-                yield [array[row : row + size] for array in self._arrays]
+                block = [array[row : row + size] for array in self._arrays]
+                yield block
+                self.sample.update(block)
             return
         held: list[Batch] = []  # parts of batches that are not handed on yet
         n_held, skip = 0, start
@@ -64,13 +69,14 @@ class Source:
             if skip > 0:
                 head, part = [a[:skip] for a in part], [a[skip:] for a in part]
                 skip -= len(head[0])
-                if crc is not None:
-                    crc.update(head)
+                self._skip(head, crc)
             held.append(part)
             n_held += len(part[0])
             while n_held >= size:
                 joined = [_join(arrays) for arrays in zip(*held, strict=True)]
-                yield [array[:size] for array in joined]
+                block = [array[:size] for array in joined]
+                yield block
+                self.sample.update(block)
                 held, n_held = [[array[size:] for array in joined]], n_held - size
         if skip > 0:
             raise ValueError(
@@ -78,7 +84,14 @@ class Source:
                 f"{start - skip}."
             )
         if n_held > 0:
-            yield [_join(arrays) for arrays in zip(*held, strict=True)]
+            block = [_join(arrays) for arrays in zip(*held, strict=True)]
+            yield block
+            self.sample.update(block)
+
+    def _skip(self, block: Batch, crc: InputsChecksum | None) -> None:
+        if crc is not None:
+            crc.update(block)
+        self.sample.update(block)
 
     def _parts(self, batches: Callable[[], Iterator[Any]]) -> Iterator[Batch]:
         batch = None
@@ -94,35 +107,16 @@ class Source:
 
 
 class InputsChecksum:
-    """The checksum of inputs, whatever the blocks are in which they come; and some of their rows.
+    """The checksum of inputs, whatever the blocks are in which they come."""
 
-    Parameters
-    ----------
-    keep : int64 [k], ascending
-        Rows that :attr:`kept` is to hold when they have gone by.
-    """
-
-    def __init__(self, keep: Iterable[int] = ()) -> None:
+    def __init__(self) -> None:
         self._each: list[int] = []
-        self._keep = np.fromiter(keep, np.int64)
-        self._kept: list[Batch] = []
-        self._n = 0
-
-    @property
-    def kept(self) -> Batch:
-        """The rows to keep that have gone by, for each input."""
-        return [np.concatenate(arrays) for arrays in zip(*self._kept, strict=True)]
 
     def update(self, arrays: Batch) -> None:
         """Take the next rows in."""
-        start, self._n = self._n, self._n + len(arrays[0])
-        here = self._keep[(self._keep >= start) & (self._keep < self._n)] - start
-        if len(here) > 0:
-            self._kept.append([array[here] for array in arrays])
         before = self._each or [0] * len(arrays)
         self._each = [
-            zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, crc)
-            for array, crc in zip(arrays, before, strict=True)
+            zlib.crc32(_bytes_of(array), crc) for array, crc in zip(arrays, before, strict=True)
         ]
 
     @property
@@ -162,6 +156,13 @@ def _without_labels(batch: Any) -> Any:
             f"a {type(batch).__name__} of {len(batch)}: several inputs come as ((a, b, ...),)."
         )
     return keras.utils.unpack_x_y_sample_weight(batch)[0]
+
+
+def _bytes_of(array: NDArray[Any]) -> bytes | memoryview:
+    if array.dtype.kind in "OUST":  # strings, which blocks may hold at other widths
+        parts = [part if isinstance(part, bytes) else str(part).encode() for part in array.flat]
+        return b"".join(len(part).to_bytes(8, "little") + part for part in parts)
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _join(arrays: tuple[NDArray[Any], ...]) -> NDArray[Any]:

@@ -23,10 +23,11 @@ from tfhash.encoder.checks import (
     check_weights,
     nothing_to_encode,
 )
-from tfhash.encoder.fingerprint import fingerprint
+from tfhash.encoder.fingerprint import Probe, fingerprint
 from tfhash.encoder.finished import finished_codes
 from tfhash.encoder.forward import PACKINGS, Forward
 from tfhash.encoder.inputs import Inputs
+from tfhash.encoder.samples import Sample, check_rows
 from tfhash.encoder.summary import summary, warn_of_hidden
 from tfhash.encoder.survey import Choice, Survey, choose
 from tfhash.encoder.symbols import symbols_of
@@ -136,6 +137,7 @@ class Encoder:
         if layers is None:
             warn_of_hidden(model.name, self._findings)
         self._forward: Forward | None = None
+        self._probe: Probe | None = None
 
     @property
     def activation_model(self) -> keras.Model:
@@ -161,8 +163,18 @@ class Encoder:
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of the model's configuration, its weights and what is encoded."""
-        return fingerprint(self._model, self._units)
+        """16 hexadecimal digits of the model's configuration, its weights and what is encoded.
+
+        Where the model has code of a user's own, which no configuration holds, also of what it
+        computes of 16 fixed inputs: see :mod:`tfhash.encoder.fingerprint`.
+        """
+
+        def probe() -> bytes:
+            if self._probe is None:
+                self._probe = Probe(self._activation_model, self._inputs, self._units)
+            return self._probe()
+
+        return fingerprint(self._model, self._units, probe)
 
     def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
         """Print what is encoded, and what is left out and why; ``print_fn`` is given each line."""
@@ -194,8 +206,9 @@ class Encoder:
             return them memory-mapped. The file appears when it is whole. Where the same was cut
             off before, it goes on there, skipping the inputs that are encoded; where the file is
             there already, nothing is done but to check that it is undamaged and the inputs are
-            the same; a damaged one is encoded again, with a warning. A symbolic link stands for
-            what it points to.
+            the same; a damaged one is encoded again, with a warning. In both cases up to 16 rows
+            are encoded again and compared with the file. A symbolic link stands for what it
+            points to.
 
         Returns
         -------
@@ -260,15 +273,43 @@ class Encoder:
         if path.exists():
             codes = finished_codes(path, model, source, size)
             if codes is not None:
+                self._check_rows(path, source.sample, size, codes.words.__getitem__)
                 return codes
         with _store.GrowingStore(path, self.n_bits, self._spans, model) as store:
             if source.n is not None:
                 store.reserve(source.n)
             begun, crc32 = store.rows, store.inputs_crc32
-            for block, inputs_crc32 in self._blocks(source, size, begun, checksum, crc32):
+
+            def check_begun() -> None:
+                check_same_inputs(checksum, begun, crc32)
+                if begun > 0:
+                    self._check_rows(path, source.sample, size, store.words_of)
+
+            for block, inputs_crc32 in self._blocks(source, size, begun, checksum, check_begun):
                 store.append(block, inputs_crc32)
             store.finish()
         return Codes.load(path, mmap=True)
+
+    def _check_rows(
+        self,
+        path: Path,
+        sample: Sample,
+        size: int,
+        stored: Callable[[NDArray[np.int64]], NDArray[np.uint64]],
+    ) -> None:
+        """Raises ValueError where the rows of a sample have other codes than those stored."""
+        if not self._findings.keeps_rows_apart:
+            return  # the codes of a row are then those of its batch
+        forward, parts = self._compiled(), []
+        for start in range(0, len(sample.rows), size):
+            batch = [array[start : start + size] for array in sample.arrays]
+            outputs = forward.run([_pad(array, size) for array in batch])
+            parts.append(forward.words(outputs, len(batch[0]), 0))
+        if parts:
+            again = Codes(np.concatenate(parts), self.n_bits)
+            known = Codes(stored(sample.rows), self.n_bits)
+            dtypes = {output.dtype for output in self._activation_model.outputs}
+            check_rows(path, sample.rows, again, known, dtypes)
 
     def _blocks(
         self,
@@ -276,11 +317,11 @@ class Encoder:
         size: int,
         start: int,
         checksum: InputsChecksum | None,
-        expected: int = 0,
+        check_begun: Callable[[], None] = lambda: None,
     ) -> Iterator[tuple[NDArray[np.uint64], int]]:
         """Words of one batch after the other, each with the checksum of the inputs up to it.
 
-        ``expected`` is what the checksum must be of the rows before ``start``.
+        ``check_begun`` is called when the rows before ``start`` have gone by.
         """
         forward, row, number = self._compiled(), start, start // size
         fills = bool(self._inputs.batch_size) or (
@@ -297,8 +338,8 @@ class Encoder:
             unit="batch",
         )
         for batch in bar:
-            if row == start and checksum is not None:
-                check_same_inputs(checksum, start, expected)
+            if row == start:
+                check_begun()
             rows = len(batch[0])
             check_inputs(batch, self._inputs.names, row)
             padded = [_pad(a, size) for a in batch] if fills else batch
@@ -313,8 +354,8 @@ class Encoder:
                 checksum.update(batch)
             yield words, 0 if checksum is None else checksum.value
             row, number = row + rows, number + 1
-        if row == start and checksum is not None:
-            check_same_inputs(checksum, start, expected)
+        if row == start:
+            check_begun()
 
 
 class _Rows:
