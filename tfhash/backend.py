@@ -36,9 +36,19 @@ def tensor(array: Any, dtype: str) -> Any:
 
 def array(tensor: Any) -> np.ndarray:
     """A C-contiguous NumPy array of a backend tensor: the same memory where it can be."""
-    if keras.backend.backend() == "torch":
+    if keras.backend.backend() == "torch" and not isinstance(tensor, np.ndarray):
         tensor = tensor.detach().cpu()
     return np.ascontiguousarray(np.asarray(tensor))
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """The matrix product, in the precision of its arguments: on PyTorch `keras.ops.matmul` of
+    float64 tensors is computed in float32."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return torch.matmul(a, b)
+    return keras.ops.matmul(a, b)
 
 
 def numbers(variable: keras.Variable) -> np.ndarray:

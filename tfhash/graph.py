@@ -164,7 +164,7 @@ def _graph_of(
     kwargs = {name: value for name, value in kwargs.items() if value is not None}
     if layer._call_has_training_arg:
         kwargs["training"] = False
-    with _nodes_restored(layer):
+    with nodes_restored(layer):
         try:
             outputs = layer.call(*args, **kwargs)
             return keras.Function(inputs, outputs)
@@ -181,7 +181,7 @@ def _briefly(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _nodes_restored(layer: Any) -> Iterator[None]:
+def nodes_restored(layer: Any) -> Iterator[None]:
     """Symbolic calls inside leave no node in the layers."""
     lists = [
         nodes
