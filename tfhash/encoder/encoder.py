@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from tfhash import _store, graph
 from tfhash.codes import Codes
+from tfhash.encoder import inference
 from tfhash.encoder.activations import Activations
 from tfhash.encoder.batches import Inputs, InputsChecksum, Source
 from tfhash.encoder.checks import (
@@ -25,7 +26,7 @@ from tfhash.encoder.checks import (
 )
 from tfhash.encoder.fingerprint import fingerprint
 from tfhash.encoder.forward import PACKINGS, Forward
-from tfhash.encoder.summary import summary
+from tfhash.encoder.summary import summary, warn_of_hidden
 from tfhash.encoder.survey import Choice, Survey, choose
 from tfhash.encoder.symbols import symbols_of
 
@@ -37,17 +38,25 @@ class Encoder:
     """Reads the neural code of inputs off a Keras model, which it never changes.
 
     The code of an input has one bit for each unit, in the order in which the model computes them:
-    1 where the unit's pre-activation is > 0 (He et al., Section 3), which is read off its output:
-    for ReLU and most others "output > 0". Units are the outputs of activations, whether given as
+    1 where the unit's pre-activation is > 0 (He et al., Section 3), whatever the activation's
+    slopes and parameters. The pre-activation itself is read, or for a plain ReLU its output, which
+    is > 0 where that is. Units are the outputs of activations, whether given as
     layers, as ``activation=`` of any layer, or as functions (``keras.activations``, ``keras.ops``,
     ``ops.maximum(x, 0)``), in Sequential, Functional and subclassed models, in models nested in
-    them, and in layers of your own. A layer called several times is encoded at each call.
-    :meth:`summary` says what is encoded, what is not, and why.
+    them or in ``TimeDistributed``, and in layers of your own. A layer called several times is
+    encoded at each call, within ``TimeDistributed`` at each step. :meth:`summary` says what is
+    encoded, what is not, and why; of layers that cannot be looked into a warning tells at once.
+
+    Codes are those of what ``model.predict`` computes: at inference, also where a layer in the
+    model's graph is called with ``training=True``. The model is left bit for bit as it is: every
+    batch is computed from its present state (of stateful recurrent layers, of seeds), and what a
+    call would assign to its variables is dropped. A warning names the layers that are random at
+    inference all the same, or whose results depend on the rows that share a batch.
 
     Parameters
     ----------
     model : keras.Model
-        Built. Its current weights are used, at inference (no dropout, moving batch statistics).
+        Built. Its current weights are used.
     layers : sequence of str and classes, optional
         Encode these alone: names as in :attr:`layer_names`, patterns (``"block*_relu"``) or
         classes (``keras.layers.ReLU``). A layer in a nested model is named ``"model/layer"``, the
@@ -55,12 +64,11 @@ class Encoder:
         it is given by its very name.
     activations : sequence of str, or dict from str or function to float, optional
         Encode these alone. By default: ``relu``, ``relu6``, ``leaky_relu``, ``prelu``, ``elu``,
-        ``selu``, ``celu``, ``gelu``, ``silu``, ``hard_silu``, ``mish``, and, with thresholds that
-        are their values at 0, ``softplus`` (ln 2), ``squareplus`` (1), ``sparse_plus`` (1/4). Of
-        the others, ``tanh``, ``hard_tanh`` and ``softsign`` are cut at 0, ``sigmoid`` and
-        ``hard_sigmoid`` at 1/2. A dict gives thresholds: the bit is "output > threshold"; so
-        functions of your own can be encoded too. Outputs of the model are not encoded
-        where they are sigmoid, tanh or the like, unless ``layers`` names them.
+        ``selu``, ``celu``, ``gelu``, ``silu``, ``hard_silu``, ``mish``, ``softplus``,
+        ``squareplus`` and ``sparse_plus``. Others that have a sign for each unit: ``sigmoid``,
+        ``tanh``, ``softsign`` and more. A dict gives thresholds of outputs: the bit is then
+        "output > threshold"; so functions of your own can be encoded too. Outputs of the model
+        are not encoded where they are sigmoid, tanh or the like, unless ``layers`` names them.
     inputs : keras.Input, or a structure of them, optional
         Shapes to encode at, where the model leaves sizes open. Without them arrays are encoded at
         their own shape, and streams of batches not at all.
@@ -98,7 +106,7 @@ class Encoder:
         self._inputs = Inputs(symbols_of(model, inputs))
         survey = Survey(model)
         try:
-            outputs = survey(self._inputs.struct)
+            outputs, before = survey(self._inputs.struct)
         except graph.NotTraced:
             raise ValueError(
                 f"Expected a model whose calls can be traced. Received: {model.name!r} of class "
@@ -111,12 +119,21 @@ class Encoder:
         self._units = choose(self._findings.units, layers, activations)
         if not self._units:
             raise ValueError(nothing_to_encode(model, self._findings.units))
-        named = {unit.name: out for unit, out in zip(self._findings.units, outputs, strict=True)}
+        tensors = list(zip(self._findings.units, outputs, before, strict=True))
+        chosen = {unit.name for unit in self._units}
         self._activation_model = keras.Model(
             self._inputs.struct,
-            [named[unit.name] for unit in self._units],
+            [output for unit, output, _ in tensors if unit.name in chosen],
             name=f"{model.name}_units",
         )
+        self._sign_model = keras.Model(
+            self._inputs.struct,
+            [output if u.reads_output else z for u, output, z in tensors if u.name in chosen],
+            name=f"{model.name}_signs",
+        )
+        inference.warn_of_movers(model, self._findings.moved)
+        if layers is None:
+            warn_of_hidden(model.name, self._findings)
         self._forward: Forward | None = None
 
     @property
@@ -227,9 +244,7 @@ class Encoder:
 
     def _compiled(self) -> Forward:
         if self._forward is None:
-            self._forward = Forward(
-                self._activation_model, self._inputs, self._units, self._packing
-            )
+            self._forward = Forward(self._sign_model, self._inputs, self._units, self._packing)
         return self._forward
 
     def _fitting_batch(self) -> int:
@@ -264,6 +279,9 @@ class Encoder:
         ``expected`` is what the checksum must be of the rows before ``start``.
         """
         forward, row, number = self._compiled(), start, start // size
+        fills = bool(self._inputs.batch_size) or (
+            forward.compiles_each_size and self._findings.keeps_rows_apart
+        )
         total = None if source.n is None else -(-source.n // size)
         bar = tqdm(
             source.blocks(size, start, checksum),
@@ -279,10 +297,14 @@ class Encoder:
                 check_same_inputs(checksum, start, expected)
             rows = len(batch[0])
             check_inputs(batch, self._inputs.names, row)
+            padded = [_pad(a, size) for a in batch] if fills else batch
             try:
-                words = forward.words(forward.run([_pad(a, size) for a in batch]), rows, row)
+                words = forward.words(forward.run(padded), rows, row)
             except ValueError as error:
                 raise ValueError(f"batch {number}, {error}") from None
+            if row == start and self._findings.opaque:
+                again = forward.words(forward.run(padded), rows, row)
+                inference.warn_unless_repeated(words, again, self._spans, self._findings.opaque)
             if checksum is not None:
                 checksum.update(batch)
             yield words, 0 if checksum is None else checksum.value

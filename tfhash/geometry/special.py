@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfhash import backend
+from tfhash import backend, graph
 from tfhash.geometry.constants import Constant
 from tfhash.geometry.pieces import relu
 from tfhash.geometry.repeated import repeated
@@ -139,7 +139,12 @@ def _grouped_convolution(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
 
 
 def _time_distributed(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
-    """A layer applied to each time step: its own steps, on all time steps side by side."""
+    """A layer applied to each time step, as codes have it.
+
+    What is in a model is noted once for each time step; a single layer once, on all of them.
+    """
+    if graph.holds_calls(layer.layer):
+        return _each_time(tracer, layer, x, name)
     inner = Tracer(tracer.dtype, tracer.special)
     start = keras.KerasTensor((None, *x.shape[2:]), x.dtype)
     inner.new(start)
@@ -161,6 +166,26 @@ def _time_distributed(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
         return output
 
     return keras.tree.map_structure(all_times, outputs)
+
+
+def _each_time(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
+    outputs = []
+    for time in range(x.shape[1]):
+        part = keras.KerasTensor((None, *x.shape[2:]), x.dtype)
+
+        def taken(tensors: Sequence[Any], time: int = time) -> tuple[Any, ...]:
+            return (tensors[0][:, time],)
+
+        tracer.note(Affine(name, (tracer.number(x),), (tracer.new(part),), taken, taken))
+        outputs.append(tracer.call(layer.layer, (part,), {}, name))
+    joined = keras.KerasTensor((None, len(outputs), *outputs[0].shape[1:]), outputs[0].dtype)
+    numbers = tuple(tracer.number(output) for output in outputs)
+
+    def stacked(tensors: Sequence[Any]) -> tuple[Any, ...]:
+        return (keras.ops.stack(tensors, axis=1),)
+
+    tracer.note(Affine(name, numbers, (tracer.new(joined),), stacked, stacked))
+    return joined
 
 
 _SPECIAL: dict[type, Special] = {
