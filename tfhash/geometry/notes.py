@@ -223,9 +223,10 @@ class Notes:
         )
 
     def constant(self, value: Any, rounded: Callable[[float], float] = float) -> Any:
-        """A weight or other array as a `Constant`, a float rounded, anything else as it is."""
-        if type(value) is float:
-            return rounded(value)
+        """A weight, array or float as a `Constant`, anything else as it is."""
+        if type(value) is float:  # PyTorch's operations would take it as float32
+            number = np.asarray(rounded(value))
+            return self.remembered(Constant(lambda: backend.tensor(number, self.dtype)))
         if not is_array(value):
             return value
         if not isinstance(value, keras.Variable):
