@@ -39,6 +39,8 @@ class Generated(NamedTuple):
         another sign in the model's own precision.
     policy : str
         The dtype policy of all layers.
+    read : function of (float64 [n, *input shape], list)
+        Gives the outputs at other points, and appends to the list their pre-activations.
     """
 
     model: keras.Model
@@ -47,6 +49,7 @@ class Generated(NamedTuple):
     outputs: Array
     rounding: float
     policy: str
+    read: Callable[[Array, list[Array]], Array]
 
 
 class Activation(NamedTuple):
@@ -94,7 +97,7 @@ def models(draw: st.DrawFn, piecewise_linear: bool = False, policies: Any = None
     x = x.astype("float64" if policy == "float64" else "float32")
     seen: list[Array] = []
     outputs = chain.read(x.astype("float64"), seen)
-    return Generated(model, x, seen, outputs, ROUNDING[policy], policy)
+    return Generated(model, x, seen, outputs, ROUNDING[policy], policy, chain.read)
 
 
 class _Chain:

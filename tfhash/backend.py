@@ -39,11 +39,21 @@ def array(tensor: Any) -> np.ndarray:
 
     Of PyTorch's bfloat16 it is float32.
     """
-    if keras.backend.backend() == "torch":
+    if keras.backend.backend() == "torch" and not isinstance(tensor, np.ndarray):
         tensor = tensor.detach().cpu()
         if keras.backend.standardize_dtype(tensor.dtype) == "bfloat16":
             tensor = tensor.float()  # NumPy has none; every bfloat16 is a float32
     return np.ascontiguousarray(np.asarray(tensor))
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """The matrix product, in the precision of its arguments: on PyTorch `keras.ops.matmul` of
+    float64 tensors is computed in float32."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return torch.matmul(a, b)
+    return keras.ops.matmul(a, b)
 
 
 def numbers(variable: keras.Variable) -> np.ndarray:

@@ -232,7 +232,7 @@ def _graph_of(
 ) -> keras.Function:
     """The graph that one symbolic call of a layer leaves, which is removed from the layer."""
     kwargs = {name: value for name, value in kwargs.items() if value is not None}
-    with _nodes_restored(layer):
+    with nodes_restored(layer):
         try:
             outputs = layer.call(*args, **kwargs)
             return keras.Function(inputs, outputs)
@@ -263,7 +263,7 @@ def _briefly(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _nodes_restored(layer: Any) -> Iterator[None]:
+def nodes_restored(layer: Any) -> Iterator[None]:
     """Symbolic calls inside leave no node in the layers."""
     lists = [
         nodes

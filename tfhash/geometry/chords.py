@@ -132,7 +132,7 @@ def chords(
     >>> ends.layers[ends.upper_unit[0, 0]]           # the layer of the unit that ends the first
     """
     check_options(region, limit, dtype)
-    with backend.float64(), plan_for(model, dtype) as plan:
+    with backend.float64(), plan_for(model, np.shape(x)[1:], dtype) as plan:
         points = checked_points(x, plan)
         given = checked_directions(directions, points, plan.input_shape)
         limits = np.full(len(points), float(limit))

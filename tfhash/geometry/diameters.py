@@ -108,7 +108,7 @@ def stochastic_chords(
     >>> chords.lengths.mean(), chords.clipped.mean()   # the diameter; the share cut at 5
     """
     check_options(region, limit, dtype)
-    with backend.float64(), plan_for(model, dtype) as plan:
+    with backend.float64(), plan_for(model, np.shape(x)[1:], dtype) as plan:
         points = checked_points(x, plan)
         rows = _directions(direction, points, plan.input_shape, seed)
         norms = np.empty(len(points))

@@ -144,7 +144,7 @@ def line_regions(
     >>> regions.n_regions, regions.breakpoints, regions.codes()
     """
     check_region(region)
-    with backend.float64(), plan_for(model) as plan:
+    with backend.float64(), plan_for(model, np.shape(start)) as plan:
         one = np.ndim(start) == len(plan.input_shape)
         starts, stops = (
             checked_points(np.asarray(x)[None] if one else x, plan, what)
