@@ -128,10 +128,10 @@ double kmeans_assign(const CodesView& codes, const double* values, int64_t k,
   std::iota(all.begin(), all.end(), int64_t(0));
   const Tiles tiles(codes, all, 0, team);
   Centers centers(k, codes.n_bits);
-  std::copy_n(values, k * codes.n_bits, centers.values.data());
   CheckNowAndThen check(codes.n_bits);
   for (int64_t j = 0; j < k; ++j) {
     check();
+    std::copy_n(values + j * codes.n_bits, codes.n_bits, centers.center(j));
     for (int64_t b = 0; b < codes.n_bits; ++b) {
       const double value = centers.center(j)[b];
       expect(value >= 0 && value <= 1, "Expected centers of codes, in [0, 1]. Received: ", value,
