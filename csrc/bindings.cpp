@@ -2,8 +2,6 @@
 // tfhash/_native.pyi states the types of what is here and in the other bindings_*.cpp.
 #include "bindings.h"
 
-#include <chrono>
-
 #include "check.h"
 #include "codes.h"
 #include "kernels/hamming_knn.h"
@@ -16,55 +14,49 @@ namespace py = pybind11;
 
 namespace tfhash {
 
+std::string shape_of(const py::array& a) { return py::str(a.attr("shape")); }
+
 CodesView view(const Array<uint64_t>& words, int64_t n_bits) {
   expect(words.ndim() == 2 && n_bits >= 0 && words.shape(1) == words_for(n_bits),
-         "Expected words of shape [n, ", words_for(n_bits), "] for codes of ", n_bits,
-         " bits. Received shape: ", shape_of(words), ".");
+         "Expected words of shape [n, ", n_bits < 0 ? 0 : words_for(n_bits), "] for codes of ",
+         n_bits, " bits. Received shape: ", shape_of(words), ".");
+  // More would not fit any memory unless they have no bits at all.
+  expect(words.shape(0) <= kMostCodes, "Expected at most ", kMostCodes,
+         " codes. Received: ", words.shape(0), ".");
   return {words.data(), words.shape(0), words.shape(1), n_bits};
-}
-
-Progress progress_of(const py::object& callback) {
-  using Clock = std::chrono::steady_clock;
-  if (callback.is_none()) return {};
-  // The caller of the kernel keeps the callback; nothing here counts references without the GIL.
-  return [held = &callback, last = Clock::now()](double share, const std::string& note) mutable {
-    if (Clock::now() - last < std::chrono::milliseconds(100)) return;
-    last = Clock::now();
-    py::gil_scoped_acquire acquire;
-    (*held)(share, note);
-  };
 }
 
 namespace {
 
-MutableCodes mutable_view(Array<uint64_t>& words) {
+MutableCodes mutable_view(Output<uint64_t>& words) {
   expect(words.ndim() == 2, "Expected words of shape [n, n_words]. Received shape: ",
          shape_of(words), ".");
-  return {words.mutable_data(), words.shape(0), words.shape(1)};
+  return {writable(words), words.shape(0), words.shape(1)};
 }
 
 template <class T>
-void py_pack(const Array<T>& x, Array<uint64_t> out, int64_t start, int64_t row_base) {
+void py_pack(const Array<T>& x, Output<uint64_t> out, int64_t start, int64_t row_base) {
   const MutableCodes codes = mutable_view(out);
-  expect(x.ndim() == 2 && x.shape(0) == codes.n && start >= 0 &&
-             start + x.shape(1) <= 64 * codes.n_words,
-         "Expected a matrix of ", codes.n, " rows that fits from bit ", start, " of ",
-         64 * codes.n_words, " on. Received shape: ", shape_of(x), ".");
+  const int64_t room = product(64, codes.n_words);
+  expect(x.ndim() == 2 && x.shape(0) == codes.n && span_fits(start, x.shape(1), room),
+         "Expected a matrix of ", codes.n, " rows that fits from bit ", start, " of ", room,
+         " on. Received shape: ", shape_of(x), ".");
+  expect(span_fits(row_base, codes.n, INT64_MAX), "Expected row_base from 0. Received: ", row_base,
+         ".");
   const MatrixView<T> matrix{x.data(), x.shape(0), x.shape(1), x.shape(1)};
-  py::gil_scoped_release release;
+  KernelCall call;
   pack(matrix, codes, start, row_base);
 }
 
 void py_copy_bits(const Array<uint64_t>& words, int64_t n_bits, int64_t from, int64_t count,
-                  Array<uint64_t> out, int64_t to) {
+                  Output<uint64_t> out, int64_t to) {
   const CodesView codes = view(words, n_bits);
   const MutableCodes target = mutable_view(out);
-  expect(target.n == codes.n && count >= 0 && from >= 0 && from + count <= n_bits && to >= 0 &&
-             to + count <= 64 * target.n_words,
+  const int64_t room = product(64, target.n_words);
+  expect(target.n == codes.n && span_fits(from, count, n_bits) && span_fits(to, count, room),
          "Expected spans inside both codes. Received: ", count, " bits from bit ", from, " of ",
-         n_bits, " to bit ", to, " of ", 64 * target.n_words, ", ", codes.n, " and ", target.n,
-         " codes.");
-  py::gil_scoped_release release;
+         n_bits, " to bit ", to, " of ", room, ", ", codes.n, " and ", target.n, " codes.");
+  KernelCall call;
   copy_bits(codes, from, target, to, count);
 }
 
@@ -88,13 +80,13 @@ py::tuple py_region_ids(const Array<uint64_t>& words, int64_t n_bits,
   int64_t m = 0;
   {
     const Progress report = progress_of(progress);
-    py::gil_scoped_release release;
+    KernelCall call;
     m = first_equal(codes, report, id);
   }
   Array<int64_t> counts(m);
   int64_t* count = counts.mutable_data();
   {
-    py::gil_scoped_release release;
+    KernelCall call;
     number_regions(codes.n, id, count);
   }
   return py::make_tuple(ids, counts);
@@ -118,7 +110,7 @@ py::tuple py_hamming_knn(const Array<uint64_t>& database, const Array<uint64_t>&
   int64_t* index = indices.mutable_data();
   {
     const Progress report = progress_of(progress);
-    py::gil_scoped_release release;
+    KernelCall call;
     hamming_knn(codes, asked, k, report, distance, index);
   }
   return py::make_tuple(distances, indices);
@@ -149,10 +141,7 @@ PYBIND11_MODULE(_native, m) {
   m.doc() = "Kernels of tfhash; use tfhash.Codes and tfhash.metrics.";
   tfhash::load_primitives();
   tfhash::num_threads();  // a bad TFHASH_NUM_THREADS is reported now, not in the first kernel
-  tfhash::set_interrupt_check([] {
-    py::gil_scoped_acquire acquire;
-    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-  });
+  tfhash::translate_interrupted();
   tfhash::bind_threads(m);
   tfhash::bind_pack(m);
   tfhash::bind_geometry(m);

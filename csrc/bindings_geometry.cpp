@@ -17,25 +17,27 @@ namespace {
 
 template <class T>
 int64_t py_reduce_chords(const Array<T>& z, const Array<T>& u, int64_t layer, int64_t first_unit,
-                         Array<double> lower, Array<double> upper, Array<int64_t> lower_unit,
-                         Array<int64_t> upper_unit) {
+                         Output<double> lower, Output<double> upper, Output<int64_t> lower_unit,
+                         Output<int64_t> upper_unit) {
   expect(z.ndim() == 2 && u.ndim() == 2 && u.shape(0) == z.shape(0) && u.shape(1) == z.shape(1),
          "Expected z and u of one shape [n, n_units]. Received: ", shape_of(z), " and ",
          shape_of(u), ".");
   const int64_t n = z.shape(0);
-  for (const Array<double>* end : {&lower, &upper}) {
+  for (const Output<double>* end : {&lower, &upper}) {
     expect(end->ndim() == 1 && end->shape(0) == n, "Expected ends of shape [", n,
            "]. Received: ", shape_of(*end), ".");
   }
-  for (const Array<int64_t>* unit : {&lower_unit, &upper_unit}) {
+  for (const Output<int64_t>* unit : {&lower_unit, &upper_unit}) {
     expect(unit->ndim() == 2 && unit->shape(0) == n && unit->shape(1) == 2,
            "Expected units of shape [", n, ", 2]. Received: ", shape_of(*unit), ".");
   }
+  expect(layer >= 0 && span_fits(first_unit, z.shape(1), INT64_MAX),
+         "Expected layer and first_unit from 0. Received: ", layer, " and ", first_unit, ".");
   const MatrixView<T> values{z.data(), n, z.shape(1), z.shape(1)};
   const MatrixView<T> slopes{u.data(), n, u.shape(1), u.shape(1)};
-  const ChordsView ends{lower.mutable_data(), upper.mutable_data(), lower_unit.mutable_data(),
-                        upper_unit.mutable_data()};
-  py::gil_scoped_release release;
+  const ChordsView ends{writable(lower), writable(upper), writable(lower_unit),
+                        writable(upper_unit)};
+  KernelCall call;
   return reduce_chords(values, slopes, layer, first_unit, ends);
 }
 
@@ -48,7 +50,7 @@ py::tuple py_line_events(const Array<double>& z) {
   const MatrixView<double> values = matrix(z);
   std::vector<LineEvent> events;
   {
-    py::gil_scoped_release release;
+    KernelCall call;
     events = line_events(values);
   }
   const auto n = py::ssize_t(events.size());
@@ -70,56 +72,76 @@ Array<double> py_blend_rows(const Array<double>& values, const Array<int64_t>& p
   expect(piece.ndim() == 1 && weight.ndim() == 1 && weight.shape(0) == piece.shape(0),
          "Expected piece and weight of one shape [n_new]. Received: ", shape_of(piece), " and ",
          shape_of(weight), ".");
-  const int64_t n_new = piece.shape(0), *pieces = piece.data();
-  const bool in_range = n_new == 0 || (pieces[0] >= 0 && pieces[n_new - 1] + 1 < from.n);
-  expect(in_range && std::is_sorted(pieces, pieces + n_new),
+  const std::vector<int64_t> pieces = copy_of(piece);
+  const int64_t n_new = int64_t(pieces.size());
+  const bool in_range = n_new == 0 || (pieces.front() >= 0 && pieces.back() < from.n - 1);
+  expect(in_range && std::is_sorted(pieces.begin(), pieces.end()),
          "Expected ascending pieces from 0 to ", from.n - 2, ".");
   Array<double> out({py::ssize_t(from.n + n_new), py::ssize_t(from.n_columns)});
   double* rows = out.mutable_data();
   const double* weights = weight.data();
-  py::gil_scoped_release release;
-  blend_rows(from, pieces, weights, n_new, rows);
+  KernelCall call;
+  blend_rows(from, pieces.data(), weights, n_new, rows);
   return out;
 }
 
-// Checked against what the layer before gives; the arrays live as long as `layers` does.
-DenseLayer dense_layer(const py::tuple& layer, int64_t n_inputs) {
-  expect(layer.size() == 4, "Expected layers (weights, scale, shift, slope). Received a tuple of ",
-         layer.size(), ".");
-  DenseLayer made{};
-  const auto view = [&](const auto& weights) {
-    expect(weights.ndim() == 2 && weights.shape(1) > 0 &&
-               (n_inputs < 0 || weights.shape(0) == n_inputs),
-           "Expected weights of shape [", n_inputs, ", n_units]. Received: ", shape_of(weights),
-           ".");
-    made.n_inputs = weights.shape(0);
-    made.n_units = weights.shape(1);
-    return weights.data();
-  };
+// A layer and the arrays that it points into, which are kept: the list they came in may change.
+struct HeldLayer {
+  DenseLayer layer{};
+  std::vector<py::array> arrays;
+};
+
+// `values` where it is an array of T, aligned; null otherwise.
+template <class T>
+const T* held(const py::handle& values, HeldLayer* to) {
+  if (!py::isinstance<Array<T>>(values)) return nullptr;
+  const auto array = Array<T>::ensure(values);
+  if (!array) throw py::error_already_set();
+  to->arrays.push_back(array);
+  return array.data();
+}
+
+// Checked against what the layer before gives; n_inputs is -1 for the first.
+HeldLayer dense_layer(const py::handle& given, int64_t n_inputs) {
+  expect(py::isinstance<py::tuple>(given) && py::len(given) == 4,
+         "Expected layers that are tuples (weights, scale, shift, slope).");
+  const auto parts = py::reinterpret_borrow<py::tuple>(given);
+  HeldLayer made;
+  DenseLayer& layer = made.layer;
+  layer.weights_f32 = held<float>(parts[0], &made);
+  if (layer.weights_f32 == nullptr) layer.weights_f64 = held<double>(parts[0], &made);
+  expect(!made.arrays.empty(), "Expected float32 or float64 weights.");
+  const py::array weights = made.arrays.back();
+  expect(weights.ndim() == 2 && weights.shape(0) > 0 && weights.shape(1) > 0 &&
+             (n_inputs < 0 || weights.shape(0) == n_inputs),
+         "Expected weights of shape [", n_inputs < 0 ? "n_inputs" : std::to_string(n_inputs),
+         ", n_units], neither of them 0. Received: ", shape_of(weights), ".");
+  layer.n_inputs = weights.shape(0);
+  layer.n_units = weights.shape(1);
+  expect(std::max(layer.n_inputs, layer.n_units) <= INT32_MAX, "Expected at most ", INT32_MAX,
+         " inputs and units. Received weights of shape: ", shape_of(weights), ".");
   const auto vector = [&](const py::handle& values) {
-    expect(py::isinstance<Array<double>>(values), "Expected float64 scale and shift.");
-    const auto array = py::reinterpret_borrow<Array<double>>(values);
-    expect(array.ndim() == 1 && array.shape(0) == made.n_units, "Expected scale and shift of shape [",
-           made.n_units, "]. Received: ", shape_of(array), ".");
-    return array.data();
+    const double* data = held<double>(values, &made);
+    expect(data != nullptr, "Expected float64 scale and shift.");
+    const py::array array = made.arrays.back();
+    expect(array.ndim() == 1 && array.shape(0) == layer.n_units,
+           "Expected scale and shift of shape [", layer.n_units, "]. Received: ", shape_of(array),
+           ".");
+    return data;
   };
-  if (py::isinstance<Array<float>>(layer[0])) {
-    made.weights_f32 = view(py::reinterpret_borrow<Array<float>>(layer[0]));
-  } else {
-    expect(py::isinstance<Array<double>>(layer[0]), "Expected float32 or float64 weights.");
-    made.weights_f64 = view(py::reinterpret_borrow<Array<double>>(layer[0]));
-  }
-  made.scale = layer[1].is_none() ? nullptr : vector(layer[1]);
-  made.shift = vector(layer[2]);
-  made.slope = py::cast<double>(layer[3]);
+  layer.scale = parts[1].is_none() ? nullptr : vector(parts[1]);
+  layer.shift = vector(parts[2]);
+  layer.slope = py::cast<double>(parts[3]);
   return made;
 }
 
 py::tuple py_dense_lines(const py::list& stack, const Array<double>& ends, int64_t most_points) {
+  std::vector<HeldLayer> held_layers;
   std::vector<DenseLayer> layers;
   int64_t n_bits = 0, n_inputs = -1;
   for (const py::handle& layer : stack) {
-    layers.push_back(dense_layer(py::reinterpret_borrow<py::tuple>(layer), n_inputs));
+    held_layers.push_back(dense_layer(layer, n_inputs));
+    layers.push_back(held_layers.back().layer);
     n_inputs = layers.back().n_units;
     n_bits += n_inputs;
   }
@@ -127,13 +149,14 @@ py::tuple py_dense_lines(const py::list& stack, const Array<double>& ends, int64
              ends.shape(1) == layers[0].n_inputs,
          "Expected layers, and ends of shape [2 n, inputs]. Received: ", layers.size(),
          " layers and ends of shape ", shape_of(ends), ".");
+  expect(most_points >= 0, "Expected most_points from 0. Received: ", most_points, ".");
   const int64_t n = ends.shape(0) / 2;
   const double* points = ends.data();
   Array<bool> codes({py::ssize_t(n), py::ssize_t(n_bits)});
   bool* bits = codes.mutable_data();
   std::vector<DenseLine> lines;
   {
-    py::gil_scoped_release release;
+    KernelCall call;
     lines = dense_lines(layers, points, n, most_points, bits);
   }
   Array<uint8_t> outcomes(n);
@@ -158,18 +181,28 @@ py::tuple py_dense_lines(const py::list& stack, const Array<double>& ends, int64
   return py::make_tuple(outcomes, offsets, t, units, codes);
 }
 
-// Checked: every index is one of a point, every polygon has 3 corners at least.
-PolygonsView polygons_of(const Array<int64_t>& offsets, const Array<int64_t>& corners,
-                         int64_t n_points) {
-  const int64_t n = offsets.ndim() == 1 ? offsets.shape(0) - 1 : -1;
-  const int64_t *from = offsets.data(), *ids = corners.data();
-  bool good = n >= 0 && corners.ndim() == 1 && from[0] == 0 && from[n] == corners.shape(0);
-  for (int64_t i = 0; good && i < n; ++i) good = from[i + 1] - from[i] >= 3;
-  for (int64_t i = 0; good && i < from[n]; ++i) good = ids[i] >= 0 && ids[i] < n_points;
-  expect(good, "Expected offsets from 0 to ", corners.size(), ", 3 apart or more, and corners from 0 to ",
-         n_points - 1, ".");
-  return {from, ids, n};
-}
+// A copy of the polygons, checked: every index is one of a point, every polygon has 3 corners at
+// least.
+struct Polygons {
+  std::vector<int64_t> offsets, corners;
+
+  Polygons(const Array<int64_t>& given_offsets, const Array<int64_t>& given_corners,
+           int64_t n_points)
+      : offsets(copy_of(given_offsets)), corners(copy_of(given_corners)) {
+    const int64_t n_corners = int64_t(corners.size());
+    bool good = !offsets.empty() && offsets.front() == 0 && offsets.back() == n_corners;
+    for (size_t i = 1; good && i < offsets.size(); ++i) {
+      good = offsets[i] >= 3 && offsets[i - 1] <= offsets[i] - 3;
+    }
+    for (int64_t i = 0; good && i < n_corners; ++i) good = corners[i] >= 0 && corners[i] < n_points;
+    expect(good, "Expected offsets from 0 to ", n_corners,
+           ", 3 apart or more, and corners from 0 to ", n_points - 1, ".");
+  }
+
+  PolygonsView view() const {
+    return {offsets.data(), corners.data(), int64_t(offsets.size()) - 1};
+  }
+};
 
 const double* tolerances(const Array<double>& tolerance, int64_t n_units) {
   expect(tolerance.ndim() == 1 && tolerance.shape(0) == n_units, "Expected tolerance of shape [",
@@ -181,11 +214,11 @@ py::tuple py_cut_polygons(const Array<double>& z, const Array<double>& tolerance
                           const Array<int64_t>& offsets, const Array<int64_t>& corners) {
   const MatrixView<double> values = matrix(z);
   const double* within = tolerances(tolerance, values.n_columns);
-  const PolygonsView polygons = polygons_of(offsets, corners, values.n);
+  const Polygons polygons(offsets, corners, values.n);
   Cut cut;
   {
-    py::gil_scoped_release release;
-    cut = cut_polygons(values, within, polygons);
+    KernelCall call;
+    cut = cut_polygons(values, within, polygons.view());
   }
   return py::make_tuple(array_of(cut.from), array_of(cut.to), array_of(cut.weight),
                         array_of(cut.zero_point), array_of(cut.zero_unit), array_of(cut.offsets),
@@ -196,20 +229,20 @@ Array<double> py_blend_points(const Array<double>& values, const Array<int64_t>&
                               const Array<int64_t>& to, const Array<double>& weight,
                               const Array<int64_t>& zero_point, const Array<int64_t>& zero_unit) {
   const MatrixView<double> old = matrix(values);
-  const int64_t n_new = weight.size(), n_zeros = zero_unit.size();
-  bool good = from.size() == n_new && to.size() == n_new && zero_point.size() == n_zeros;
+  const std::vector<int64_t> a = copy_of(from), b = copy_of(to);
+  const std::vector<int64_t> points = copy_of(zero_point), units = copy_of(zero_unit);
+  const int64_t n_new = weight.size(), n_zeros = int64_t(units.size());
+  bool good = weight.ndim() == 1 && int64_t(a.size()) == n_new && int64_t(b.size()) == n_new &&
+              int64_t(points.size()) == n_zeros;
   for (int64_t i = 0; good && i < n_new; ++i) {
-    const int64_t a = from.data()[i], b = to.data()[i];
-    good = a >= 0 && b >= 0 && a < old.n + i && b < old.n + i;
+    good = a[i] >= 0 && b[i] >= 0 && a[i] < old.n + i && b[i] < old.n + i;
   }
   expect(good, "Expected new points that lie between points before them.");
   Array<double> out({py::ssize_t(old.n + n_new), py::ssize_t(old.n_columns)});
   double* rows = out.mutable_data();
-  const int64_t *a = from.data(), *b = to.data();
-  const int64_t *points = zero_point.data(), *units = zero_unit.data();
   const double* weights = weight.data();
-  py::gil_scoped_release release;
-  blend_points(old, a, b, weights, n_new, points, units, n_zeros, rows);
+  KernelCall call;
+  blend_points(old, a.data(), b.data(), weights, n_new, points.data(), units.data(), n_zeros, rows);
   return out;
 }
 
@@ -217,13 +250,14 @@ Array<uint64_t> py_polygon_codes(const Array<double>& z, const Array<double>& to
                                  const Array<int64_t>& offsets, const Array<int64_t>& corners) {
   const MatrixView<double> values = matrix(z);
   const double* within = tolerances(tolerance, values.n_columns);
-  const PolygonsView polygons = polygons_of(offsets, corners, values.n);
+  const Polygons polygons(offsets, corners, values.n);
   const int64_t n_words = words_for(values.n_columns);
-  Array<uint64_t> out({py::ssize_t(polygons.n), py::ssize_t(n_words)});
-  std::fill_n(out.mutable_data(), polygons.n * n_words, uint64_t(0));
-  const MutableCodes codes{out.mutable_data(), polygons.n, n_words};
-  py::gil_scoped_release release;
-  polygon_codes(values, within, polygons, codes);
+  const int64_t n = polygons.view().n;
+  Array<uint64_t> out({py::ssize_t(n), py::ssize_t(n_words)});
+  std::fill_n(out.mutable_data(), n * n_words, uint64_t(0));
+  const MutableCodes codes{out.mutable_data(), n, n_words};
+  KernelCall call;
+  polygon_codes(values, within, polygons.view(), codes);
   return out;
 }
 

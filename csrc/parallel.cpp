@@ -17,13 +17,12 @@
 #endif
 
 #include "check.h"
+#include "interrupt.h"
 
 namespace tfhash {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr auto kInterruptInterval = std::chrono::milliseconds(20);
+constexpr auto kWait = std::chrono::milliseconds(20);  // for others, before another look at Ctrl-C
 constexpr int kSpins = 2000;  // a few microseconds: shorter than putting a thread to sleep
 
 int usable_processors() {
@@ -53,11 +52,6 @@ std::atomic<int>& thread_count() {
   return count;
 }
 
-std::function<void()>& interrupt_check() {
-  static std::function<void()> check = [] {};
-  return check;
-}
-
 }  // namespace
 
 int num_threads() { return thread_count(); }
@@ -66,8 +60,6 @@ void set_num_threads(int n) {
   expect(n >= 1 && n <= 4096, "Expected a number of threads from 1 to 4096. Received: ", n, ".");
   thread_count() = n;
 }
-
-void set_interrupt_check(std::function<void()> check) { interrupt_check() = std::move(check); }
 
 struct ThreadTeam::State {
   std::vector<std::thread> workers;
@@ -92,7 +84,10 @@ struct ThreadTeam::State {
 
   void work(int worker) {
     try {
-      for (int64_t block; !stop && (block = next++) < n_blocks;) (*body)(block, worker);
+      for (int64_t block; !stop && (block = next++) < n_blocks;) {
+        (*body)(block, worker);
+        check_interrupt();
+      }
     } catch (...) {
       fail();
     }
@@ -116,27 +111,16 @@ struct ThreadTeam::State {
     }
   }
 
-  // The caller's share: the same blocks, with an eye on Ctrl-C.
+  // The caller's share: the same blocks, and Ctrl-C while the others finish theirs.
   void work_and_watch() {
-    auto last = Clock::now();
-    try {
-      for (int64_t block; !stop && (block = next++) < n_blocks;) {
-        (*body)(block, 0);
-        if (Clock::now() - last > kInterruptInterval) {
-          interrupt_check()();
-          last = Clock::now();
-        }
-      }
-    } catch (...) {
-      fail();
-    }
+    work(0);
     for (int spin = 0; spin < kSpins && working != 0; ++spin) std::this_thread::yield();
     while (working != 0) {
       std::unique_lock<std::mutex> lock(mutex);
-      if (work_done.wait_for(lock, kInterruptInterval, [&] { return working == 0; })) break;
+      if (work_done.wait_for(lock, kWait, [&] { return working == 0; })) break;
       lock.unlock();
       try {
-        if (!stop) interrupt_check()();
+        check_interrupt();
       } catch (...) {
         fail();
       }
@@ -148,7 +132,10 @@ ThreadTeam::ThreadTeam(int64_t max_useful) : state_(new State) {
   const int64_t size = std::max<int64_t>(1, std::min<int64_t>(num_threads(), max_useful));
   try {
     for (int worker = 1; worker < size; ++worker) {
-      state_->workers.emplace_back([this, worker] { state_->worker_loop(worker); });
+      state_->workers.emplace_back([state = state_.get(), call = Call::current(), worker] {
+        const Call::Work working(call);
+        state->worker_loop(worker);
+      });
     }
   } catch (const std::system_error&) {
     // No more threads to be had: the ones there are do the work.

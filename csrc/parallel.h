@@ -12,11 +12,9 @@ namespace tfhash {
 int num_threads();
 void set_num_threads(int n);
 
-// Called now and then on the thread that called the kernel; throws to stop it (a pending Ctrl-C).
-void set_interrupt_check(std::function<void()> check);
-
-// Threads that live as long as one kernel call. Between two calls of run() they spin briefly and
-// then sleep, so that an iteration of many short steps does not pay for starting threads.
+// Threads that live as long as one kernel call and work for it (see interrupt.h). Between two
+// calls of run() they spin briefly and then sleep, so that an iteration of many short steps does
+// not pay for starting threads.
 class ThreadTeam {
  public:
   // At most num_threads() threads, the caller being one of them; no more than max_useful.
@@ -29,8 +27,8 @@ class ThreadTeam {
 
   // Calls body(block, worker) once for each block in [0, n_blocks), worker in [0, size()).
   // Blocks go to whoever is free, so a result must not depend on the worker. The first exception
-  // of any worker (or of the interrupt check) stops the rest and is rethrown here. Keep a block
-  // under about 50 ms: the interrupt check runs between blocks.
+  // of any worker stops the rest and is rethrown here. check_interrupt() runs between blocks; a
+  // block that may take longer than some 20 ms calls it within.
   void run(int64_t n_blocks, const std::function<void(int64_t, int)>& body);
 
  private:

@@ -11,6 +11,12 @@
 #define TFHASH_NEON 1
 #endif
 
+// GCC before 14 warns of the undefined values in its own AVX-512 header. This comes before the header.
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 14
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 #if TFHASH_X86
 #if defined(__clang__)
 #define TFHASH_TARGET_BEGIN_AVX2                                                          \

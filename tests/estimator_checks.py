@@ -18,6 +18,7 @@ EXPECTED_FAILURES = dict.fromkeys(
         "check_classifiers_one_label",
         "check_classifiers_train",
         "check_clustering",
+        "check_decision_proba_consistency",
         "check_dict_unchanged",
         "check_dont_overwrite_parameters",
         "check_dtype_object",

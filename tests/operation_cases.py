@@ -8,7 +8,6 @@ import numpy as np
 from keras import ops
 
 from tfhash import backend, graph
-
 from tfhash.geometry.notes import Notes
 
 RNG = np.random.default_rng(0)
@@ -21,9 +20,7 @@ SMALL = 0.3  # no number of float32
 
 def windows(x, kernel, size=4):
     parts = [
-        x[:, i : i + size, j : j + size, :, None] * kernel[i, j]
-        for i in range(3)
-        for j in range(3)
+        x[:, i : i + size, j : j + size, :, None] * kernel[i, j] for i in range(3) for j in range(3)
     ]
     return np.sum(parts, axis=0)
 

@@ -152,7 +152,7 @@ def test_centers_that_are_none_are_refused():
     kmeans = CodeKMeans(2, random_state=0).fit(DIGITS)
     for value in (np.nan, 1.5, -0.1):
         kmeans.cluster_centers_[1, 3] = value
-        with pytest.raises(ValueError, match=r"in \[0, 1\]. Received: .* in centre 1, bit 3"):
+        with pytest.raises(ValueError, match=r"in \[0, 1\]. Received: .* in center 1, bit 3"):
             kmeans.predict(DIGITS)
 
 

@@ -13,8 +13,11 @@ from sklearn.multiclass import OneVsOneClassifier
 import reference
 from estimator_checks import check_as_it_is, check_on_bits
 from reference import BIT_SIZES
-from tfhash import Codes
+from tfhash import Codes, _native
 from tfhash.metrics import CodeLogisticRegression
+from tfhash.metrics import _coupling as coupling_module
+from tfhash.metrics import logistic as logistic_module
+from tfhash.metrics._coupling import couple
 
 DIGITS, DIGIT_LABELS = load_digits(return_X_y=True)
 DIGITS = (DIGITS > 7).astype(np.uint8)
@@ -104,6 +107,87 @@ def test_two_classes_of_any_type():
     assert (model.predict(bits) == np.where(decision > 0, "yes", "no")).all()
     again = pickle.loads(pickle.dumps(model))
     assert (again.predict(Codes.from_bits(bits)) == model.predict(bits)).all()
+
+
+def libsvms_coupling(log_odds, n_classes):
+    """Class probabilities of one code, by the iteration of LIBSVM's `multiclass_probability`."""
+    r = np.zeros((n_classes, n_classes))
+    for odds, (i, j) in zip(log_odds, combinations(range(n_classes), 2), strict=True):
+        r[j, i] = np.clip(1 / (1 + np.exp(-odds)), 1e-7, 1 - 1e-7)
+        r[i, j] = 1 - r[j, i]
+    q = -r.T * r
+    q[np.diag_indices(n_classes)] = (r**2).sum(axis=0)
+    p = np.full(n_classes, 1 / n_classes)
+    for _ in range(10_000):
+        if np.abs(q @ p - p @ q @ p).max() < 1e-13:
+            break
+        for t in range(n_classes):
+            p[t] += (p @ q @ p - q[t] @ p) / q[t, t]
+            p /= p.sum()
+    return p
+
+
+@pytest.mark.parametrize("n_classes", (2, 3, 4, 10))
+def test_probabilities_are_those_of_coupled_pairs(n_classes):
+    bits, labels = labelled_bits(400, 20, n_classes, seed=n_classes)
+    model = CodeLogisticRegression().fit(bits, labels)
+    bits = bits[:60]
+    probabilities = model.predict_proba(bits)
+    assert probabilities.shape == (60, n_classes) and (probabilities >= 0).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
+    odds = bits @ model.coef_.T + model.intercept_
+    if n_classes == 2:
+        expected = 1 / (1 + np.exp(np.hstack([odds, -odds])))
+    else:
+        expected = [libsvms_coupling(row, n_classes) for row in odds]
+    np.testing.assert_allclose(probabilities, expected, atol=1e-9)
+
+
+def test_probabilities_of_certain_pairs_and_of_pairs_that_say_nothing():
+    for n_classes in (3, 30):
+        n_pairs = n_classes * (n_classes - 1) // 2
+        even = couple(np.zeros((1, n_pairs)), n_classes)
+        np.testing.assert_allclose(even, 1 / n_classes, rtol=1e-9)
+        certain = couple(np.full((1, n_pairs), 1e9), n_classes)  # each class loses to all after it
+        assert certain[0].argmax() == n_classes - 1 and certain[0, -1] > 0.999
+
+
+def test_probabilities_do_not_depend_on_blocks(monkeypatch):
+    model = CodeLogisticRegression().fit(DIGITS[:500], DIGIT_LABELS[:500])
+    whole = model.predict_proba(DIGITS[:50])
+    monkeypatch.setattr(logistic_module, "SCORE_BYTES", 8 * 45 * 7)
+    monkeypatch.setattr(coupling_module, "BLOCK_BYTES", 8 * 11**2 * 3)
+    np.testing.assert_allclose(model.predict_proba(DIGITS[:50]), whole, atol=1e-12)
+    assert (whole.argmax(axis=1) == DIGIT_LABELS[:50]).mean() > 0.95
+
+
+def test_votes_of_many_classes_are_those_of_their_pairs():
+    # More pairs than are taken together.
+    rng = np.random.default_rng(0)
+    n_classes = 60
+    pairs = list(combinations(range(n_classes), 2))
+    bits = rng.integers(0, 2, (520, 9), np.uint8)
+    weights, intercepts = rng.normal(size=(len(pairs), 9)), rng.normal(size=len(pairs))
+    votes, sums = np.zeros((2, len(bits), n_classes))
+    for (i, j), odds in zip(pairs, (bits @ weights.T + intercepts).T, strict=True):
+        votes[:, i] += odds <= 0
+        votes[:, j] += odds > 0
+        sums[:, i] -= odds
+        sums[:, j] += odds
+    words = Codes.from_bits(bits).words
+    got = _native.class_votes(words, 9, weights, intercepts, n_classes)
+    np.testing.assert_allclose(got, votes + sums / (3 * (np.abs(sums) + 1)), atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
+def test_too_many_classes_are_refused_with_what_to_do(monkeypatch):
+    bits = np.eye(3, dtype=np.uint8)
+    words = Codes(np.zeros((5000, 1), np.uint64), 3)
+    with pytest.raises(ValueError, match=r"5,000 classes, 12,497,500 pairs.*KNeighbors"):
+        CodeLogisticRegression().fit(words, np.arange(5000))
+    monkeypatch.setattr(logistic_module, "_memory", lambda: 71)
+    with pytest.raises(ValueError, match="3 classes, 3 pairs, whose weights of 3 bits"):
+        CodeLogisticRegression().fit(bits, [0, 1, 2])
 
 
 def test_constant_and_repeated_bits():

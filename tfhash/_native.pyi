@@ -107,6 +107,14 @@ def fit_one_vs_one(
     wide: bool,
     progress: Progress = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]: ...
+def class_votes(
+    words: Words,
+    n_bits: int,
+    weights: NDArray[np.float64],
+    intercepts: NDArray[np.float64],
+    n_classes: int,
+    progress: Progress = None,
+) -> NDArray[np.float64]: ...
 def linear_scores(
     words: Words,
     n_bits: int,

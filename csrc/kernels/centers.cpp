@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "bits.h"
+#include "interrupt.h"
 #include "primitives.h"
 
 namespace tfhash {
@@ -39,7 +40,9 @@ void Centers::set_entries(int64_t first, int64_t last) {
   const double finer = std::ldexp(scale, shift);
   for (int64_t w = first; w < last; ++w) {
     errors[w] = 0;
+    CheckNowAndThen check(128);
     for (int64_t j = 0; j < k; ++j) {
+      check();
       int32_t* lane = entries.data() + (j / kLanes) * 64 * n_words * kLanes + j % kLanes;
       double off = 0;
       for (int64_t b = 64 * w; b < std::min(n_bits, 64 * w + 64); ++b) {
@@ -107,6 +110,7 @@ void Nearest::add_up(const Tiles& codes, const Centers& centers, int64_t group, 
   if (wide && totals.size() == 0) totals = Aligned<int64_t>(kCenterBlock * kLanes);
   const int64_t at_once = codes.words_at_once(count, kChunkWords);
   for (int64_t word = 0; word < codes.n_words(); word += at_once) {
+    if (word > 0) check_interrupt();
     const int64_t n_words = std::min(at_once, codes.n_words() - word);
     const Tile tile = codes.read(word, n_words, start, rows, count, buffer);
     for (int64_t w = word; w < word + n_words; ++w) {
@@ -130,7 +134,9 @@ void Nearest::add_up(const Tiles& codes, const Centers& centers, int64_t group, 
 void Nearest::find(const Tiles& codes, const Centers& centers, int64_t start, const int32_t* rows,
                    int64_t count) {
   const ClusterPrimitives& clusters = primitives().clusters;
+  CheckNowAndThen check(64 * count);
   for (int64_t g = 0; g < centers.n_groups; ++g) {
+    check();
     add_up(codes, centers, g, start, rows, count);
     if (g == 0) {
       clusters.two_smallest(sums.data(), count, first.data(), second.data(), labels.data());
@@ -148,9 +154,14 @@ void Nearest::find(const Tiles& codes, const Centers& centers, int64_t start, co
       }
     }
   }
+  // Codes that another thread writes to meanwhile may come near a lane that is none of a center.
+  for (int64_t i = 0; i < count; ++i) {
+    if (labels[i] >= centers.k) labels[i] = 0;
+  }
   clusters.gaps(first.data(), second.data(), count, static_cast<float>(centers.error),
                 static_cast<float>(1 / centers.scale), gaps.data());
 
+  CheckNowAndThen exact_check(centers.n_bits);
   for (int64_t i = 0; centers.error > 0 && i < count; ++i) {
     if (double(second[i]) - first[i] > 2 * centers.error) continue;
     // Too close to tell: add up in float64.
@@ -158,6 +169,7 @@ void Nearest::find(const Tiles& codes, const Centers& centers, int64_t start, co
     double least = squared_distance(code, centers.n_bits, centers.center(0));
     labels[i] = 0;
     for (int64_t j = 1; j < centers.k; ++j) {
+      exact_check();
       const double distance = squared_distance(code, centers.n_bits, centers.center(j));
       if (distance < least) {
         least = distance;

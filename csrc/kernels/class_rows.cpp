@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "interrupt.h"
 #include "primitives.h"
 
 namespace tfhash {
@@ -18,7 +19,10 @@ ClassRows::ClassRows(const CodesView& all, const std::vector<int64_t>& kept,
   features.resize(starts.back() / 64 * n_terms);
   on.resize(n_classes * codes.n_bits);
   team.run(n_classes, [&](int64_t a, int) {
-    for (int64_t first = starts[a]; first < starts[a + 1]; first += 64) turn_block(a, first);
+    for (int64_t first = starts[a]; first < starts[a + 1]; first += 64) {
+      check_interrupt();
+      turn_block(a, first);
+    }
   });
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bits.h"
+#include "interrupt.h"
 #include "primitives.h"
 
 namespace tfhash {
@@ -32,6 +33,7 @@ std::vector<int64_t> varying_bits(const std::vector<CodesView>& parts, ThreadTea
     team.run(n_blocks(codes.n), [&](int64_t block, int worker) {
       const int64_t first = block * kBlock, n_rows = std::min(kBlock, codes.n - first);
       for (int64_t w = 0; w < n_words; w += kGatherWords) {
+        check_interrupt();
         gather_bits(codes.row(first) + w, n_words, n_rows, std::min(kGatherWords, n_words - w),
                     all[worker].data() + w, any[worker].data() + w);
       }
@@ -44,7 +46,9 @@ std::vector<int64_t> varying_bits(const std::vector<CodesView>& parts, ThreadTea
       on_in_all &= all[worker][w];
       on_in_any |= any[worker][w];
     }
-    for (uint64_t left = on_in_any & ~on_in_all; left != 0; left &= left - 1) {
+    uint64_t left = on_in_any & ~on_in_all;
+    if (w == n_words - 1) left &= last_word_mask(parts.front().n_bits);
+    for (; left != 0; left &= left - 1) {
       varying.push_back(64 * w + lowest_bit(left));
     }
   }
@@ -77,6 +81,7 @@ Columns make_columns(const CodesView& codes, const std::vector<int64_t>& kept,
     for (int64_t w = 0; w < codes.n_words; ++w) {
       const Compressor& c = compressors[w];
       if (c.count == 0) continue;
+      if (w % 64 == 63) check_interrupt();
       for (int64_t i = 0; i < count; ++i) bits[i] = from[i] != nullptr ? from[i][w] : 0;
       primitives().columns.compress(c, bits, count);
       uint64_t* low = out.words.data() + at / 64 * out.stride + first;
@@ -105,6 +110,7 @@ void keep_bits(const CodesView& codes, const std::vector<int64_t>& kept, uint64_
     for (int64_t w = 0; w < codes.n_words; ++w) {
       const Compressor& c = compressors[w];
       if (c.count == 0) continue;
+      if (w % 4096 == 4095) check_interrupt();
       for (int64_t i = 0; i < count; ++i) bits[i] = codes.row(first + i)[w];
       primitives().columns.compress(c, bits, count);
       uint64_t* to = out + first * n_words + at / 64;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <tuple>
 
+#include "interrupt.h"
 #include "kernels/lines.h"
 #include "parallel.h"
 #include "primitives.h"
@@ -92,12 +93,15 @@ void refine(const DenseLayer& layer, const double* z, double* h, Workspace* work
   const int64_t n = int64_t(work->t.size()), n_units = layer.n_units;
   work->new_t.clear();
   size_t e = 0;
+  CheckNowAndThen check(8 + n_units);
   for (int64_t p = 0; p < n; ++p, z += n_units) {
+    check();
     const int64_t first = int64_t(work->new_t.size());
     work->new_t.push_back(work->t[p]);
     if (h != nullptr) activate(z, n_units, layer.slope, h + first * n_units);
     double before = -1;
     for (; e < work->events.size() && work->events[e].piece == p; ++e) {
+      check();
       LineEvent& event = work->events[e];
       event.piece = first;
       if (!event.inside) continue;
@@ -143,7 +147,9 @@ void follow(const std::vector<DenseLayer>& layers, const double* first_z, int64_
     if (l > 0) {
       double* made = work->z.of(padded(n) * n_units);
       const double* h = work->h.of(0);
+      CheckNowAndThen check(kDenseRows * n_units);
       for (int64_t r = 0; r < n; r += kDenseRows) {
+        check();
         const double* rows = h + r * layer.n_inputs;
         find_active(rows, layer.n_inputs, &work->active);
         multiply(layer, rows, work->active, 0, n_units, made + r * n_units);
@@ -178,10 +184,10 @@ void follow(const std::vector<DenseLayer>& layers, const double* first_z, int64_
       line->switches.push_back({work->t[event.piece], int64_t(l), event.unit});
     }
   }
-  std::sort(line->switches.begin(), line->switches.end(),
-            [](const LineSwitch& a, const LineSwitch& b) {
-              return std::tie(a.t, a.layer, a.unit) < std::tie(b.t, b.layer, b.unit);
-            });
+  sort_checking(line->switches.begin(), line->switches.end(),
+                [](const LineSwitch& a, const LineSwitch& b) {
+                  return std::tie(a.t, a.layer, a.unit) < std::tie(b.t, b.layer, b.unit);
+                });
 }
 
 }  // namespace
@@ -205,6 +211,7 @@ std::vector<DenseLine> dense_lines(const std::vector<DenseLayer>& layers, const 
     }
     // Columns in the outer loop, so that their weights stay in the cache for all rows.
     for (int64_t c = 0; c < n_out; c += kDenseColumns) {
+      check_interrupt();
       for (size_t b = 0; b < active.size(); ++b) {
         multiply(first, rows.data() + b * kDenseRows * n_in, active[b], c,
                  std::min(n_out, c + kDenseColumns), z.data() + b * kDenseRows * n_out);
@@ -212,6 +219,7 @@ std::vector<DenseLine> dense_lines(const std::vector<DenseLayer>& layers, const 
     }
     finish_rows(first, n_rows, z.data());
     for (int64_t i = begin; i < end; ++i) {
+      check_interrupt();
       follow(layers, z.data() + 2 * (i - begin) * n_out, most_points, first_codes + i * n_bits,
              &workspaces[worker], &lines[i]);
     }

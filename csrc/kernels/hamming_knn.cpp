@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "aligned.h"
+#include "check.h"
+#include "interrupt.h"
 #include "kernels/query_groups.h"
 #include "parallel.h"
 #include "primitives.h"
@@ -20,6 +22,7 @@ constexpr int64_t kThreadWork = int64_t(1) << 17;  // below it a second thread d
 constexpr int64_t kRangeQueries = 512;             // turning a block costs as much as some 20
 constexpr int64_t kTasksPerThread = 4;
 constexpr int64_t kBatchBytes = int64_t(1) << 27;  // of lists and keys at a time
+constexpr int64_t kManyKeys = int64_t(1) << 20;    // to sort without a look at Ctrl-C
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -48,7 +51,7 @@ class Search {
         k_(k),
         key_(database.n),
         every_plane_(64 * layout.chunk_words),
-        team_(1 + queries.n * n_blocks() * width() / kThreadWork),
+        team_(1 + product(product(queries.n, n_blocks()), width()) / kThreadWork),
         groups_(layout, queries.n) {
     std::iota(every_plane_.begin(), every_plane_.end(), uint16_t(0));
     divide();
@@ -67,6 +70,7 @@ class Search {
         const int64_t first = split * split_blocks_ + done;
         const int64_t stop = std::min(first + step, (split + 1) * split_blocks_);
         for (int64_t block = first; block < std::min(stop, n_blocks()); ++block) {
+          check_interrupt();
           scan(block, split, range, workspaces_[worker]);
         }
       });
@@ -78,9 +82,14 @@ class Search {
     const int64_t rows = std::max<int64_t>(1, (int64_t(1) << 16) / keys_per_query_);
     team_.run(ceil_div(queries_.n, rows), [&](int64_t block, int) {
       for (int64_t q = block * rows; q < std::min(queries_.n, (block + 1) * rows); ++q) {
+        check_interrupt();
         uint64_t* keys = keys_.data() + q * keys_per_query_;
         if (k_ < keys_per_query_) std::nth_element(keys, keys + k_ - 1, keys + keys_per_query_);
-        std::sort(keys, keys + k_);
+        if (k_ < kManyKeys) {
+          std::sort(keys, keys + k_);
+        } else {
+          sort_checking(keys, keys + k_, std::less<uint64_t>());
+        }
         for (int64_t i = 0; i < k_; ++i) {
           distances[q * k_ + i] = int32_t(key_.distance(keys[i]));
           indices[q * k_ + i] = key_.index(keys[i]);
@@ -141,6 +150,11 @@ class Search {
       const bool first = chunk == 0, last = chunk == layout_.n_chunks - 1;
       hamming.planes(database_.row(first_row) + word, database_.n_words, n_rows, n_words,
                      reference_ + word, at.planes.data());
+      if (last) {  // bits past n_bits, whatever they are
+        const int64_t n_bits = std::min(64 * n_words, database_.n_bits - 64 * word);
+        std::fill(at.planes.data() + n_bits * kLaneWords,
+                  at.planes.data() + 64 * n_words * kLaneWords, 0);
+      }
       const uint16_t sizes[2] = {0, uint16_t(64 * n_words)};
       hamming.count(at.planes.data(), {sizes, every_plane_.data()}, 1, layout_.levels, first,
                     at.complement.data());
@@ -216,7 +230,7 @@ void hamming_knn(const CodesView& database, const CodesView& queries, int64_t k,
                  const Progress& progress, int32_t* distances, int64_t* indices) {
   const PlaneLayout layout(database.n_words);
   const std::vector<uint64_t> reference = common_bits(queries, layout);
-  const int64_t keys = std::min(database.n, k * kTasksPerThread * num_threads());
+  const int64_t keys = std::min(database.n, product(k, kTasksPerThread * num_threads()));
   const int64_t bytes = layout.group_bytes() / layout.group + 8 * keys;
   const int64_t batch = std::max<int64_t>(1, kBatchBytes / bytes / layout.group) * layout.group;
   for (int64_t q = 0; q < queries.n; q += batch) {

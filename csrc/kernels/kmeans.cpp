@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "check.h"
+#include "interrupt.h"
 #include "kernels/kmeans_seed.h"
 #include "kernels/lloyd.h"
 #include "primitives.h"
@@ -40,6 +41,7 @@ double mean_variance(const Tiles& codes, int64_t n_bits, ThreadTeam& team) {
     const int64_t n_words = std::min(at_once, codes.n_words() - word);
     Aligned<int32_t> counts(64 * n_words);
     for (int64_t first = 0; first < codes.n(); first += kRows) {
+      check_interrupt();
       const int64_t n = std::min(kRows, codes.n() - first);
       const Tile tile = codes.read(word, n_words, first, nullptr, n, buffers[worker]);
       for (int64_t w = 0; w < n_words; ++w) {
@@ -108,7 +110,9 @@ KMeansResult kmeans(const CodesView& codes, const KMeansOptions& options) {
   }
 
   best.centers.resize(k * codes.n_bits);
+  CheckNowAndThen check(codes.n_bits);
   for (int64_t j = 0; j < k; ++j) {
+    check();
     double* out = best.centers.data() + j * codes.n_bits;
     for (int64_t b = 0; b < codes.n_bits; ++b) out[b] = codes.row(0)[b / 64] >> (b % 64) & 1;
     for (int64_t b = 0; b < tiles.n_bits(); ++b) out[kept[b]] = centers[j * tiles.n_bits() + b];
@@ -124,12 +128,14 @@ double kmeans_assign(const CodesView& codes, const double* values, int64_t k,
   std::iota(all.begin(), all.end(), int64_t(0));
   const Tiles tiles(codes, all, 0, team);
   Centers centers(k, codes.n_bits);
-  std::copy_n(values, k * codes.n_bits, centers.values.data());
+  CheckNowAndThen check(codes.n_bits);
   for (int64_t j = 0; j < k; ++j) {
+    check();
+    std::copy_n(values + j * codes.n_bits, codes.n_bits, centers.center(j));
     for (int64_t b = 0; b < codes.n_bits; ++b) {
       const double value = centers.center(j)[b];
-      expect(value >= 0 && value <= 1, "Expected centres of codes, in [0, 1]. Received: ", value,
-             " in centre ", j, ", bit ", b, ".");
+      expect(value >= 0 && value <= 1, "Expected centers of codes, in [0, 1]. Received: ", value,
+             " in center ", j, ", bit ", b, ".");
       centers.norms[j] += value * value;
     }
   }
@@ -141,7 +147,9 @@ double kmeans_assign(const CodesView& codes, const double* values, int64_t k,
   run_reporting(team, n_blocks, progress, [&](int64_t block, int worker) {
     const int64_t first = block * rows, count = std::min(rows, codes.n - first);
     nearest[worker].find(tiles, centers, first, nullptr, count);
+    CheckNowAndThen rows_check(codes.n_bits);
     for (int64_t i = 0; i < count; ++i) {
+      rows_check();
       const int32_t label = labels[first + i] = nearest[worker].labels[i];
       sums[block] +=
           squared_distance(tiles.code(first + i), codes.n_bits, centers.center(label));

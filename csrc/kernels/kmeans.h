@@ -12,7 +12,7 @@ struct KMeansOptions {
   int64_t k;
   int64_t n_runs;       // starts, of which the best is kept
   int64_t n_trials;     // see kmeans_seeds
-  const double* draws;  // uniform numbers, [n_runs][1 + (k - 1) * n_trials]
+  const double* draws;  // uniform numbers in [0, 1), [n_runs][1 + (k - 1) * n_trials]
   int64_t max_iter;
   double tol;           // on the squared shift of the centres, as a share of the mean variance
   int64_t resident_bytes;  // see Tiles

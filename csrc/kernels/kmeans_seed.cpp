@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <climits>
 
+#include "interrupt.h"
 #include "primitives.h"
 
 namespace tfhash {
@@ -12,7 +13,7 @@ constexpr int64_t kBlock = 2048;
 
 struct Seeding {
   std::vector<int64_t> chosen;
-  std::vector<int32_t> closest;      // to a chosen centre
+  std::vector<int32_t> closest;      // to a chosen center
   std::vector<int64_t> sums;         // of closest, by block
   std::vector<int64_t> trials;       // candidate rows
   std::vector<int64_t> trial_sums;   // [n_trials][n_blocks], as if the candidate were chosen
@@ -49,7 +50,8 @@ std::vector<int64_t> kmeans_seeds(const Tiles& codes, int64_t k, const double* d
   std::vector<Seeding> runs(n_runs);
   for (int64_t r = 0; r < n_runs; ++r) {
     const double draw = draws[r * (1 + (k - 1) * n_trials)];
-    runs[r].chosen = {std::min(n - 1, static_cast<int64_t>(draw * double(n)))};
+    const double row = draw * double(n);  // of a draw that is none: not a row that is not there
+    runs[r].chosen = {row >= 0 && row < double(n) ? static_cast<int64_t>(row) : n - 1};
     runs[r].closest.assign(n, INT_MAX);
     runs[r].sums.resize(n_blocks);
     runs[r].trial_sums.resize(n_trials * n_blocks);
@@ -58,13 +60,16 @@ std::vector<int64_t> kmeans_seeds(const Tiles& codes, int64_t k, const double* d
   std::vector<std::vector<int64_t>> scratch(team.size());
 
   // Writes sums(run)[c * n_blocks + block], the potential of a block if the c-th of rows(run) were
-  // a centre too; with `keep` it is one.
+  // a center too; with `keep` it is one.
   const auto potentials = [&](auto rows, auto sums, bool keep) {
     std::vector<std::vector<uint64_t>> words;
     std::vector<size_t> starts;
     for (Seeding& run : runs) {
       starts.push_back(words.size());
-      for (int64_t row : rows(run)) words.push_back(codes.code(row));
+      for (int64_t row : rows(run)) {
+        check_interrupt();
+        words.push_back(codes.code(row));
+      }
     }
     starts.push_back(words.size());
     team.run(n_runs * n_blocks, [&](int64_t task, int worker) {
@@ -77,7 +82,9 @@ std::vector<int64_t> kmeans_seeds(const Tiles& codes, int64_t k, const double* d
         const int64_t at = std::min(at_once, n_words - word);
         const Tile tile = codes.read(word, at, first, nullptr, count, buffers[worker]);
         const bool last = word + at == n_words;
+        CheckNowAndThen check(count * at);
         for (int64_t c = 0; c < n_codes; ++c) {
+          check();
           const uint64_t* code = words[starts[r] + c].data() + word;
           int64_t* distances = scratch[worker].data() + c * kBlock;
           if (last) {
@@ -97,6 +104,7 @@ std::vector<int64_t> kmeans_seeds(const Tiles& codes, int64_t k, const double* d
     potentials([](Seeding& run) { return std::vector<int64_t>{run.chosen.back()}; },
                [](Seeding& run) { return run.sums.data(); }, true);
     for (int64_t r = 0; r < n_runs; ++r) {
+      check_interrupt();
       const double* draw = draws + r * (1 + (k - 1) * n_trials) + 1 + (c - 1) * n_trials;
       const double sum = double(total(runs[r].sums.data(), n_blocks));
       runs[r].trials.clear();

@@ -17,6 +17,9 @@ class Lbfgs {
  public:
   explicit Lbfgs(int64_t n);
 
+  static constexpr int kMemory = 10;
+  static constexpr int kVectors = 4 + 2 * kMemory;  // of n numbers that it keeps
+
   const double* point() const { return trial_.data(); }
   const double* best() const { return x_.data(); }  // where the last whole step ended
   int64_t n_iter() const { return n_iter_; }
@@ -25,7 +28,6 @@ class Lbfgs {
   bool advance(const double* gradient);
 
  private:
-  static constexpr int kMemory = 10;
   static constexpr int kMaxTrials = 30;  // on one line
 
   void turn();   // a new direction from the gradient and the steps remembered

@@ -5,6 +5,8 @@
 #include <tuple>
 
 #include "bits.h"
+#include "check.h"
+#include "interrupt.h"
 #include "parallel.h"
 #include "primitives.h"
 
@@ -17,12 +19,20 @@ int64_t rows_per_block(int64_t n_columns) {
   return std::max<int64_t>(1, kBlockBytes / (8 * std::max<int64_t>(1, n_columns)));
 }
 
+bool earlier(const LineEvent& a, const LineEvent& b) {
+  return std::tie(a.piece, a.weight, a.unit) < std::tie(b.piece, b.weight, b.unit);
+}
+
 // The switch, if any, of a unit for which just one of its values at points p and p + 1 is > 0.
 void settle(const MatrixView<double>& z, int64_t p, int64_t unit, std::vector<LineEvent>* events) {
   const double from = z.row(p)[unit], to = z.row(p + 1)[unit];
   if (from != 0 && to != 0) {
     const double a = std::fabs(from), b = std::fabs(to);
-    events->push_back({p, a / (a + b), unit, true});
+    const double weight = a / (a + b);
+    // Infinity has no share of the way, and what cannot be ordered cannot be sorted.
+    expect(!std::isnan(weight), "Expected finite values. Received: ", from, " and ", to,
+           " of unit ", unit, " at points ", p, " and ", p + 1, ".");
+    events->push_back({p, weight, unit, true});
   } else if (from == 0) {
     // On in this piece, and switched at point p if it was off in the piece before.
     if (p > 0 && !(z.row(p - 1)[unit] > 0)) events->push_back({p, 0, unit, false});
@@ -38,7 +48,9 @@ void find_line_events(const MatrixView<double>& z, int64_t from, int64_t to,
                       std::vector<LineEvent>* events) {
   const auto start = events->size();
   std::vector<uint64_t> changed(words_for(z.n_columns));
+  CheckNowAndThen check(16 + z.n_columns);
   for (int64_t p = from; p < to; ++p) {
+    check();
     primitives().lines.mark_changes(z.row(p), z.row(p + 1), z.n_columns, changed.data());
     for (int64_t w = 0; w < int64_t(changed.size()); ++w) {
       for (uint64_t bits = changed[w]; bits != 0; bits &= bits - 1) {
@@ -46,9 +58,7 @@ void find_line_events(const MatrixView<double>& z, int64_t from, int64_t to,
       }
     }
   }
-  std::sort(events->begin() + start, events->end(), [](const LineEvent& a, const LineEvent& b) {
-    return std::tie(a.piece, a.weight, a.unit) < std::tie(b.piece, b.weight, b.unit);
-  });
+  sort_checking(events->begin() + start, events->end(), earlier);
 }
 
 std::vector<LineEvent> line_events(const MatrixView<double>& z) {
@@ -61,9 +71,7 @@ std::vector<LineEvent> line_events(const MatrixView<double>& z) {
   });
   std::vector<LineEvent> events;
   for (const auto& part : found) events.insert(events.end(), part.begin(), part.end());
-  std::sort(events.begin(), events.end(), [](const LineEvent& a, const LineEvent& b) {
-    return std::tie(a.piece, a.weight, a.unit) < std::tie(b.piece, b.weight, b.unit);
-  });
+  sort_checking(events.begin(), events.end(), earlier);
   return events;
 }
 
@@ -73,9 +81,12 @@ void blend_rows(const MatrixView<double>& values, const int64_t* piece, const do
   parallel_for((values.n + rows - 1) / rows, [&](int64_t block, int) {
     const int64_t first = block * rows, last = std::min(values.n, first + rows);
     int64_t i = std::lower_bound(piece, piece + n_new, first) - piece;
+    CheckNowAndThen check(8 + n_columns);
     for (int64_t p = first; p < last; ++p) {
+      check();
       std::copy_n(values.row(p), n_columns, out + (p + i) * n_columns);
       for (; i < n_new && piece[i] == p; ++i) {
+        check();
         primitives().lines.blend(values.row(p), values.row(p + 1), weight[i], n_columns,
                                  out + (p + 1 + i) * n_columns);
       }

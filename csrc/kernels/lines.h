@@ -20,7 +20,8 @@ struct LineEvent {
 // The switches of units whose values at successive points are the rows of z, affine between
 // them: a unit is on in a piece where its values there are > 0, off where they are < 0 or 0
 // throughout. Sorted by piece, weight and unit. A value of 0 at the first or last point is no
-// switch, there being no piece beyond.
+// switch, there being no piece beyond. Throws std::invalid_argument where a unit passes from one
+// infinity to another.
 std::vector<LineEvent> line_events(const MatrixView<double>& z);
 
 // Those of the pieces [from, to), in order, added to `events`.

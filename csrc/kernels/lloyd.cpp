@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "interrupt.h"
 #include "primitives.h"
 
 namespace tfhash {
@@ -40,7 +41,9 @@ Lloyd::Lloyd(const Tiles& codes, int64_t k, ThreadTeam& team)
 
 void Lloyd::start(LloydRun& run, const int64_t* seeds) const {
   Centers& centers = run.centers;
+  CheckNowAndThen check(codes_.n_bits());
   for (int64_t j = 0; j < k_; ++j) {
+    check();
     const std::vector<uint64_t> code = codes_.code(seeds[j]);
     double norm = 0;
     for (int64_t b = 0; b < codes_.n_bits(); ++b) {
@@ -76,7 +79,9 @@ void Lloyd::finish(std::vector<LloydRun>& runs, int64_t max_iter, double shift_l
 
 double Lloyd::inertia(const LloydRun& run) const {
   double sum = 0;
+  CheckNowAndThen check(codes_.n_bits());
   for (int64_t j = 0; j < k_; ++j) {
+    check();
     const double* center = run.centers.center(j);
     for (int64_t b = 0; b < codes_.n_bits(); ++b) {
       const double on = run.counts[(b / 64 * k_ + j) * 64 + b % 64];
@@ -138,19 +143,24 @@ void Lloyd::relocate(LloydRun& run) {
   std::vector<int64_t> order(codes_.n());
   team_.run(n_blocks_, [&](int64_t block, int) {
     const int64_t end = std::min(codes_.n(), (block + 1) * block_);
+    CheckNowAndThen check(codes_.n_bits());
     for (int64_t i = block * block_; i < end; ++i) {
+      check();
       distances[i] = squared_distance(codes_.code(i), codes_.n_bits(),
                                       run.centers.center(run.labels[i]));
       order[i] = i;
     }
   });
+  CheckNowAndThen check;
   std::partial_sort(order.begin(), order.begin() + int64_t(empty.size()), order.end(),
                     [&](int64_t a, int64_t b) {
+                      check();
                       return distances[a] > distances[b] ||
                              (distances[a] == distances[b] && a < b);
                     });
   if (distances[order[0]] == 0) return;  // more clusters than distinct codes
   for (size_t i = 0; i < empty.size(); ++i) {
+    check_interrupt();
     run.relocations.push_back(
         {run.labels[order[i]], empty[i], order[i], codes_.code(order[i])});
   }
@@ -172,7 +182,10 @@ void Lloyd::update(const std::vector<LloydRun*>& runs, bool centers) {
       const int64_t last = std::min(codes_.n_words(), first + kUpdateWords);
       std::fill_n(run.shifts.data() + chunk * k_, k_, 0);
       std::fill_n(run.norms.data() + chunk * k_, k_, 0);
-      for (int64_t w = first; w < last; ++w) update_word(run, w, chunk);
+      for (int64_t w = first; w < last; ++w) {
+        check_interrupt();
+        update_word(run, w, chunk);
+      }
       run.centers.set_entries(first, last);
     }
   });
@@ -188,6 +201,7 @@ void Lloyd::count(LloydRun& run, int64_t first, int64_t last, int worker) {
     }
   };
   for (int64_t block = 0; block < n_blocks_; ++block) {
+    check_interrupt();
     const std::vector<Move>& moves = run.moves[block];
     const int64_t n = int64_t(moves.size()), start = block * block_;
     if (codes_.resident()) {
@@ -221,7 +235,9 @@ void Lloyd::update_word(LloydRun& run, int64_t w, int64_t chunk) const {
   std::vector<int64_t> sizes = run.sizes;
   if (!run.relocations.empty()) {
     moved_counts.assign(counts, counts + k_ * 64);
+    CheckNowAndThen check(64);
     for (const Relocation& r : run.relocations) {
+      check();
       for (int64_t b = 0; b < n_bits; ++b) {
         const int32_t bit = int32_t(r.code[w] >> b & 1);
         moved_counts[r.from * 64 + b] -= bit;
@@ -232,8 +248,10 @@ void Lloyd::update_word(LloydRun& run, int64_t w, int64_t chunk) const {
     }
     counts = moved_counts.data();
   }
+  CheckNowAndThen check(128);
   const int64_t largest = std::max_element(sizes.begin(), sizes.end()) - sizes.begin();
   for (int64_t j = 0; j < k_; ++j) {
+    check();
     // A cluster that stays empty waits at the centre of the largest.
     const int64_t source = sizes[j] > 0 ? j : largest;
     double* center = run.centers.center(j) + 64 * w;

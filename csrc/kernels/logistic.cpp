@@ -6,6 +6,8 @@
 #include <mutex>
 
 #include "check.h"
+#include "interrupt.h"
+#include "kernels/class_pairs.h"
 #include "kernels/class_rows.h"
 #include "kernels/lbfgs.h"
 #include "kernels/linear_scores.h"
@@ -15,6 +17,7 @@ namespace tfhash {
 namespace {
 
 constexpr int64_t kBlock = 512;     // rows of one task, whose residuals add up in an int32
+constexpr int64_t kWaveBytes = int64_t(1) << 29;  // of pairs fitted side by side
 constexpr double kSoften = 0.01;    // variance given to every bit: see Pair
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -25,7 +28,7 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 // intercept's pull off the weights, and divided by about their deviation. With w = v / deviation
 // and intercept = v_0 - mean . w the model and the penalty stay what they are.
 struct Pair {
-  int64_t i, j;
+  int64_t i, j, index;
   double n, penalty;
   std::vector<double> mean, deviation;      // [n_bits]
   std::vector<double> weights, gradient;    // [n_bits + 1]: the intercept last
@@ -34,11 +37,16 @@ struct Pair {
   int64_t n_iter = 0;
   bool evaluated = false;
   bool active = true;
+  struct Place {
+    int64_t lanes, lane;
+  };
+  Place places[2] = {};  // among OneVsOne's lanes, in class i and in class j
 
-  Pair(int64_t i_, int64_t j_, const ClassRows& examples, double c)
-      : i(i_),
-        j(j_),
-        n(double(examples.sizes[i_] + examples.sizes[j_])),
+  Pair(const ClassPair& pair, const ClassRows& examples, double c)
+      : i(pair.i),
+        j(pair.j),
+        index(pair.index),
+        n(double(examples.sizes[i] + examples.sizes[j])),
         penalty(1 / (c * n)),
         mean(examples.codes.n_bits),
         deviation(examples.codes.n_bits),
@@ -50,6 +58,12 @@ struct Pair {
       mean[b] = double(examples.on[i * n_bits + b] + examples.on[j * n_bits + b]) / n;
       deviation[b] = std::sqrt(mean[b] * (1 - mean[b]) + kSoften);
     }
+  }
+
+  // Bytes that a pair takes, its two lanes with it.
+  static int64_t bytes(const ClassRows& examples) {
+    const int64_t lane = 4 * 64 * examples.codes.n_words + 8 * examples.n_terms;
+    return int64_t(sizeof(Pair)) + 1024 + 8 * (6 + Lbfgs::kVectors) * examples.n_terms + 2 * lane;
   }
 
   // Takes the gradient of the mean loss by the weights; the weights then are those to try next, or
@@ -88,7 +102,7 @@ struct Pair {
 // What the rows of one class need to know of up to 16 of the pairs it is in, one to a lane, and
 // what they say of the gradient.
 struct Lanes {
-  int64_t class_index;
+  int64_t class_index = 0;
   std::vector<Pair*> pairs;
   Aligned<int32_t> entries;    // [64 * n_words][16]: weights in fixed point
   Aligned<int32_t> start;      // [16]: intercepts
@@ -96,9 +110,8 @@ struct Lanes {
   Aligned<int64_t> totals;     // [n_terms][16]: the gradient of the summed loss, times 2^21
   std::unique_ptr<std::mutex> mutex = std::make_unique<std::mutex>();
 
-  Lanes(int64_t a, const ClassRows& examples)
-      : class_index(a),
-        entries(64 * examples.codes.n_words * kLanes),
+  explicit Lanes(const ClassRows& examples)
+      : entries(64 * examples.codes.n_words * kLanes),
         start(kLanes),
         unit(kLanes),
         sign(kLanes),
@@ -132,7 +145,9 @@ class OneVsOne {
     for (int worker = 0; worker < team.size(); ++worker) scratch_.emplace_back(examples.n_terms);
   }
 
-  void solve(const LogisticOptions& options) {
+  // `progress` is told how many are left.
+  template <class Tell>
+  void solve(const LogisticOptions& options, const Tell& progress) {
     for (size_t n_active = pairs_.size(); n_active > 0;) {
       arrange();
       evaluate();
@@ -141,28 +156,32 @@ class OneVsOne {
       });
       n_active = size_t(std::count_if(pairs_.begin(), pairs_.end(),
                                       [](const Pair& pair) { return pair.active; }));
-      report(options.progress, 1 - double(n_active) / double(pairs_.size()),
-             message(n_active, " models left"));
+      progress(int64_t(n_active));
     }
   }
 
  private:
   // Gives every active pair a lane in each of its classes.
   void arrange() {
-    const int64_t n_classes = int64_t(examples_.sizes.size());
+    std::vector<std::vector<Pair*>> of_class(examples_.sizes.size());
+    for (Pair& pair : pairs_) {
+      if (!pair.active) continue;
+      of_class[pair.i].push_back(&pair);
+      of_class[pair.j].push_back(&pair);
+    }
     size_t used = 0;
-    for (int64_t a = 0; a < n_classes; ++a) {
-      Lanes* lanes = nullptr;
-      for (Pair& pair : pairs_) {
-        if (!pair.active || (pair.i != a && pair.j != a)) continue;
-        if (lanes == nullptr || lanes->pairs.size() == kLanes) {
-          if (used == lanes_.size()) lanes_.emplace_back(a, examples_);
-          lanes = &lanes_[used++];
-          lanes->class_index = a;
-          lanes->pairs.clear();
-          std::fill_n(lanes->sign.data(), kLanes, 0.0f);
+    for (size_t a = 0; a < of_class.size(); ++a) {
+      for (size_t p = 0; p < of_class[a].size(); ++p) {
+        if (p % kLanes == 0) {
+          if (used == lanes_.size()) lanes_.emplace_back(examples_);
+          Lanes& lanes = lanes_[used++];
+          lanes.class_index = int64_t(a);
+          lanes.pairs.clear();
+          std::fill_n(lanes.sign.data(), kLanes, 0.0f);
         }
-        lanes->pairs.push_back(&pair);
+        Pair& pair = *of_class[a][p];
+        pair.places[pair.j == int64_t(a)] = {int64_t(used) - 1, int64_t(p % kLanes)};
+        lanes_[used - 1].pairs.push_back(&pair);
       }
     }
     lanes_.erase(lanes_.begin() + int64_t(used), lanes_.end());
@@ -224,10 +243,8 @@ class OneVsOne {
   void advance(Pair& pair, const LogisticOptions& options) {
     const double unit = 1 / (pair.n * double(1 << kResidualBits));
     std::vector<int64_t> total(examples_.n_terms, 0);
-    for (const Lanes& lanes : lanes_) {
-      const auto at = std::find(lanes.pairs.begin(), lanes.pairs.end(), &pair);
-      if (at == lanes.pairs.end()) continue;
-      const int64_t* from = lanes.totals.data() + (at - lanes.pairs.begin());
+    for (const Pair::Place& place : pair.places) {
+      const int64_t* from = lanes_[place.lanes].totals.data() + place.lane;
       for (int64_t t = 0; t < examples_.n_terms; ++t) total[t] += from[t * kLanes];
     }
     for (int64_t t = 0; t < examples_.n_terms; ++t) pair.gradient[t] = double(total[t]) * unit;
@@ -250,21 +267,32 @@ LogisticModels fit_one_vs_one(const CodesView& codes, const int32_t* labels, int
   // always 0 does nothing. Their weights are 0 at the optimum.
   const std::vector<int64_t> kept = varying_bits(codes, team);
   const ClassRows examples(codes, kept, labels, n_classes, team);
-  std::vector<Pair> pairs;
-  for (int64_t i = 0; i < n_classes; ++i) {
-    for (int64_t j = i + 1; j < n_classes; ++j) pairs.emplace_back(i, j, examples, options.c);
-  }
-  OneVsOne(examples, pairs, team).solve(options);
-
-  LogisticModels models;
-  for (size_t p = 0; p < pairs.size(); ++p) {
-    for (size_t b = 0; b < kept.size(); ++b) {
-      weights[p * codes.n_bits + kept[b]] = pairs[p].weights[b];
+  const int64_t n_pairs = n_class_pairs(n_classes);
+  LogisticModels models(n_pairs);
+  int64_t done = 0;
+  for_each_wave(n_classes, Pair::bytes(examples), kWaveBytes, [&](const auto& wave) {
+    std::vector<Pair> pairs;
+    pairs.reserve(wave.size());
+    CheckNowAndThen check(1024 + 32 * examples.n_terms);
+    for (const ClassPair& pair : wave) {
+      check();
+      pairs.emplace_back(pair, examples, options.c);
     }
-    models.intercepts.push_back(pairs[p].weights.back());
-    models.n_iter.push_back(pairs[p].n_iter);
-    models.gradients.push_back(pairs[p].largest);
-  }
+    OneVsOne(examples, pairs, team).solve(options, [&](int64_t left) {
+      left += n_pairs - done - int64_t(pairs.size());
+      report(options.progress, 1 - double(left) / double(n_pairs), message(left, " models left"));
+    });
+    done += int64_t(pairs.size());
+    for (const Pair& pair : pairs) {
+      check();
+      for (size_t b = 0; b < kept.size(); ++b) {
+        weights[pair.index * codes.n_bits + kept[b]] = pair.weights[b];
+      }
+      models.intercepts[pair.index] = pair.weights.back();
+      models.n_iter[pair.index] = pair.n_iter;
+      models.gradients[pair.index] = pair.largest;
+    }
+  });
   return models;
 }
 

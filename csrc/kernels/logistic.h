@@ -21,10 +21,15 @@ struct LogisticModels {
   std::vector<double> intercepts;  // [n_pairs]
   std::vector<int64_t> n_iter;     // [n_pairs]
   std::vector<double> gradients;   // [n_pairs]: where it ended; over tol: it did not converge
+
+  LogisticModels() = default;
+  explicit LogisticModels(int64_t n_pairs)
+      : intercepts(n_pairs), n_iter(n_pairs), gradients(n_pairs) {}
 };
 
 // labels[i] in [0, n_classes) is the class of code i; each class has at least one code.
-// The weights are written to weights[n_pairs][n_bits], which is 0 before.
+// The weights are written to weights[n_pairs][n_bits], which is 0 before. Time is linear in pairs
+// times the codes of their classes; beside codes and weights it takes kWaveBytes (logistic.cpp).
 LogisticModels fit_one_vs_one(const CodesView& codes, const int32_t* labels, int64_t n_classes,
                               const LogisticOptions& options, double* weights);
 

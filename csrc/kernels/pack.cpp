@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "check.h"
+#include "interrupt.h"
 #include "parallel.h"
 #include "primitives.h"
 
@@ -12,6 +13,7 @@ namespace tfhash {
 namespace {
 
 constexpr int64_t kBlockBytes = 1 << 18;  // of input: long enough to be worth a thread
+constexpr int64_t kRowPart = 1 << 18;     // columns that are packed between two looks at Ctrl-C
 
 // Ors n_bits bits of `from` (bit `skip` of its first word is the first) into `to` at bit `start`.
 void or_bits(const uint64_t* from, int64_t skip, int64_t n_bits, uint64_t* to, int64_t start) {
@@ -59,8 +61,32 @@ struct Packing<uint8_t> {
   static constexpr const char* expected = "bits that are 0 or 1";
 };
 
+// A value that cannot be packed.
+template <class T>
+struct BadValue {
+  int64_t row = -1, column = 0;
+  T value{};
+};
+
+// Packs a row by parts. Of a part that holds a bad value, a copy is packed and searched: in the
+// matrix itself the value may be another one by then.
+template <class T>
+BadValue<T> pack_row(const T* x, int64_t n, uint64_t* words) {
+  for (int64_t first = 0; first < n; first += kRowPart) {
+    const int64_t count = std::min(kRowPart, n - first);
+    if (first > 0) check_interrupt();
+    if (Packing<T>::row(x + first, count, words + first / 64)) continue;
+    const std::vector<T> copy(x + first, x + first + count);
+    if (Packing<T>::row(copy.data(), count, words + first / 64)) continue;
+    const auto at = std::find_if_not(copy.begin(), copy.end(), Packing<T>::good);
+    return {0, first + (at - copy.begin()), *at};
+  }
+  return {};
+}
+
 template <class T>
 void pack_matrix(const MatrixView<T>& x, const MutableCodes& out, int64_t start, int64_t row_base) {
+  if (x.n_columns == 0) return;
   const int64_t n_words = words_for(x.n_columns);
   // Straight into place where no other span shares the words written.
   const bool direct =
@@ -68,25 +94,23 @@ void pack_matrix(const MatrixView<T>& x, const MutableCodes& out, int64_t start,
   const int64_t row_bytes = std::max<int64_t>(1, x.n_columns * int64_t(sizeof(T)));
   const int64_t rows = std::max<int64_t>(1, kBlockBytes / row_bytes);
   const int64_t n_blocks = (x.n + rows - 1) / rows;
-  // The first bad row of each block: the error must not depend on which thread came first.
-  std::vector<int64_t> bad(n_blocks, -1);
+  // The first bad value of each block: the error must not depend on which thread came first.
+  std::vector<BadValue<T>> bad(n_blocks);
   parallel_for(n_blocks, [&](int64_t block, int) {
     std::vector<uint64_t> scratch(direct ? 0 : n_words);
     for (int64_t i = block * rows; i < std::min(x.n, (block + 1) * rows); ++i) {
       uint64_t* words = direct ? out.row(i) + start / 64 : scratch.data();
-      if (!Packing<T>::row(x.row(i), x.n_columns, words)) {
-        bad[block] = i;
+      bad[block] = pack_row(x.row(i), x.n_columns, words);
+      if (bad[block].row >= 0) {
+        bad[block].row = i;
         return;
       }
       if (!direct) or_bits(words, 0, x.n_columns, out.row(i), start);
     }
   });
-  for (int64_t i : bad) {
-    if (i < 0) continue;
-    int64_t j = 0;
-    while (Packing<T>::good(x.row(i)[j])) ++j;
-    expect(false, "Expected ", Packing<T>::expected, ". Received: ", +x.row(i)[j], " at row ",
-           row_base + i, ", column ", j, ".");
+  for (const BadValue<T>& found : bad) {
+    expect(found.row < 0, "Expected ", Packing<T>::expected, ". Received: ", +found.value,
+           " at row ", row_base + found.row, ", column ", found.column, ".");
   }
 }
 
@@ -106,7 +130,8 @@ void pack(const MatrixView<uint8_t>& x, const MutableCodes& out, int64_t start, 
 
 void copy_bits(const CodesView& codes, int64_t from, const MutableCodes& out, int64_t to,
                int64_t n_bits) {
-  const int64_t rows = std::max<int64_t>(1, kBlockBytes / (8 * std::max<int64_t>(1, out.n_words)));
+  if (n_bits == 0) return;
+  const int64_t rows = std::max<int64_t>(1, kBlockBytes / 8 / std::max<int64_t>(1, out.n_words));
   parallel_for((codes.n + rows - 1) / rows, [&](int64_t block, int) {
     for (int64_t i = block * rows; i < std::min(codes.n, (block + 1) * rows); ++i) {
       or_bits(codes.row(i), from, n_bits, out.row(i), to);

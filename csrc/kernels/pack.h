@@ -27,7 +27,8 @@ struct MutableCodes {
 
 // Writes bit j of row i of x (1 where > 0) to bit start + j of code i. The bits from start on must
 // be 0 before. Throws std::invalid_argument naming the first NaN or infinity by row and column
-// (row_base is added to the row); the codes are then partly written.
+// (row_base is added to the row); the codes are then partly written. Where another thread writes
+// to x meanwhile, a bit and an error are those of a value that x has held.
 void pack(const MatrixView<float>& x, const MutableCodes& out, int64_t start, int64_t row_base);
 void pack(const MatrixView<double>& x, const MutableCodes& out, int64_t start, int64_t row_base);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "interrupt.h"
 #include "primitives.h"
 
 namespace tfhash {
@@ -34,6 +35,12 @@ PairProducts::PairProducts(const Tiles& codes, const int32_t* labels, int64_t n_
     scratch.squares = Aligned<uint64_t>(kSquareSize);
   }
 }
+
+int64_t PairProducts::span() const {
+  return std::min(kSpanWords, ceil_div(codes_.n_words(), kSquareWords) * kSquareWords);
+}
+
+int64_t PairProducts::pair_bytes() const { return 2 * 64 * span() * (8 + 4); }
 
 void PairProducts::multiply(std::vector<PairProduct*>& pairs) {
   arrange(pairs);
@@ -79,7 +86,7 @@ void PairProducts::arrange(std::vector<PairProduct*>& pairs) {
     of_class[pairs[p]->i].push_back(int64_t(p));
     of_class[pairs[p]->j].push_back(int64_t(p));
   }
-  const int64_t span = std::min(kSpanWords, ceil_div(codes_.n_words(), kSquareWords) * kSquareWords);
+  const int64_t span = this->span();
   size_t used = 0;
   for (size_t a = 0; a < rows_.size(); ++a) {
     for (size_t first = 0; first < of_class[a].size(); first += kLanes) {
@@ -90,8 +97,10 @@ void PairProducts::arrange(std::vector<PairProduct*>& pairs) {
       lanes.pairs.assign(of_class[a].begin() + int64_t(first), of_class[a].begin() + int64_t(last));
       lanes.coefficients = Aligned<int32_t>(ceil_div(size(int64_t(a)), 64) * 64 * kLanes);
       lanes.values.assign(size(int64_t(a)) * kLanes, 0);
-      lanes.totals = Aligned<int64_t>(64 * span * kLanes);
-      lanes.entries = Aligned<int32_t>(64 * span * kLanes);
+      if (lanes.totals.size() == 0) {
+        lanes.totals = Aligned<int64_t>(64 * span * kLanes);
+        lanes.entries = Aligned<int32_t>(64 * span * kLanes);
+      }
       lanes.units.assign(ceil_div(span, kChunkWords) * kLanes, 0);
     }
   }
@@ -102,6 +111,12 @@ void PairProducts::arrange(std::vector<PairProduct*>& pairs) {
       places_[2 * p + (pairs[p]->j == lanes.class_index)] = {&lanes, int64_t(lane)};
     }
   }
+  // Lanes that no pair has must add up to nothing, whatever was in them.
+  team_.run(int64_t(used), [&](int64_t g, int) {
+    if (lanes_[g].pairs.size() < size_t(kLanes)) {
+      std::fill_n(lanes_[g].entries.data(), lanes_[g].entries.size(), 0);
+    }
+  });
   team_.run(int64_t(pairs.size()), [&](int64_t p, int) {
     PairProduct& pair = *pairs[p];
     double most = 0;
@@ -143,13 +158,16 @@ void PairProducts::backward_task(const Task& task, int64_t first_word, int64_t n
   std::fill_n(totals, n_squares * kSquareSize * kLanes, 0);
   std::fill_n(sums, n_squares * kSquareSize * kLanes, 0);
   for (int64_t first = 0; first < int64_t(rows.size()); first += kRows) {
+    check_interrupt();
     const int64_t n = std::min(kRows, int64_t(rows.size()) - first);
     const Tile tile = codes_.read(first_word + task.first, words, 0, rows.data() + first, n,
                                   scratch.buffer);
     for (int64_t i = 0; i < n; i += 64) {
       // By 64 rows: their coefficients are the entries, the rows that have a bit the nibbles.
       const int64_t n_rows = std::min<int64_t>(64, n - i);
-      tables.build(lanes.coefficients.data() + (first + i) * kLanes, 16, scratch.table.data());
+      const int n_nibbles = static_cast<int>(ceil_div(n_rows, 4));
+      tables.build(lanes.coefficients.data() + (first + i) * kLanes, n_nibbles,
+                   scratch.table.data());
       for (int64_t q = 0; q < n_squares; ++q) {
         const int64_t n_columns = std::min(kSquareWords, words - q * kSquareWords);
         if (n_rows < 64 || n_columns < kSquareWords) std::fill_n(squares, kSquareSize, 0);
@@ -158,7 +176,7 @@ void PairProducts::backward_task(const Task& task, int64_t first_word, int64_t n
           for (int64_t r = 0; r < n_rows; ++r) squares[r * kSquareWords + t] = column[r];
         }
         primitives().columns.turn(squares);
-        tables.scan(scratch.table.data(), 16, squares, kSquareSize, nullptr,
+        tables.scan(scratch.table.data(), n_nibbles, squares, kSquareSize, nullptr,
                     sums + q * kSquareSize * kLanes);
       }
     }

@@ -27,6 +27,9 @@ class PairProducts {
 
   int64_t size(int64_t a) const { return int64_t(rows_[a].size()); }
 
+  // Bytes that the products of a pair take, its classes having pairs to fill all lanes.
+  int64_t pair_bytes() const;
+
   // Rounds the coefficients and works out values and largest entries.
   void multiply(std::vector<PairProduct*>& pairs);
 
@@ -55,6 +58,7 @@ class PairProducts {
     TileBuffer buffer;
   };
 
+  int64_t span() const;  // words that are taken together
   void arrange(std::vector<PairProduct*>& pairs);
   void backward(int64_t first_word, int64_t n_words);
   void combine(const std::vector<PairProduct*>& pairs, int64_t first_word, int64_t n_words);

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <tuple>
 #include <utility>
 
+#include "check.h"
+#include "interrupt.h"
 #include "parallel.h"
 #include "primitives.h"
 
@@ -44,7 +47,14 @@ void for_each_bit(uint64_t bits, int64_t unit, Function function) {
 
 double blend(double a, double b, double weight) { return a + weight * (b - a); }
 
-double share(double a, double b) { return std::fabs(a) / (std::fabs(a) + std::fabs(b)); }
+// Where on the way from value a to value b 0 lies. Of infinities there is no such place, and what
+// cannot be ordered cannot be sorted.
+double share(double a, double b) {
+  const double weight = std::fabs(a) / (std::fabs(a) + std::fabs(b));
+  expect(!std::isnan(weight), "Expected finite values on both sides of 0. Received: ", a, " and ",
+         b, ".");
+  return weight;
+}
 
 // An edge that some unit's line crosses, its points in ascending order.
 struct Edge {
@@ -74,7 +84,9 @@ struct EdgePoints {
   EdgePoints(const MatrixView<double>& z, const Signs& signs, const PolygonsView& polygons) {
     const std::vector<Edge> edges = crossed_edges(signs, polygons);
     edge_of_slot.assign(polygons.offsets[polygons.n], -1);
+    CheckNowAndThen check(8 + signs.n_words);
     for (size_t i = 0; i < edges.size(); ++i) {
+      check();
       if (i == 0 || !edges[i].same(edges[i - 1])) {
         start.push_back(int64_t(points.size()));
         add(z, signs, edges[i].a, edges[i].b);
@@ -91,6 +103,7 @@ struct EdgePoints {
     parallel_for(n_blocks, [&](int64_t block, int) {
       const int64_t first = block * kPolygonsPerBlock;
       for (int64_t p = first; p < std::min(polygons.n, first + kPolygonsPerBlock); ++p) {
+        check_interrupt();
         const int64_t begin = polygons.offsets[p], end = polygons.offsets[p + 1];
         for (int64_t slot = begin; slot < end; ++slot) {
           const int64_t from = polygons.corners[slot];
@@ -105,7 +118,7 @@ struct EdgePoints {
     });
     std::vector<Edge> edges;
     for (const auto& part : found) edges.insert(edges.end(), part.begin(), part.end());
-    std::sort(edges.begin(), edges.end());
+    sort_checking(edges.begin(), edges.end(), std::less<Edge>());
     return edges;
   }
 
@@ -116,8 +129,10 @@ struct EdgePoints {
         crossings.push_back({share(z.row(a)[unit], z.row(b)[unit]), unit});
       });
     }
-    std::sort(crossings.begin(), crossings.end());
+    sort_checking(crossings.begin(), crossings.end(), std::less<std::pair<double, int64_t>>());
+    CheckNowAndThen check;
     for (size_t i = 0; i < crossings.size(); ++i) {
+      check();
       if (i == 0 || crossings[i].first != crossings[i - 1].first) {
         const int64_t unit = int64_t(units.size());
         points.push_back({a, b, crossings[i].first, unit, unit});
@@ -149,7 +164,10 @@ class Cutter {
     values_.clear();
     loops_.assign(1, {});
     add_boundary(polygon);
-    for (size_t u = 0; u < units_.size(); ++u) cut_along(u, out);
+    for (size_t u = 0; u < units_.size(); ++u) {
+      check_interrupt();
+      cut_along(u, out);
+    }
     for (const auto& loop : loops_) {
       for (int64_t i : loop) out->corners.push_back(ids_[i]);
       out->sizes.push_back(int64_t(loop.size()));
@@ -177,7 +195,9 @@ class Cutter {
   // The polygon's corners and the new points on its edges.
   void add_boundary(int64_t polygon) {
     const int64_t begin = polygons_.offsets[polygon], end = polygons_.offsets[polygon + 1];
+    CheckNowAndThen check(8 + int64_t(units_.size()));
     for (int64_t slot = begin; slot < end; ++slot) {
+      check();
       const int64_t corner = polygons_.corners[slot];
       loops_[0].push_back(int64_t(ids_.size()));
       ids_.push_back(corner);
@@ -186,6 +206,7 @@ class Cutter {
       if (edge < 0) continue;
       const int64_t first = edges_.start[edge], last = edges_.start[edge + 1];
       for (int64_t i = 0; i < last - first; ++i) {
+        check();
         const bool forth = edges_.points[first].a == corner;
         add_edge_point(forth ? first + i : last - 1 - i);
       }
@@ -217,7 +238,9 @@ class Cutter {
   void cut_along(size_t u, Pieces* out) {
     made_.clear();
     const size_t n_loops = loops_.size();
+    CheckNowAndThen check(64);
     for (size_t i = 0; i < n_loops; ++i) {
+      check();
       bool above = false, below = false;
       for (int64_t point : loops_[i]) {
         above |= value(point, u) > 0;
@@ -297,7 +320,9 @@ Cut cut_polygons(const MatrixView<double>& z, const double* tolerance,
   });
 
   Cut cut;
+  CheckNowAndThen check(32);
   for (size_t i = 0; i < edges.points.size(); ++i) {
+    check();
     const EdgePoint& point = edges.points[i];
     cut.from.push_back(point.a);
     cut.to.push_back(point.b);
@@ -309,6 +334,7 @@ Cut cut_polygons(const MatrixView<double>& z, const double* tolerance,
   }
   cut.offsets.push_back(0);
   for (const Pieces& part : pieces) {
+    check_interrupt();
     const int64_t first = z.n + int64_t(cut.from.size());  // of the points inside
     const auto global = [first](int64_t id) { return id >= 0 ? id : first - id - 1; };
     for (int64_t id : part.from) cut.from.push_back(global(id));
@@ -327,13 +353,19 @@ void blend_points(const MatrixView<double>& values, const int64_t* from, const i
                   const double* weight, int64_t n_new, const int64_t* zero_point,
                   const int64_t* zero_unit, int64_t n_zeros, double* out) {
   const int64_t n = values.n, n_columns = values.n_columns;
-  for (int64_t i = 0; i < n; ++i) std::copy_n(values.row(i), n_columns, out + i * n_columns);
+  CheckNowAndThen copying(8 + n_columns);
+  for (int64_t i = 0; i < n; ++i) {
+    copying();
+    std::copy_n(values.row(i), n_columns, out + i * n_columns);
+  }
   // By columns: a new point may lie between others.
   parallel_for((n_columns + kColumnsPerBlock - 1) / kColumnsPerBlock, [&](int64_t block, int) {
     const int64_t first = block * kColumnsPerBlock;
     const int64_t width = std::min(kColumnsPerBlock, n_columns - first);
     int64_t zero = 0;
+    CheckNowAndThen check(16 + width);
     for (int64_t i = 0; i < n_new; ++i) {
+      check();
       double* row = out + (n + i) * n_columns;
       primitives().lines.blend(out + from[i] * n_columns + first, out + to[i] * n_columns + first,
                                weight[i], width, row + first);
@@ -350,8 +382,10 @@ void polygon_codes(const MatrixView<double>& z, const double* tolerance,
   const Signs signs(z, tolerance);
   parallel_for((polygons.n + kPolygonsPerBlock - 1) / kPolygonsPerBlock, [&](int64_t block, int) {
     const int64_t first = block * kPolygonsPerBlock;
+    CheckNowAndThen check(8 + signs.n_words);
     for (int64_t p = first; p < std::min(polygons.n, first + kPolygonsPerBlock); ++p) {
       for (int64_t slot = polygons.offsets[p]; slot < polygons.offsets[p + 1]; ++slot) {
+        check();
         for (int64_t word = 0; word < signs.n_words; ++word) {
           out.row(p)[word] |= signs.above[polygons.corners[slot] * signs.n_words + word];
         }

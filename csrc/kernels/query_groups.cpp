@@ -4,6 +4,7 @@
 
 #include "aligned.h"
 #include "bits.h"
+#include "interrupt.h"
 #include "primitives.h"
 
 namespace tfhash {
@@ -61,7 +62,9 @@ std::vector<uint64_t> common_bits(const CodesView& queries, const PlaneLayout& l
       const bool common_bit = 2 * popcount64(planes.data()[j * kLaneWords]) > n;
       common[first + j / 64] |= uint64_t(common_bit) << (j % 64);
     }
+    check_interrupt();
   }
+  if (!common.empty()) common.back() &= last_word_mask(queries.n_bits);
   return common;
 }
 
@@ -82,8 +85,10 @@ void QueryGroups::set(int64_t index, const CodesView& queries, const uint64_t* r
   const int g = layout_.group, n_classes = 1 << g;
   const int64_t first = index * g, n = std::min<int64_t>(g, queries.n - first);
   const uint16_t padding = uint16_t(layout_.zero_plane());
+  const uint64_t last_mask = last_word_mask(queries.n_bits);
   std::vector<uint8_t> class_of(64 * layout_.chunk_words);
   for (int64_t chunk = 0; chunk < layout_.n_chunks; ++chunk) {
+    check_interrupt();
     const int64_t start = chunk * layout_.chunk_words, n_words = layout_.words_of(chunk);
     const int64_t at = index * layout_.n_chunks + chunk;
     uint16_t* sizes = sizes_.data() + (at << g);
@@ -91,8 +96,9 @@ void QueryGroups::set(int64_t index, const CodesView& queries, const uint64_t* r
     std::fill(sizes, sizes + n_classes, uint16_t(0));
     for (int64_t w = 0; w < n_words; ++w) {
       uint64_t words[8] = {};
+      const uint64_t mask = start + w == queries.n_words - 1 ? last_mask : ~uint64_t(0);
       for (int64_t i = 0; i < n; ++i) {
-        words[i] = queries.row(first + i)[start + w] ^ reference[start + w];
+        words[i] = (queries.row(first + i)[start + w] & mask) ^ reference[start + w];
       }
       for (int byte = 0; byte < 8; ++byte) {
         uint64_t bits = 0;

@@ -27,7 +27,8 @@ struct PlaneLayout {
   int64_t members_per_chunk() const;
 };
 
-// The bits that most of the queries have (of 64 of them, spread evenly), n_words words. Distances
+// The bits that most of the queries have (of 64 of them, spread evenly), n_words words, those past
+// n_bits 0. Distances
 // stay the same when both sides are xor'ed with it, and there are fewer bits to count.
 std::vector<uint64_t> common_bits(const CodesView& queries, const PlaneLayout& layout);
 
@@ -36,7 +37,7 @@ class QueryGroups {
  public:
   QueryGroups(const PlaneLayout& layout, int64_t n_queries);
 
-  // Fills in group `index`, of the queries from index * layout.group on.
+  // Fills in group `index`, of the queries from index * layout.group on, each word read once.
   void set(int64_t index, const CodesView& queries, const uint64_t* reference);
 
   int64_t n_groups() const { return n_groups_; }

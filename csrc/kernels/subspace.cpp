@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "interrupt.h"
+
 namespace tfhash {
 namespace {
 
@@ -94,6 +96,7 @@ std::vector<double> SubspaceNewton::coefficients() const {
 void SubspaceNewton::orthogonalise(Direction& direction) const {
   for (int time = 0; time < 2; ++time) {
     for (const Direction& other : basis_) {
+      if (n_ > 1 << 16) check_interrupt();
       const double share = dot(other.coefficients, direction.values);
       tfhash::add(-share, other.coefficients.data(), n_, direction.coefficients.data());
       tfhash::add(-share, other.values.data(), n_, direction.values.data());
@@ -140,7 +143,9 @@ void SubspaceNewton::evaluate(const std::vector<double>& point, bool with_curvat
   if (with_curvature) curvature_.assign(m * m, 0);
   std::vector<double> weighted(kBlock), ones(kBlock, 1);
   double scores[kBlock], curves[kBlock];
+  CheckNowAndThen check(kBlock * (8 + m * m / 4));
   for (int64_t first = 0; first < n_; first += kBlock) {
+    check();
     const int64_t count = std::min(kBlock, n_ - first);
     std::fill_n(scores, count, point[m - 1]);
     for (int64_t d = 0; d < m - 1; ++d) {

@@ -74,6 +74,11 @@ Tile Tiles::read(int64_t word, int64_t n_words, int64_t first, const int32_t* ro
   }
   if (whole_) {
     primitives().columns.copy(buffer.rows.data(), count, n_words, out, stride);
+    const uint64_t mask = last_word_mask(codes_.n_bits);
+    if (word + n_words == this->n_words() && mask != ~uint64_t(0)) {
+      uint64_t* last = out + (n_words - 1) * stride;
+      for (int64_t i = 0; i < count; ++i) last[i] &= mask;
+    }
   } else {
     buffer.bits.resize(count);
     compress(word, n_words, buffer.rows.data(), count, buffer.bits.data(), out, stride);
@@ -110,6 +115,7 @@ std::vector<uint64_t> Tiles::code(int64_t i) const {
   std::vector<uint64_t> words(n_words());
   if (whole_ && !resident_) {
     std::copy_n(codes_.row(i), n_words(), words.begin());
+    if (!words.empty()) words.back() &= last_word_mask(codes_.n_bits);
     return words;
   }
   for (int64_t at = 0; at < n_bits(); ++at) {

@@ -10,6 +10,7 @@
 #include <intrin.h>
 #endif
 
+#include "interrupt.h"
 #include "parallel.h"
 
 namespace tfhash {
@@ -41,21 +42,33 @@ inline uint64_t fold_multiply(uint64_t a, uint64_t b) {
 #endif
 }
 
-// Four chains, so that the multiplications of a wide code overlap. The chain's own state enters
+// The hash of a row, its last word masked. Four chains, so that the multiplications of a wide code overlap. The chain's own state enters
 // each product by addition as well: a factor that happens to be 0 then loses no other word.
-uint64_t hash_row(const uint64_t* words, int64_t n_words) {
+uint64_t hash_row(const uint64_t* words, int64_t n_words, uint64_t last_mask) {
   uint64_t h[4] = {kSeeds[0], kSeeds[1], kSeeds[2], kSeeds[3]};
   int64_t w = 0;
-  for (; w + 8 <= n_words; w += 8) {
+  const int64_t whole = last_mask == ~uint64_t(0) ? n_words : n_words - 1;
+  for (; w + 8 <= whole; w += 8) {
     for (int lane = 0; lane < 4; ++lane) {
       const uint64_t a = words[w + 2 * lane], b = words[w + 2 * lane + 1];
       h[lane] = fold_multiply(a ^ h[lane], b ^ kSeeds[lane]) + (h[lane] ^ a) + b * kSeeds[0];
     }
   }
-  for (; w < n_words; ++w) h[w % 4] = fold_multiply(words[w] ^ h[w % 4], kSeeds[1]) + words[w];
+  for (; w < n_words; ++w) {
+    const uint64_t word = words[w] & (w == n_words - 1 ? last_mask : ~uint64_t(0));
+    h[w % 4] = fold_multiply(word ^ h[w % 4], kSeeds[1]) + word;
+  }
   const uint64_t mixed = fold_multiply(h[0] ^ kSeeds[2], h[1] ^ kSeeds[3]) ^
                          fold_multiply(h[2] ^ kSeeds[0], h[3] ^ kSeeds[1]);
   return fold_multiply(mixed ^ kSeeds[3], kSeeds[0]);
+}
+
+// Whether two codes of n_words words are equal, their last words masked.
+bool equal_rows(const uint64_t* a, const uint64_t* b, int64_t n_words, uint64_t last_mask) {
+  if (n_words == 0) return true;
+  const int64_t last = n_words - 1;
+  return ((a[last] ^ b[last]) & last_mask) == 0 &&
+         std::memcmp(a, b, size_t(last) * sizeof(uint64_t)) == 0;
 }
 
 // Bits that number the partitions; they are the upper ones, the tables use the lower ones.
@@ -79,8 +92,10 @@ int64_t find_firsts(const CodesView& codes, const Entry* entries, int64_t count,
   while (size < 2 * count) size *= 2;
   slots.assign(size, Entry{0, -1});
   int64_t distinct = 0;
-  const size_t row_bytes = codes.n_words * sizeof(uint64_t);
+  const uint64_t last_mask = last_word_mask(codes.n_bits);
+  CheckNowAndThen check(8 + codes.n_words);
   for (int64_t e = 0; e < count; ++e) {
+    check();
     const Entry& entry = entries[e];
     for (int64_t at = entry.hash & (size - 1);; at = (at + 1) & (size - 1)) {
       Entry& slot = slots[at];
@@ -90,8 +105,8 @@ int64_t find_firsts(const CodesView& codes, const Entry* entries, int64_t count,
         ++distinct;
         break;
       }
-      if (slot.hash == entry.hash &&
-          std::memcmp(codes.row(slot.index), codes.row(entry.index), row_bytes) == 0) {
+      if (slot.hash == entry.hash && equal_rows(codes.row(slot.index), codes.row(entry.index),
+                                                codes.n_words, last_mask)) {
         first[entry.index] = slot.index;
         break;
       }
@@ -115,9 +130,10 @@ int64_t first_equal(const CodesView& codes, const Progress& progress, int64_t* f
   const int64_t n_blocks = (n + kScatterRows - 1) / kScatterRows;
   ThreadTeam team(std::max(n_blocks, (n + hash_rows - 1) / hash_rows));
   const auto hashes = uninitialised<uint64_t>(n);
+  const uint64_t last_mask = last_word_mask(codes.n_bits);
   run_reporting(team, (n + hash_rows - 1) / hash_rows, progress, [&](int64_t block, int) {
     for (int64_t i = block * hash_rows; i < std::min(n, (block + 1) * hash_rows); ++i) {
-      hashes[i] = hash_row(codes.row(i), codes.n_words);
+      hashes[i] = hash_row(codes.row(i), codes.n_words, last_mask);
     }
   });
 
@@ -130,6 +146,7 @@ int64_t first_equal(const CodesView& codes, const Progress& progress, int64_t* f
     }
   });
   for (int64_t p = 0, at = 0; p < n_partitions; ++p) {
+    check_interrupt();
     for (int64_t block = 0; block < n_blocks; ++block) {
       const int64_t count = offsets[block * n_partitions + p];
       offsets[block * n_partitions + p] = at;
@@ -156,7 +173,9 @@ int64_t first_equal(const CodesView& codes, const Progress& progress, int64_t* f
 
 void number_regions(int64_t n, int64_t* ids, int64_t* counts) {
   int64_t m = 0;
+  CheckNowAndThen check;
   for (int64_t i = 0; i < n; ++i) {
+    check();
     if (ids[i] == i) {
       ids[i] = m;
       counts[m++] = 1;

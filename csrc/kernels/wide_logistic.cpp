@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "check.h"
+#include "interrupt.h"
+#include "kernels/class_pairs.h"
 #include "kernels/pair_products.h"
 #include "kernels/subspace.h"
 
@@ -13,16 +15,18 @@ namespace {
 constexpr int64_t kPairBytes = int64_t(3) << 27;  // of pairs fitted side by side
 
 struct Pair {
+  int64_t index;
   PairProduct product;
   SubspaceNewton solver;
   double largest = 0;  // entry of the gradient at the best point
   int64_t n_iter = 0;
   bool active = true;
 
-  Pair(int64_t i, int64_t j, const PairProducts& products, double c)
-      : product{i, j, {}, {}},
-        solver(products.size(i), products.size(j),
-               1 / (c * double(products.size(i) + products.size(j)))) {}
+  Pair(const ClassPair& pair, const PairProducts& products, double c)
+      : index(pair.index),
+        product{pair.i, pair.j, {}, {}},
+        solver(products.size(pair.i), products.size(pair.j),
+               1 / (c * double(products.size(pair.i) + products.size(pair.j)))) {}
 
   // Goes on from the values of the gradient.
   void advance(const LogisticOptions& options) {
@@ -105,38 +109,38 @@ LogisticModels fit_wide_one_vs_one(const CodesView& codes, const int32_t* labels
   const std::vector<int64_t> varying = varying_bits(codes, team);
   const Tiles tiles(codes, varying, 0, team);
   PairProducts products(tiles, labels, n_classes, team);
-  std::vector<std::pair<int64_t, int64_t>> all;
-  for (int64_t i = 0; i < n_classes; ++i) {
-    for (int64_t j = i + 1; j < n_classes; ++j) all.emplace_back(i, j);
+  int64_t largest_class = 0;
+  for (int64_t a = 0; a < n_classes; ++a) {
+    largest_class = std::max(largest_class, products.size(a));
   }
-  const int64_t n_all = int64_t(all.size());
-  LogisticModels models;
-  for (int64_t first = 0; first < n_all;) {
+  const int64_t pair_bytes = SubspaceNewton::bytes(2 * largest_class) + products.pair_bytes();
+  const int64_t n_all = n_class_pairs(n_classes);
+  LogisticModels models(n_all);
+  int64_t done = 0;
+  for_each_wave(n_classes, pair_bytes, kPairBytes, [&](const auto& wave) {
+    const int64_t n_pairs = int64_t(wave.size());
     std::vector<Pair> pairs;
-    int64_t bytes = 0;
-    for (int64_t p = first; p < n_all; ++p) {
-      const auto [i, j] = all[p];
-      bytes += SubspaceNewton::bytes(products.size(i) + products.size(j));
-      if (!pairs.empty() && bytes > kPairBytes) break;
-      pairs.emplace_back(i, j, products, options.c);
+    for (const ClassPair& pair : wave) {
+      check_interrupt();
+      pairs.emplace_back(pair, products, options.c);
     }
-    const int64_t n_pairs = int64_t(pairs.size());
     solve(pairs, products, team, options, [&](int64_t left) {
-      report(options.progress, double(first + n_pairs - left) / double(n_all),
-             message(n_all - first - n_pairs + left, " models left"));
+      left += n_all - done - n_pairs;
+      report(options.progress, 1 - double(left) / double(n_all), message(left, " models left"));
     });
+    done += n_pairs;
     std::vector<double*> rows;
-    for (int64_t p = first; p < first + n_pairs; ++p) rows.push_back(weights + p * codes.n_bits);
+    for (const Pair& pair : pairs) rows.push_back(weights + pair.index * codes.n_bits);
     write_weights(pairs, products, rows);
     for (int64_t p = 0; p < n_pairs; ++p) {
+      check_interrupt();
       double offset = pairs[p].solver.offset();
       place_weights(codes, tiles.kept(), varying, rows[p], offset);
-      models.intercepts.push_back(offset);
-      models.n_iter.push_back(pairs[p].n_iter);
-      models.gradients.push_back(pairs[p].largest);
+      models.intercepts[pairs[p].index] = offset;
+      models.n_iter[pairs[p].index] = pairs[p].n_iter;
+      models.gradients[pairs[p].index] = pairs[p].largest;
     }
-    first += n_pairs;
-  }
+  });
   return models;
 }
 

@@ -7,8 +7,7 @@ namespace tfhash {
 
 // As fit_one_vs_one, to the same optimum; but iterations are of SubspaceNewton, whose memory is a
 // matter of examples, and the codes are read in blocks. Beside the codes and the weights it takes
-// at most about kPairBytes (see wide_logistic.cpp) or one pair's share, and 100 bytes a bit of
-// 32,768 for each class.
+// at most about kPairBytes (see wide_logistic.cpp) or one pair's share.
 LogisticModels fit_wide_one_vs_one(const CodesView& codes, const int32_t* labels,
                                    int64_t n_classes, const LogisticOptions& options,
                                    double* weights);

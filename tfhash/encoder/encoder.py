@@ -298,8 +298,8 @@ class Encoder:
         stored: Callable[[NDArray[np.int64]], NDArray[np.uint64]],
     ) -> None:
         """Raises ValueError where the rows of a sample have other codes than those stored."""
-        if not self._findings.keeps_rows_apart:
-            return  # the codes of a row are then those of its batch
+        if self._findings.moved:
+            return  # the codes of a row depend on its batch
         forward, parts = self._compiled(), []
         for start in range(0, len(sample.rows), size):
             batch = [array[start : start + size] for array in sample.arrays]

@@ -1,5 +1,6 @@
 """One-vs-one logistic regression on neural codes."""
 
+import os
 import warnings
 from numbers import Integral, Real
 from typing import Any
@@ -11,9 +12,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from tfhash import _native
+from tfhash.codes import Codes
+from tfhash.metrics._coupling import couple
 from tfhash.metrics._estimators import CodeClassifierMixin, class_labels, estimator_codes
 from tfhash.metrics._inputs import CodesLike, check_labels
 from tfhash.metrics._progress import progress
+
+# Models of pairs of classes, some minutes of work: beyond, another classifier is the better choice.
+MOST_PAIRS = 10_000_000
+SCORE_BYTES = 1 << 27  # of the scores of all pairs that are held at once
 
 
 class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
@@ -28,6 +35,11 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
     examples. That takes few readings of the codes, which may lie on disk, and no memory that grows
     with their width but ``coef_`` itself. Otherwise it is L-BFGS on the weights. Both stop by the
     same rule.
+
+    The cost grows with the number of pairs of classes, the square of the number of classes: some
+    30 microseconds a pair on short codes, and `8 * n_bits` bytes of weights. Of more than 4,472
+    classes (10 million pairs), or of weights that do not fit the machine's memory, `fit` raises a
+    ValueError; `HammingKNeighborsClassifier` takes any number of classes.
 
     Parameters
     ----------
@@ -93,6 +105,7 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"Expected labels of at least two classes. Received: only one class, {classes[0]}."
             )
+        _check_size(len(classes), codes.n_bits)
         self.classes_: NDArray[Any] = classes
         pair_size = int(np.sort(np.bincount(indices))[-2:].sum())
         with progress("Logistic regression") as report:
@@ -137,26 +150,50 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         codes = estimator_codes(self, X, reset=False)
-        with progress("Logistic regression, scores") as report:
-            odds = _native.linear_scores(
-                codes.words,
-                codes.n_bits,
-                np.ascontiguousarray(self.coef_, np.float64),
-                np.ascontiguousarray(self.intercept_, np.float64),
-                report,
-            )
         n_classes = len(self.classes_)
         if n_classes == 2:
-            return odds[:, 0]
-        votes = np.zeros((len(codes), n_classes))
-        confidence = np.zeros((len(codes), n_classes))
-        for pair, (i, j) in enumerate(zip(*np.triu_indices(n_classes, 1), strict=True)):
-            second = odds[:, pair] > 0
-            votes[:, i] += ~second
-            votes[:, j] += second
-            confidence[:, i] -= odds[:, pair]
-            confidence[:, j] += odds[:, pair]
-        return votes + confidence / (3 * (np.abs(confidence) + 1))
+            return self._log_odds(codes)[:, 0]
+        with progress("Logistic regression, votes") as report:
+            return _native.class_votes(
+                codes.words, codes.n_bits, *self._models(), n_classes, report
+            )
+
+    def predict_proba(self, X: CodesLike) -> NDArray[np.float64]:
+        """The probability of each class.
+
+        Parameters
+        ----------
+        X : Codes, or 0/1 matrix [n, n_bits]
+
+        Returns
+        -------
+        float64 [n, n_classes], ordered as `classes_`
+            With two classes, the model's own. With more, those that agree best with the
+            probabilities of all pairs (Wu, Lin and Weng, "Probability estimates for multi-class
+            classification by pairwise coupling", JMLR 5, 2004, their second method), as
+            scikit-learn's `SVC`. The most probable class may be another than that of `predict`,
+            which counts votes. It costs the cube of the number of classes a code.
+        """
+        check_is_fitted(self)
+        codes = estimator_codes(self, X, reset=False)
+        n_classes = len(self.classes_)
+        if n_classes == 2:
+            second = 1 / (1 + np.exp(-np.clip(self._log_odds(codes), -700, 700)))
+            return np.hstack([1 - second, second])
+        rows = max(1, SCORE_BYTES // (8 * len(self.intercept_)))
+        blocks = [codes[first : first + rows] for first in range(0, len(codes), rows)]
+        return np.concatenate([couple(self._log_odds(block), n_classes) for block in blocks])
+
+    def _log_odds(self, codes: Codes) -> NDArray[np.float64]:
+        """Of all pairs, [n, n_pairs]."""
+        with progress("Logistic regression, scores") as report:
+            return _native.linear_scores(codes.words, codes.n_bits, *self._models(), report)
+
+    def _models(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return (
+            np.ascontiguousarray(self.coef_, np.float64),
+            np.ascontiguousarray(self.intercept_, np.float64),
+        )
 
     def predict(self, X: CodesLike) -> NDArray[Any]:
         """The class most is said for, [n] of the labels' dtype; the first where several tie."""
@@ -164,3 +201,28 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
         if decision.ndim == 1:
             return self.classes_[(decision > 0).astype(int)]
         return self.classes_[decision.argmax(axis=1)]
+
+
+def _check_size(n_classes: int, n_bits: int) -> None:
+    """Raise ValueError where there are too many pairs of classes to fit, or for the memory."""
+    n_pairs = n_classes * (n_classes - 1) // 2
+    n_bytes = 8 * n_pairs * n_bits
+    memory = _memory()
+    if n_pairs <= MOST_PAIRS and (memory is None or n_bytes <= memory):
+        return
+    has = "" if memory is None else f" (this machine has {memory / 2**30:,.1f} GiB)"
+    raise ValueError(
+        f"y: Expected labels of fewer classes, since every pair of them gets a model of its own: "
+        f"at most {MOST_PAIRS:,} pairs, whose weights fit the memory. Received: {n_classes:,} "
+        f"classes, {n_pairs:,} pairs, whose weights of {n_bits:,} bits would take "
+        f"{n_bytes / 2**30:,.1f} GiB{has}. Use HammingKNeighborsClassifier, which takes any number "
+        "of classes, or merge classes, or leave out bits (keep_bits, Codes.select)."
+    )
+
+
+def _memory() -> int | None:
+    """Bytes of memory that the machine has, where the system says so."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
