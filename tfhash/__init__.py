@@ -18,6 +18,7 @@ from tfhash.codes import Codes, LayerSpan
 
 if TYPE_CHECKING:
     from tfhash import (
+        audit,
         datasets,
         experiments,
         figures,
@@ -35,6 +36,7 @@ __all__ = [
     "Codes",
     "Encoder",
     "LayerSpan",
+    "audit",
     "datasets",
     "experiments",
     "figures",
