@@ -52,6 +52,22 @@ def neighbors() -> Iterator[np.ndarray]:
         yield from metrics.hamming_knn(bits[:n], bits[n:], k)
 
 
+def graph() -> Iterator[np.ndarray]:
+    for n, n_bits, k in (
+        (2, 1, 1),
+        (1100, 65, 9),
+        (2100, 130, 40),
+        (700, 1000, 600),
+        (600, 4097, 3),
+    ):
+        bits = random_bits(n, n_bits, repeats=0.3)
+        for found in (
+            metrics.knn_graph(bits, k),
+            metrics.radius_neighbors(bits, bits, n_bits // 3),
+        ):
+            yield from (found.data, found.indices, found.indptr)
+
+
 def kmeans() -> Iterator[np.ndarray]:
     for n, n_bits, k in ((9, 65, 3), (5000, 100, 10), (3000, 130, 20), (700, 1000, 5)):
         model = metrics.CodeKMeans(k, n_init=3, random_state=0)
@@ -142,6 +158,7 @@ CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (
     packing,
     regions,
     neighbors,
+    graph,
     kmeans,
     logistic,
     large,

@@ -16,6 +16,7 @@ from tfhash.codes import Codes, LayerSpan  # noqa: E402
 
 if TYPE_CHECKING:
     from tfhash import (
+        audit,
         datasets,
         figures,
         geometry,
@@ -34,6 +35,7 @@ __all__ = [
     "Codes",
     "Encoder",
     "LayerSpan",
+    "audit",
     "datasets",
     "figures",
     "geometry",

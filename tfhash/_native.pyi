@@ -33,6 +33,19 @@ def reduce_chords(
 def hamming_knn(
     database: Words, queries: Words, n_bits: int, k: int, progress: Progress = None
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
+def knn_graph(
+    words: Words, n_bits: int, k: int, progress: Progress = None
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
+def radius_pairs(
+    database: Words,
+    queries: Words,
+    n_bits: int,
+    radius: int,
+    later: bool,
+    first_query: int,
+    max_pairs: int,
+    progress: Progress = None,
+) -> tuple[int, NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]: ...
 def line_events(
     z: NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]: ...

@@ -21,6 +21,42 @@ constexpr uint64_t kNoKey = ~uint64_t(0);
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// The k smallest keys of those pushed, in memory of the caller's. Keys are sorted out only when the
+// memory is full: few of those that come are kept, so this is cheaper than a heap in order.
+class NearestList {
+ public:
+  // How many keys a list for k has room for.
+  static int64_t room(int64_t k) { return k + std::min<int64_t>(64, std::max<int64_t>(8, k)); }
+
+  NearestList(uint64_t* keys, int64_t k, uint64_t bound) : keys_(keys), bound_(bound), k_(k) {}
+
+  // Keys that are not below it are not among the k smallest.
+  uint64_t bound() const { return bound_; }
+  const uint64_t* keys() const { return keys_; }
+  int64_t size() const { return size_; }
+
+  // Whether the bound is another afterwards.
+  bool push(uint64_t key) {
+    if (key >= bound_) return false;
+    keys_[size_++] = key;
+    return size_ == room(k_) && settle();
+  }
+
+  // Leaves the k smallest, if there are as many.
+  bool settle() {
+    if (size_ < k_) return false;
+    std::nth_element(keys_, keys_ + k_ - 1, keys_ + size_);
+    size_ = k_;
+    bound_ = keys_[k_ - 1];
+    return true;
+  }
+
+ private:
+  uint64_t* keys_;
+  uint64_t bound_;
+  int64_t k_, size_ = 0;
+};
+
 // Queries of consecutive rows, by weight, so that the lanes' thresholds seldom change.
 struct QueryRange {
   std::vector<int64_t> rows;
@@ -28,50 +64,52 @@ struct QueryRange {
   std::vector<uint64_t> words;  // a copy, in the order of `rows`
 };
 
-// The thresholds of a block's codes for their neighbors: the distance of the last one kept.
+// The thresholds of a block's codes for their neighbors, as nearness to a query of some weight.
 class LaneThresholds {
  public:
   explicit LaneThresholds(const PlaneLayout& layout)
-      : levels_(layout.levels), widest_(64 * layout.n_words), base_(levels_ * kLaneWords),
-        planes_((levels_ + 1) * kLaneWords), ties_(kLaneWords) {}
+      : levels_(layout.levels + 1), planes_(levels_ * kLaneWords), ties_(kLaneWords),
+        distances_(kPlaneLanes) {}
+
+  // Forgets the last block; queries of no lower weight follow.
+  void start(int64_t weight) {
+    weight_ = weight;
+    std::fill(distances_.begin(), distances_.end(), -1);
+  }
 
   // The farthest that a lane accepts; codes at just this distance only with `tie`.
   void set(int64_t lane, int64_t distance, bool tie) {
-    const int64_t number = all() - distance;
-    set_lane_number(base_.data(), levels_, lane, number);
-    if (weight_ >= 0) set_lane_number(planes_.data(), levels_ + 1, lane, number + weight_);
     const uint64_t bit = uint64_t(1) << (lane % 64);
     ties_[lane / 64] = tie ? ties_[lane / 64] | bit : ties_[lane / 64] & ~bit;
+    if (distance == distances_[lane]) return;
+    distances_[lane] = distance;
+    set_lane_number(planes_.data(), levels_, lane, (int64_t(1) << (levels_ - 1)) - 1 + weight_ - distance);
   }
 
-  void accept_all(int64_t lane) { set(lane, widest_, true); }
-  void forget_weight() { weight_ = -1; }
-
-  // As nearness to a query of this weight, for within_both.
   const uint64_t* planes(int64_t weight) {
-    if (weight != weight_) {
-      weight_ = weight;
+    const int64_t more = weight - weight_;
+    if (more != 0) {
       uint64_t carry[kLaneWords] = {};
-      for (int l = 0; l <= levels_; ++l) {
-        const uint64_t add = (weight >> l & 1) != 0 ? ~uint64_t(0) : 0;
+      for (int l = 0; l < levels_; ++l) {
+        const uint64_t add = (more >> l & 1) != 0 ? ~uint64_t(0) : 0;
+        uint64_t* plane = planes_.data() + l * kLaneWords;
         for (int64_t w = 0; w < kLaneWords; ++w) {
-          const uint64_t x = l < levels_ ? base_[l * kLaneWords + w] : 0;
-          planes_[l * kLaneWords + w] = x ^ add ^ carry[w];
+          const uint64_t x = plane[w];
+          plane[w] = x ^ add ^ carry[w];
           carry[w] = (x & add) | ((x ^ add) & carry[w]);
         }
       }
+      weight_ = weight;
     }
     return planes_.data();
   }
   const uint64_t* ties() const { return ties_.data(); }
 
  private:
-  int64_t all() const { return (int64_t(1) << levels_) - 1; }
-
   const int levels_;
-  const int64_t widest_;
-  int64_t weight_ = -1;
-  Aligned<uint64_t> base_, planes_, ties_;  // base: all - distance, planes: base + weight
+  int64_t weight_ = 0;
+  Aligned<uint64_t> planes_, ties_;
+  std::vector<int64_t> distances_;
 };
 
 // What a thread needs.
@@ -82,13 +120,13 @@ struct Worker {
         nearness((layout.levels + 1) * kLaneWords),
         near_query(kLaneWords),
         near_lane(kLaneWords),
-        keys(range * k) {}
+        keys(range * NearestList::room(k)) {}
 
   Meeting meeting;
   LaneThresholds thresholds;
   Aligned<uint64_t> nearness, near_query, near_lane;
   std::vector<uint64_t> keys;
-  std::vector<TopK> nearest;  // what this thread has found for the queries of the range
+  std::vector<NearestList> nearest;  // what this thread has found for the queries of the range
 };
 
 class GraphSearch {
@@ -99,14 +137,15 @@ class GraphSearch {
         reference_(common_bits(codes, layout_)),
         k_(k),
         key_(codes.n),
-        keys_(codes.n * k),
+        room_(NearestList::room(k)),
+        keys_(codes.n * room_),
         team_(1 + codes.n * n_blocks() * width() / 2 / kThreadWork) {
     const int64_t query_bytes = layout_.group_bytes() / layout_.group + 8 * layout_.n_words;
     const int64_t most = std::min(kTaskWork / width(), kRangeBytes / query_bytes);
     const int64_t queries = std::min({kRangeQueries, most, codes.n});
     range_groups_ = std::max<int64_t>(1, ceil_div(queries, layout_.group));
     nearest_.reserve(codes.n);
-    for (int64_t i = 0; i < codes.n; ++i) nearest_.emplace_back(keys_.data() + i * k, k);
+    for (int64_t i = 0; i < codes.n; ++i) nearest_.emplace_back(keys_.data() + i * room_, k, kNoKey);
     for (int worker = 0; worker < team_.size(); ++worker) {
       workers_.emplace_back(layout_, range_groups_, range(), k);
     }
@@ -126,7 +165,8 @@ class GraphSearch {
     const int64_t rows = std::max<int64_t>(1, (int64_t(1) << 16) / k_);
     team_.run(ceil_div(codes_.n, rows), [&](int64_t block, int) {
       for (int64_t i = block * rows; i < std::min(codes_.n, (block + 1) * rows); ++i) {
-        uint64_t* keys = keys_.data() + i * k_;
+        nearest_[i].settle();
+        uint64_t* keys = keys_.data() + i * room_;
         std::sort(keys, keys + k_);
         for (int64_t j = 0; j < k_; ++j) {
           distances[i * k_ + j] = int32_t(key_.distance(keys[j]));
@@ -166,23 +206,18 @@ class GraphSearch {
     const uint64_t* nearness = at.nearness.data();
     uint64_t* mask = at.near_query.data();
     at.meeting.run(codes_, first_row, reference_.data(), groups, n, [&](int64_t q, const uint64_t* sums) {
-      hamming.within(sums, at.meeting.complement(), layout_.levels, 0, at.meeting.valid(), mask,
-                     at.nearness.data());
+      const int64_t lanes = hamming.within(sums, at.meeting.complement(), layout_.levels, 0,
+                                           at.meeting.valid(), mask, at.nearness.data());
       const int64_t self = first + q - first_row;
       mask[self / 64] &= ~(uint64_t(1) << (self % 64));
-      keep_k_nearest(nearness, mask);
+      if (lanes > k_ + 1) hamming.keep_nearest(nearness, layout_.levels + 1, k_, mask);
       const int64_t most = at.meeting.most_near(groups.weight(q));
       for_lanes(mask, [&](int64_t lane) {
         const int64_t distance = most - lane_number(nearness, layout_.levels + 1, lane);
         nearest_[first + q].push(key_.key(distance, first_row + lane));
       });
+      nearest_[first + q].settle();
     });
-  }
-
-  void keep_k_nearest(const uint64_t* nearness, uint64_t* mask) const {
-    int64_t lanes = 0;
-    for (int64_t w = 0; w < kLaneWords; ++w) lanes += popcount64(mask[w]);
-    if (lanes > k_) primitives().hamming.keep_nearest(nearness, layout_.levels + 1, k_, mask);
   }
 
   // Meets the codes from `first` on with the blocks after theirs.
@@ -194,7 +229,10 @@ class GraphSearch {
               [&](int64_t group, int) { groups.set(group, queries, reference_.data()); });
     for (Worker& worker : workers_) {
       worker.nearest.clear();
-      for (int64_t i = 0; i < n; ++i) worker.nearest.emplace_back(worker.keys.data() + i * k_, k_);
+      for (int64_t i = 0; i < n; ++i) {
+        const uint64_t bound = nearest_[range_.rows[i]].bound();
+        worker.nearest.emplace_back(worker.keys.data() + i * room_, k_, bound);
+      }
     }
     const int64_t first_block = first / kPlaneLanes + 1;
     team_.run(std::max<int64_t>(0, n_blocks() - first_block), [&](int64_t task, int worker) {
@@ -203,7 +241,7 @@ class GraphSearch {
     // Only now: until here the lists of these rows may belong to the thread that has their block.
     for (const Worker& worker : workers_) {
       for (int64_t i = 0; i < n; ++i) {
-        const TopK& found = worker.nearest[i];
+        const NearestList& found = worker.nearest[i];
         for (int64_t j = 0; j < found.size(); ++j) nearest_[range_.rows[i]].push(found.keys()[j]);
       }
     }
@@ -222,18 +260,16 @@ class GraphSearch {
     });
     range_.lowest.assign(n + 1, codes_.n);
     range_.words.resize(n * codes_.n_words);
-    ceilings_.resize(n);
     for (int64_t i = n - 1; i >= 0; --i) {
       const int64_t row = range_.rows[i];
       range_.lowest[i] = std::min(range_.lowest[i + 1], row);
       std::copy_n(codes_.row(row), codes_.n_words, range_.words.data() + i * codes_.n_words);
-      ceilings_[i] = nearest_[row].full() ? nearest_[row].top() : kNoKey;
     }
   }
 
   void meet_block(int64_t first_row, const QueryGroups& groups, Worker& at) {
     LaneThresholds& thresholds = at.thresholds;
-    thresholds.forget_weight();
+    thresholds.start(groups.weight(0));
     for (int64_t lane = 0; lane < std::min(kPlaneLanes, codes_.n - first_row); ++lane) {
       bound(first_row + lane, lane, range_.lowest[0], thresholds);
     }
@@ -246,11 +282,11 @@ class GraphSearch {
 
   // Tells the lane of a code what it accepts from rows of at least `lowest`.
   void bound(int64_t row, int64_t lane, int64_t lowest, LaneThresholds& thresholds) const {
-    const TopK& nearest = nearest_[row];
-    if (nearest.full()) {
-      thresholds.set(lane, key_.distance(nearest.top()), key_.index(nearest.top()) > lowest);
+    const uint64_t key = nearest_[row].bound();
+    if (key == kNoKey) {
+      thresholds.set(lane, 64 * layout_.n_words, true);
     } else {
-      thresholds.accept_all(lane);
+      thresholds.set(lane, key_.distance(key), key_.index(key) > lowest);
     }
   }
 
@@ -259,32 +295,30 @@ class GraphSearch {
     const HammingPrimitives& hamming = primitives().hamming;
     const int levels = layout_.levels;
     const int64_t row = range_.rows[i], most = at.meeting.most_near(weight);
-    TopK& nearest = at.nearest[i];
-    const uint64_t ceiling = nearest.full() ? std::min(nearest.top(), ceilings_[i]) : ceilings_[i];
-    const int64_t limit = ceiling == kNoKey
-                              ? 64 * layout_.n_words
-                              : key_.distance(ceiling) - (key_.index(ceiling) <= first_row ? 1 : 0);
+    NearestList& nearest = at.nearest[i];
+    const uint64_t bound_key = nearest.bound();
+    const int64_t limit =
+        bound_key == kNoKey
+            ? 64 * layout_.n_words
+            : key_.distance(bound_key) - (key_.index(bound_key) <= first_row ? 1 : 0);
     const bool some = hamming.within_both(
         sums, at.meeting.complement(), levels, uint64_t(most - limit),
         at.thresholds.planes(weight), at.thresholds.ties(), at.meeting.valid(),
         at.near_query.data(), at.near_lane.data(), at.nearness.data());
     if (!some) return;
-    const uint64_t* nearness = at.nearness.data();
-    keep_k_nearest(nearness, at.near_query.data());
-    for_lanes(at.near_query.data(), [&](int64_t lane) {
-      const int64_t distance = most - lane_number(nearness, levels + 1, lane);
-      const uint64_t key = key_.key(distance, first_row + lane);
-      if (key < ceiling) nearest.push(key);
-    });
-    for_lanes(at.near_lane.data(), [&](int64_t lane) {
-      const int64_t distance = most - lane_number(nearness, levels + 1, lane);
-      TopK& list = nearest_[first_row + lane];
-      const uint64_t before = list.full() ? list.top() : kNoKey;
-      list.push(key_.key(distance, row));
-      if (list.full() && list.top() != before) {
-        bound(first_row + lane, lane, range_.lowest[i + 1], at.thresholds);
+    for (int64_t w = 0; w < kLaneWords; ++w) {
+      const uint64_t for_query = at.near_query[w], for_lane = at.near_lane[w];
+      for (uint64_t left = for_query | for_lane; left != 0; left &= left - 1) {
+        const int bit = lowest_bit(left);
+        const int64_t lane = 64 * w + bit;
+        const int64_t distance = most - lane_number(at.nearness.data(), levels + 1, lane);
+        if (for_query >> bit & 1) nearest.push(key_.key(distance, first_row + lane));
+        if ((for_lane >> bit & 1) != 0 &&
+            nearest_[first_row + lane].push(key_.key(distance, row))) {
+          bound(first_row + lane, lane, range_.lowest[i + 1], at.thresholds);
+        }
       }
-    });
+    }
   }
 
   const PlaneLayout layout_;
@@ -292,12 +326,12 @@ class GraphSearch {
   const std::vector<uint64_t> reference_;
   const int64_t k_;
   const NeighborKey key_;
-  std::vector<uint64_t> keys_;  // [n][k]
-  std::vector<TopK> nearest_;   // [n]
+  const int64_t room_;
+  std::vector<uint64_t> keys_;  // [n][room]
+  std::vector<NearestList> nearest_;
   ThreadTeam team_;
   int64_t range_groups_ = 0;
   QueryRange range_;
-  std::vector<uint64_t> ceilings_;  // what the queries of the range accepted when it began
   std::vector<Worker> workers_;
 };
 

@@ -2,6 +2,13 @@
 
 from tfhash.metrics.clustering import clustering_accuracy
 from tfhash.metrics.constant_bits import keep_bits, varying_bits
+from tfhash.metrics.graph import (
+    NearPairs,
+    iter_close_pairs,
+    iter_radius_neighbors,
+    knn_graph,
+    radius_neighbors,
+)
 from tfhash.metrics.kmeans import CodeKMeans
 from tfhash.metrics.layer_wise import Part, layer_parts, layer_wise
 from tfhash.metrics.logistic import CodeLogisticRegression
@@ -16,6 +23,7 @@ __all__ = [
     "CodeLogisticRegression",
     "EncodingProperties",
     "HammingKNeighborsClassifier",
+    "NearPairs",
     "Part",
     "clustering_accuracy",
     "count_regions",
@@ -24,9 +32,13 @@ __all__ = [
     "hamming_knn",
     "hamming_tsne",
     "isa",
+    "iter_close_pairs",
+    "iter_radius_neighbors",
     "keep_bits",
+    "knn_graph",
     "layer_parts",
     "layer_wise",
+    "radius_neighbors",
     "redundancy_ratio",
     "region_ids",
     "set_num_threads",

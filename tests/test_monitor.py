@@ -1,0 +1,146 @@
+"""The monitor of inputs unlike the training data: against NumPy, and its guarantee."""
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+
+import reference
+from reference import random_bits
+from tfhash import Codes, audit
+from tfhash.audit import RegionMonitor
+
+LAYERS = (("a", 0, 30), ("b", 30, 90))
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 1500)
+    bits = random_bits(3, 90)[labels] ^ (rng.random((1500, 90)) < 0.1)
+    return bits.astype(np.uint8), labels
+
+
+@pytest.mark.parametrize("k", (1, 7))
+@pytest.mark.parametrize("normalize", (False, True))
+def test_scores_are_the_distances_to_the_kth_nearest(data, k, normalize):
+    bits, labels = data
+    train, new = bits[:500], bits[500:600]
+    monitor = RegionMonitor(k, normalize).fit(train, labels[:500])
+    distances = reference.hamming_distances(train, new).astype(float)
+    share = new.sum(axis=1, keepdims=True) if normalize else 1
+    expected = np.sort(distances / share, axis=1)[:, k - 1]
+    np.testing.assert_array_equal(monitor.score(new), expected)
+    predicted = labels[500:600]
+    distances[labels[:500] != predicted[:, np.newaxis]] = 10**6
+    expected = np.sort(distances / share, axis=1)[:, k - 1]
+    np.testing.assert_array_equal(monitor.score(new, predicted), expected)
+    np.testing.assert_array_equal(monitor.score(new[:1]), monitor.score(new)[:1])
+    assert monitor.score(new[:0]).shape == (0,)
+
+
+def test_the_threshold_is_the_conformal_one(data):
+    bits, _ = data
+    monitor = RegionMonitor().fit(bits[:500])
+    held_out = bits[500:599]  # 99 scores: the 95th smallest of 100 for a rate of 0.05
+    monitor.calibrate(held_out, false_alarm_rate=0.05)
+    scores = np.sort(monitor.score(held_out))
+    assert monitor.threshold_ == scores[94]
+    np.testing.assert_array_equal(
+        monitor.predict(bits[600:]), monitor.score(bits[600:]) > scores[94]
+    )
+    # 0.01 of 99 is the largest score, of 98 there is none.
+    assert monitor.calibrate(held_out).threshold_ == scores[-1]
+    with pytest.raises(ValueError, match=r"at least 99 held-out codes.*0\.01\. Received: 98"):
+        monitor.calibrate(held_out[1:])
+
+
+def test_false_alarms_stay_within_the_bound_and_strangers_are_told(data):
+    bits, _ = data
+    rng = np.random.default_rng(1)
+    alarms = []
+    for _ in range(20):
+        order = rng.permutation(len(bits))
+        monitor = RegionMonitor().fit(bits[order[:500]])
+        monitor.calibrate(bits[order[500:1000]], false_alarm_rate=0.05)
+        alarms.append(monitor.predict(bits[order[1000:]]).mean())
+    # The expected rate is at most 0.05; a mean of 20 that share data varies by about 0.003.
+    assert 0 < np.mean(alarms) < 0.06
+    assert monitor.predict(random_bits(50, 90, seed=5)).all()
+
+
+@pytest.mark.parametrize("names", (None, np.array(["x", "yy", "z"])))
+def test_save_and_load(tmp_path, data, names):
+    bits, labels = data
+    given = labels if names is None else names[labels]
+    codes = Codes.from_bits(bits, LAYERS)
+    monitor = RegionMonitor(2, normalize=True).fit(codes[:500], given[:500])
+    monitor.calibrate(codes[500:900], 0.02, given[500:900])
+    monitor.save(tmp_path / "monitor.npz")
+    loaded = RegionMonitor.load(tmp_path / "monitor.npz")
+    assert (loaded.k, loaded.normalize) == (2, True)
+    assert loaded.threshold_ == monitor.threshold_
+    assert loaded.false_alarm_rate_ == 0.02
+    np.testing.assert_array_equal(
+        loaded.predict(codes[900:], given[900:]), monitor.predict(codes[900:], given[900:])
+    )
+    with pytest.raises(ValueError, match="of the layers fitted"):
+        loaded.score(Codes.from_bits(bits, (("a", 0, 90),)))
+    RegionMonitor().fit(bits).save(tmp_path / "monitor")  # the name as it is, and no threshold
+    with pytest.raises(NotFittedError, match="calibrate"):
+        RegionMonitor.load(tmp_path / "monitor").predict(bits)
+
+
+def test_files_that_are_none_are_refused(tmp_path, data):
+    with pytest.raises(FileNotFoundError):
+        RegionMonitor.load(tmp_path / "absent")
+    RegionMonitor().fit(data[0]).save(tmp_path / "whole")
+    whole = (tmp_path / "whole").read_bytes()
+    other = tmp_path / "other.npz"
+    np.savez(other, words=np.zeros(3))
+    for content in (b"", b"text", whole[:-40], whole[: len(whole) // 2], other.read_bytes()):
+        (tmp_path / "bad").write_bytes(content)
+        with pytest.raises(ValueError, match=r"file that RegionMonitor\.save wrote.*bad"):
+            RegionMonitor.load(tmp_path / "bad")
+
+
+def test_before_fit_and_before_calibrate(data):
+    bits, labels = data
+    for use in ("score", "predict", "calibrate"):
+        with pytest.raises(NotFittedError, match="Call fit"):
+            getattr(RegionMonitor(), use)(bits)
+    with pytest.raises(NotFittedError, match="Call fit"):
+        RegionMonitor().save("never-written")
+    monitor = RegionMonitor().fit(bits, labels)
+    with pytest.raises(NotFittedError, match=r"Call calibrate\(held_out\) before predict"):
+        monitor.predict(bits)
+    monitor.calibrate(bits)
+    monitor.fit(bits, labels)  # other codes: the threshold is of no use any more
+    with pytest.raises(NotFittedError, match="calibrate"):
+        monitor.predict(bits)
+
+
+def test_bad_input_is_refused(data):
+    bits, labels = data
+    monitor = RegionMonitor().fit(Codes.from_bits(bits, LAYERS), labels)
+    with pytest.raises(ValueError, match=r"90 bits, as fitted. Received: 89"):
+        monitor.score(bits[:, 1:])
+    with pytest.raises(ValueError, match="of the layers fitted"):
+        monitor.score(Codes.from_bits(bits, (("other", 0, 90),)))
+    with pytest.raises(ValueError, match="predicted: Expected 1500 labels"):
+        monitor.score(bits, labels[1:])
+    with pytest.raises(ValueError, match=r"among those of the training codes.*Received: 3"):
+        monitor.score(bits, labels + 1)
+    for rate in (0, 1, -0.1, np.nan):
+        with pytest.raises(ValueError, match="false_alarm_rate between 0 and 1"):
+            monitor.calibrate(bits, rate)
+    monitor.calibrate(bits)
+    with pytest.raises(ValueError, match=r"it was given none. Received: some"):
+        monitor.predict(bits, labels)
+    with pytest.raises(ValueError, match="fit was given none"):
+        RegionMonitor().fit(bits).score(bits, labels)
+    for k in (0, 1501, 1.5, True):
+        with pytest.raises(ValueError, match="k to be a whole number from 1"):
+            RegionMonitor(k).fit(bits)
+    with pytest.raises(ValueError, match="y: Expected 1500 labels"):
+        RegionMonitor().fit(bits, labels[1:])
+    assert audit.RegionMonitor is RegionMonitor

@@ -1,0 +1,280 @@
+"""A monitor that tells inputs unlike the training data, by the distance of their codes."""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import NotFittedError
+
+from tfhash.codes import Codes
+from tfhash.files import replacing
+from tfhash.metrics import hamming_knn
+from tfhash.metrics._inputs import CodesLike, as_codes, check_labels
+
+FORMAT = "tfhash RegionMonitor 1"
+BITS_OF_BYTE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1).sum(axis=1)
+
+
+class RegionMonitor:
+    """Tells inputs whose codes are far from those of the training data.
+
+    The score of an input is the Hamming distance to the k-th nearest training code: of those of
+    the class that the model predicts where predictions are given, else of all. `calibrate` sets
+    the threshold by split conformal prediction, from held-out data like the training data alone.
+
+    Parameters
+    ----------
+    k : int, at least 1
+    normalize : bool
+        Divide the distance by the number of units that are on in the input's code (at least 1).
+
+    Attributes
+    ----------
+    threshold_ : float
+        Scores above it are unlike the training data; after `calibrate`.
+    false_alarm_rate_ : float
+
+    Examples
+    --------
+    >>> monitor = RegionMonitor(k=1).fit(codes, y)  # doctest: +SKIP
+    >>> monitor.calibrate(held_out, false_alarm_rate=0.01)  # doctest: +SKIP
+    >>> unlike = monitor.predict(new)  # doctest: +SKIP
+    """
+
+    threshold_: float
+    false_alarm_rate_: float
+
+    def __init__(self, k: int = 1, normalize: bool = False) -> None:
+        self.k = k
+        self.normalize = normalize
+
+    def fit(self, codes: CodesLike, y: ArrayLike | None = None) -> RegionMonitor:
+        """Keep the training codes.
+
+        Parameters
+        ----------
+        codes : Codes, or 0/1 matrix [n, n_bits]
+        y : labels [n], optional
+            Needed for scores by the predicted class.
+
+        Raises
+        ------
+        ValueError
+            Where `k` is not from 1 to the number of codes (of each class, with labels), or there
+            is not a label for each code.
+        """
+        checked = as_codes(codes, "codes")
+        labels = None if y is None else check_labels(y, len(checked))
+        fewest = len(checked)
+        if labels is not None:
+            fewest = int(np.unique(labels, return_counts=True)[1].min())
+        if isinstance(self.k, bool) or int(self.k) != self.k or not 1 <= self.k <= fewest:
+            raise ValueError(
+                f"Expected k to be a whole number from 1 to {fewest}, the codes of the smallest "
+                f"class. Received: {self.k!r}."
+            )
+        for name in ("threshold_", "false_alarm_rate_", "_by_class"):
+            self.__dict__.pop(name, None)
+        self._codes, self._labels = checked, labels
+        self._classes: dict[Any, Codes] = {}
+        if labels is not None:
+            for label in np.unique(labels):
+                self._classes[label.item()] = checked[labels == label]
+        return self
+
+    def score(self, codes: CodesLike, predicted: ArrayLike | None = None) -> NDArray[np.float64]:
+        """The distance to the k-th nearest training code, float64 [n], in bits (a share of the
+        units on with `normalize`); higher is more unlike the training data.
+
+        Parameters
+        ----------
+        codes : Codes, or 0/1 matrix [n, n_bits]
+        predicted : labels [n], optional
+            The classes that the model predicts for these inputs: each is compared with the
+            training codes of its class alone.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            Where the codes are of other bits or layers than those fitted, or a predicted label is
+            none of the training data's.
+        """
+        asked = self._checked(codes)
+        if predicted is None:
+            distances = self._distances(self._codes, asked)
+        else:
+            distances = self._distances_by_class(
+                asked, check_labels(predicted, len(asked), "predicted")
+            )
+        if self.normalize:
+            distances /= np.maximum(1, BITS_OF_BYTE[asked.packed_bytes].sum(axis=1))
+        return distances
+
+    def _distances(self, base: Codes, asked: Codes) -> NDArray[np.float64]:
+        return hamming_knn(base, asked, self.k)[0][:, -1].astype(np.float64)
+
+    def _distances_by_class(self, asked: Codes, predicted: NDArray[Any]) -> NDArray[np.float64]:
+        if self._labels is None:
+            raise ValueError(
+                "Expected no predicted labels, because fit was given none. Give fit the labels y "
+                "of the training codes."
+            )
+        distances = np.empty(len(asked))
+        for label in np.unique(predicted):
+            base = self._classes.get(label.item())
+            if base is None:
+                raise ValueError(
+                    "Expected predicted labels among those of the training codes, "
+                    f"{list(self._classes)[:20]}. Received: {label.item()!r}."
+                )
+            rows = np.flatnonzero(predicted == label)
+            distances[rows] = self._distances(base, asked[rows])
+        return distances
+
+    def calibrate(
+        self,
+        held_out: CodesLike,
+        false_alarm_rate: float = 0.01,
+        predicted: ArrayLike | None = None,
+    ) -> RegionMonitor:
+        """Set the threshold so that data like the held-out data seldom exceeds it.
+
+        Split conformal prediction: with `n` held-out scores the threshold is the
+        `ceil((n + 1) * (1 - false_alarm_rate))`-th smallest. A new input that is exchangeable with
+        the held-out ones then exceeds it with a probability of at most `false_alarm_rate`,
+        whatever the model and the data (Angelopoulos and Bates, "A gentle introduction to
+        conformal prediction", Section 1).
+
+        Parameters
+        ----------
+        held_out : Codes, or 0/1 matrix [n, n_bits]
+            Of inputs like the training data that the model was not trained on, and that are not
+            among the codes fitted.
+        false_alarm_rate : float between 0 and 1
+        predicted : labels [n], optional
+            As in `score`; `predict` then needs them too.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            As `score`; where the rate is out of range, or there are too few held-out codes for it:
+            `1 / false_alarm_rate - 1` are needed.
+        """
+        if not 0 < false_alarm_rate < 1:
+            raise ValueError(
+                f"Expected false_alarm_rate between 0 and 1. Received: {false_alarm_rate!r}."
+            )
+        scores = np.sort(self.score(held_out, predicted))
+        # The slack is for products such as 100 * 0.99 that come out a hair above a whole number.
+        rank = math.ceil((len(scores) + 1) * (1 - false_alarm_rate) - 1e-9)
+        if rank > len(scores):
+            needed = math.ceil(1 / false_alarm_rate - 1 - 1e-9)
+            raise ValueError(
+                f"Expected at least {needed} held-out codes for a false_alarm_rate of "
+                f"{false_alarm_rate:g}. Received: {len(scores)}."
+            )
+        self.threshold_, self.false_alarm_rate_ = float(scores[rank - 1]), float(false_alarm_rate)
+        self._by_class = predicted is not None
+        return self
+
+    def predict(self, codes: CodesLike, predicted: ArrayLike | None = None) -> NDArray[np.bool_]:
+        """bool [n]: True where an input is unlike the training data.
+
+        Parameters as `score`. Raises NotFittedError before `fit` or `calibrate`, ValueError as
+        `score` and where predicted labels are given though `calibrate` had none, or the reverse.
+        """
+        self._checked(codes)
+        if not hasattr(self, "threshold_"):
+            raise NotFittedError(
+                "Expected a monitor that is calibrated. Call calibrate(held_out) before predict."
+            )
+        if (predicted is not None) != self._by_class:
+            given, needed = ("none", "them") if self._by_class else ("some", "none")
+            raise ValueError(
+                "Expected predicted labels as in calibrate, because the threshold is for such "
+                f"scores: it was given {needed}. Received: {given}."
+            )
+        return self.score(codes, predicted) > self.threshold_
+
+    def _checked(self, codes: CodesLike) -> Codes:
+        if not hasattr(self, "_codes"):
+            raise NotFittedError("Expected a monitor that is fitted. Call fit(codes, y) first.")
+        asked = as_codes(codes, "codes", allow_empty=True)
+        fitted = self._codes
+        if asked.n_bits != fitted.n_bits:
+            raise ValueError(
+                f"codes: Expected codes of {fitted.n_bits} bits, as fitted. "
+                f"Received: {asked.n_bits} bits."
+            )
+        if asked.layers and fitted.layers and asked.layers != fitted.layers:
+            raise ValueError(
+                "codes: Expected codes of the layers fitted, "
+                f"{[tuple(layer) for layer in fitted.layers][:8]}. "
+                f"Received: {[tuple(layer) for layer in asked.layers][:8]}."
+            )
+        return asked
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the monitor to one file, whole or not at all; NotFittedError before `fit`."""
+        if not hasattr(self, "_codes"):
+            raise NotFittedError("Expected a monitor that is fitted. Call fit(codes, y) first.")
+        about = {
+            "format": FORMAT,
+            "k": int(self.k),
+            "normalize": bool(self.normalize),
+            "n_bits": self._codes.n_bits,
+            "layers": [list(layer) for layer in self._codes.layers],
+            "labels": self._labels is not None,
+            "threshold": getattr(self, "threshold_", None),
+            "false_alarm_rate": getattr(self, "false_alarm_rate_", None),
+            "by_class": getattr(self, "_by_class", None),
+        }
+        labels = np.zeros(0) if self._labels is None else self._labels
+        if labels.dtype.kind == "O":
+            labels = labels.astype(str)
+        with replacing(Path(path)) as file:
+            np.savez(
+                file, about=np.array(json.dumps(about)), words=self._codes.words, labels=labels
+            )
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> RegionMonitor:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+        ValueError
+            Where the file is no monitor, of a later version, or damaged.
+        """
+        try:
+            with np.load(Path(path), allow_pickle=False) as file:
+                about = json.loads(str(file["about"]))
+                words, labels = file["words"], file["labels"]
+            if about["format"] != FORMAT:
+                raise ValueError(f"format {about['format']!r}")
+            monitor = cls(about["k"], about["normalize"])
+            codes = Codes(words, about["n_bits"], [tuple(layer) for layer in about["layers"]])
+            monitor.fit(codes, labels if about["labels"] else None)
+            if about["threshold"] is not None:
+                monitor.threshold_ = float(about["threshold"])
+                monitor.false_alarm_rate_ = float(about["false_alarm_rate"])
+                monitor._by_class = bool(about["by_class"])
+        except FileNotFoundError:
+            raise
+        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"Expected a file that RegionMonitor.save wrote. Received: {path} ({error})."
+            ) from error
+        return monitor
