@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from tqdm import tqdm
 
 import test_results
+from processes import run_until_killed, said_besides_progress
 from tfhash import cli, datasets, models, results, runs, training
 from tfhash.errors import InputError
 from tfhash.runs import CnnSpec, RunError, Runs, SpecError
@@ -413,17 +413,12 @@ def test_wrong_flags_are_one_line(tmp_path, capsys, flags, message):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9, which Windows lacks")
 def test_killed_training_goes_on(tmp_path):
     """kill -9 before anything is saved: the same command begins again, and leaves nothing over."""
-    command = [sys.executable, SCRIPTS / "run_cnn_train.py", *SMALL, "--save_path", tmp_path]
+    script, flags = SCRIPTS / "run_cnn_train.py", [*SMALL, "--save_path", tmp_path]
     partial = tmp_path / "cnn/digits/architecture=resnet18/examples=60/.repeat=1.partial"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=tmp_path, **quiet) as process:
-        end = time.monotonic() + 120
-        while not partial.is_dir():
-            assert process.poll() is None and time.monotonic() < end
-            time.sleep(0.05)
-        os.kill(process.pid, signal.SIGKILL)
+    run_until_killed(partial, script, flags, cwd=tmp_path)
+    command = [sys.executable, script, *flags]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0 and not done.stderr
+    assert done.returncode == 0 and not said_besides_progress(done.stderr)
     assert os.listdir(partial.parent) == ["repeat=1"]
 
 

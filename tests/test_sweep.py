@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -292,7 +291,9 @@ import sys
 from tfhash import datasets, runs, training
 from tfhash.training import SweepTrainer
 from tfhash.training import sweep_trainer as sweep
+from processes import kill_this_process_once
 from test_sweep import LONG, spec
+kill_this_process_once(sys.argv[2])
 sweep.XLA_STEPS, sweep.SAVING_SHARE = 0, 1e9
 digits = datasets.load("digits").subset(300, 0)
 print("ready", flush=True)
@@ -307,12 +308,9 @@ def test_killed_and_resumed_is_bit_for_bit(digits, tmp_path, monkeypatch):
     specs = [spec(**LONG, width=w) for w in (3, 6)]
     training.train(specs, digits, tmp_path / "whole")
     root = tmp_path / "killed"
-    with subprocess.Popen([sys.executable, "-c", KILLED, root], cwd=HERE) as process:
-        kept = run_of(root, specs[1]).parent / ".repeat=1.partial" / "epoch=0002.keras"
-        deadline = time.monotonic() + 120
-        while not kept.exists() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
+    kept = run_of(root, specs[1]).parent / ".repeat=1.partial" / "epoch=0002.keras"
+    killed = subprocess.run([sys.executable, "-c", KILLED, root, kept], cwd=HERE)
+    assert killed.returncode == -signal.SIGKILL
     assert list((root / ".sweeps").glob("*.npz")) and not results.find_runs(root)
     report = training.train(specs, digits, root)
     assert report.trained == specs

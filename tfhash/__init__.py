@@ -5,16 +5,14 @@ Keras is loaded when something that needs it is first touched (``Encoder``, ``da
 """
 
 from importlib import import_module
-from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if find_spec("tfhash._native") is None:
-    raise ImportError(
-        f"{__path__[0]} is tfhash's source, without its compiled kernels: install it with "
-        "'pip install -e .', or leave this folder to use the one installed elsewhere."
-    )
+from tfhash import _kernels
 
-from tfhash.codes import Codes, LayerSpan
+_kernels.use_installed(Path(__file__).parent)  # before anything asks for them
+
+from tfhash.codes import Codes, LayerSpan  # noqa: E402
 
 if TYPE_CHECKING:
     from tfhash import (

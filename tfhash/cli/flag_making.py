@@ -12,12 +12,9 @@ from absl import flags
 
 from tfhash.errors import InputError
 
-# Fields that are folders, by name: (flag, help, folder under the home of runs and figures).
-_FOLDERS = {
-    "save_path": ("Folder of the runs.", "runs"),
-    "load_path": ("Folder of the runs.", "runs"),
-    "figures_path": ("Folder for figures and tables.", "figures"),
-}
+RUNS = ("save_path", "load_path")
+# Beside the runs that they show: the figures/ of a checkout are drawn where they are named alone.
+FIGURES = "figures_path"
 
 
 def define(
@@ -32,7 +29,7 @@ def define(
     values
         Where the flags are defined.
     home
-        Folder in which runs/ and figures/ are by default.
+        Folder in which runs/ is by default.
     wanted
         From a field's metadata to whether it becomes a flag.
     path
@@ -41,9 +38,11 @@ def define(
     hints = get_type_hints(options)
     for one in fields(options):
         name = path if one.name == "path" else one.name
-        if name in _FOLDERS:
-            text, folder = _FOLDERS[name]
-            flags.DEFINE_string(name, str(home / folder), text, flag_values=values)
+        if name in RUNS:
+            flags.DEFINE_string(name, str(home / "runs"), "Folder of the runs.", flag_values=values)
+        elif name == FIGURES:
+            text = "Folder for figures and tables (figures/ in the folder of the runs)."
+            flags.DEFINE_string(name, None, text, flag_values=values)
         elif wanted(one.metadata):
             _define_one(name, hints[one.name], one.default, one.metadata, values)
 
@@ -56,6 +55,8 @@ def given(options: type, values: flags.FlagValues, path: str) -> dict[str, Any]:
         name = path if one.name == "path" else one.name
         if name in values:
             found[one.name] = _converted(name, hints[one.name], values[name].value)
+    if FIGURES in found and found[FIGURES] is None:
+        found[FIGURES] = next(found[name] for name in RUNS if name in found) / "figures"
     return found
 
 
