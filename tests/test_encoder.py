@@ -452,7 +452,7 @@ def test_layers_are_chosen_by_pattern_and_class():
 
 def test_inputs_of_another_shape_are_refused():
     encoder = Encoder(dense_net())
-    for shape in ((3, 28), (3, 28, 27), (28, 28), (3, 28, 28, 1)):
+    for shape in ((3, 28), (3, 28, 27), (28, 28), (3, 28, 28, 2), (3, 28, 28, 1, 1)):
         with pytest.raises(ValueError, match=r"shape \('n', 28, 28\)"):
             encoder.encode(np.zeros(shape))
     with pytest.raises(ValueError, match="batch size"):

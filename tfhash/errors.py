@@ -19,15 +19,19 @@ def near_layers(name: object, known: Iterable[str]) -> str:
     Deep networks have hundreds, too many for a message.
     """
     known = list(known)
-    return ", ".join(difflib.get_close_matches(str(name), known, n=3, cutoff=0.4) or known[:20])
+    return ", ".join(near_names(name, known) or known[:20])
 
 
 def near_names(name: object, known: Iterable[str]) -> list[str]:
-    """Those of `known` that may be meant by `name`; none where it is one of them."""
-    known = list(known)
-    if name in known:
+    """Up to three of `known` that may be meant by `name`, whatever the case.
+
+    None where `name` is one of them.
+    """
+    spelled = {other.lower(): other for other in known}
+    if name in spelled.values():
         return []
-    return difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(str(name).lower(), spelled, n=3, cutoff=0.4)
+    return [spelled[other] for other in near]
 
 
 def unknown_name(what: str, name: object, known: Iterable[str]) -> InputError:

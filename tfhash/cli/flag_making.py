@@ -12,9 +12,12 @@ from absl import flags
 
 from tfhash.errors import InputError
 
-RUNS = ("save_path", "load_path")
-# Beside the runs that they show: the figures/ of a checkout are drawn where they are named alone.
-FIGURES = "figures_path"
+# Fields that are folders, by name: help, and the default folder under the home of runs.
+_FOLDERS = {
+    "save_path": ("Folder of the runs.", "runs"),
+    "load_path": ("Folder of the runs.", "runs"),
+    "figures_path": ("Folder for figures and tables (figures/ in the folder of the runs).", None),
+}
 
 
 def define(
@@ -38,11 +41,10 @@ def define(
     hints = get_type_hints(options)
     for one in fields(options):
         name = path if one.name == "path" else one.name
-        if name in RUNS:
-            flags.DEFINE_string(name, str(home / "runs"), "Folder of the runs.", flag_values=values)
-        elif name == FIGURES:
-            text = "Folder for figures and tables (figures/ in the folder of the runs)."
-            flags.DEFINE_string(name, None, text, flag_values=values)
+        if name in _FOLDERS:
+            text, folder = _FOLDERS[name]
+            default = None if folder is None else str(home / folder)
+            flags.DEFINE_string(name, default, text, flag_values=values)
         elif wanted(one.metadata):
             _define_one(name, hints[one.name], one.default, one.metadata, values)
 
@@ -55,8 +57,6 @@ def given(options: type, values: flags.FlagValues, path: str) -> dict[str, Any]:
         name = path if one.name == "path" else one.name
         if name in values:
             found[one.name] = _converted(name, hints[one.name], values[name].value)
-    if FIGURES in found and found[FIGURES] is None:
-        found[FIGURES] = next(found[name] for name in RUNS if name in found) / "figures"
     return found
 
 

@@ -28,14 +28,16 @@ _OTHER_VERSIONS = {
 
 def find(path: Path) -> Path | None:
     """The folder of batches that `path` names or holds (a batch names its folder), if any."""
+    names = [*TRAIN_FILES, TEST_FILE]
     if path.is_file():
-        # A batch may lie in a folder of its own.
-        folders = [path.parent, path.parent.parent]
+        # Batches may have folders of their own.
+        own = path.parent.name.removesuffix(".gz") in names
+        folders = [path.parent.parent if own else path.parent]
     else:
         # Keras extracts into a folder of its own, named "...-target" in newer versions.
         folders = [path, path / FOLDER, path / f"{FOLDER}-target" / FOLDER]
     for folder in folders:
-        if any(_file(folder, name) for name in [*TRAIN_FILES, TEST_FILE]):
+        if any(_file(folder, name) for name in names):
             return folder
     return None
 

@@ -200,5 +200,5 @@ def listed(folder: Path) -> str:
 
 
 def _quoted(data: bytes) -> str:
-    text = data[:60].decode("ascii", "replace").split("\n")[0].strip()
+    text = data.strip()[:60].decode("utf-8", "replace").lstrip("\ufeff").split("\n")[0].strip()
     return repr(text[:40])

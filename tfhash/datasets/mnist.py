@@ -28,11 +28,11 @@ IDX_FILES = {
 
 def find(path: Path) -> Path | None:
     """The `mnist.npz` or the folder of IDX files that `path` names or holds, if any."""
+    if path.is_file() and "-ubyte" not in path.name:
+        return path
     if path.is_file():
-        # Any one of the IDX files stands for the folder that holds all four, each perhaps in a
-        # folder of its own.
-        folders = [path.parent, path.parent.parent] if "-ubyte" in path.name else []
-        return next((folder for folder in folders if _holds_idx(folder)), path)
+        # Any one of the IDX files, which may have folders of their own, stands for all four.
+        return path.parent.parent if "-ubyte" in path.parent.name else path.parent
     if (path / FILE).is_file():
         return path / FILE
     folders = [path, path / "mnist", path / "MNIST" / "raw"]

@@ -77,11 +77,10 @@ def _member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...]) -> np.n
         raise Unreadable(f"{name} as an array of Python objects, which cannot be read")
     if dtype != np.uint8 or found != shape:
         raise Unreadable(f"{name} as {dtype} {list(found)} in place of uint8 {list(shape)}")
-    if len(content) != start + math.prod(shape):
-        raise Unreadable(
-            f"{name} as {len(content) - start:,} bytes in place of {math.prod(shape):,}: it is "
-            "truncated or damaged"
-        )
+    size = math.prod(shape)
+    if len(content) != start + size:
+        held = f"{len(content) - start:,} of" if len(content) < start + size else "more than"
+        raise Unreadable(f"{name} as {held} {size:,} bytes; it may be damaged")
     array = np.frombuffer(content, dtype=np.uint8, offset=start)
     return array.reshape(shape, order="F" if fortran_order else "C")
 

@@ -2,93 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-Batch = list[NDArray[Any]]  # an array for each input of the model
-
-
-class Inputs:
-    """The inputs that a model takes.
-
-    Parameters
-    ----------
-    symbols : symbolic tensors in the structure in which the model takes them
-
-    Attributes
-    ----------
-    struct : the symbolic tensors
-    names : list of str
-        For each, its key where the model takes a dict, else its own name.
-    shapes : list of tuples
-        Without the batch.
-    """
-
-    def __init__(self, symbols: Any) -> None:
-        self.struct = symbols
-        self._flat = keras.tree.flatten(symbols)
-        if isinstance(symbols, dict) and len(symbols) == len(self._flat):
-            self.names = sorted(symbols)
-        else:
-            self.names = [symbol.name for symbol in self._flat]
-        self.shapes = [tuple(symbol.shape[1:]) for symbol in self._flat]
-
-    @property
-    def batch_size(self) -> int | None:
-        """The only batch size that the model takes, where there is one."""
-        return self._flat[0].shape[0]
-
-    def packed(self, arrays: Batch) -> Any:
-        """Arrays, or tensors, in the structure in which the model takes them."""
-        return keras.tree.pack_sequence_as(self.struct, arrays)
-
-    def flat(self, x: Any) -> Batch:
-        """An array for each input.
-
-        Raises ValueError where they are not as many, of these shapes and of one length.
-        """
-        arrays = [
-            np.asarray(part, None if hasattr(part, "__array__") else symbol.dtype)
-            for part, symbol in zip(self._parts(x), self._flat, strict=True)
-        ]
-        for name, array, shape in zip(self.names, arrays, self.shapes, strict=True):
-            if array.ndim != len(shape) + 1 or any(
-                size not in (None, got) for size, got in zip(shape, array.shape[1:], strict=True)
-            ):
-                which = f" for {name!r}" if len(self.names) > 1 else ""
-                raise ValueError(
-                    f"Expected inputs of shape {('n', *shape)}{which}. "
-                    f"Received shape: {array.shape}."
-                )
-        if len({len(array) for array in arrays}) > 1:
-            raise ValueError(
-                f"Expected inputs of one length, {self.names}. Received lengths: "
-                f"{[len(array) for array in arrays]}."
-            )
-        return arrays
-
-    def _parts(self, x: Any) -> list[Any]:
-        if isinstance(x, Mapping):
-            own = [symbol.name for symbol in self._flat]
-            for names in (self.names, own):
-                if set(x) == set(names):
-                    return [x[name] for name in names]
-            raise ValueError(f"Expected inputs named {self.names}. Received: {sorted(x)}.")
-        if len(self.names) == 1:
-            alone = isinstance(x, list | tuple) and len(x) == 1
-            return [x[0] if alone and np.ndim(x[0]) == len(self.shapes[0]) + 1 else x]
-        parts = keras.tree.flatten(x) if isinstance(x, list | tuple) else [x]
-        if len(parts) != len(self.names):
-            raise ValueError(
-                f"Expected {len(self.names)} inputs, {self.names}, as a list or a dict. "
-                f"Received: {len(parts)}."
-            )
-        return parts
+from tfhash.encoder.arrays import is_array
+from tfhash.encoder.inputs import Arrays, Batch, Inputs
 
 
 class Source:
@@ -109,7 +33,7 @@ class Source:
     def __init__(self, inputs: Inputs, x: Any) -> None:
         self._inputs = inputs
         self._batches = _batches(x)
-        self._arrays = inputs.flat(x) if self._batches is None else []
+        self._arrays: Arrays = inputs.flat(x) if self._batches is None else []
         self.n = len(self._arrays[0]) if self._batches is None else None
 
     @property
@@ -157,18 +81,44 @@ class Source:
             yield [_join(arrays) for arrays in zip(*held, strict=True)]
 
     def _parts(self, batches: Callable[[], Iterator[Any]]) -> Iterator[Batch]:
+        batch = None
         for batch in batches():
-            yield self._inputs.flat(keras.utils.unpack_x_y_sample_weight(batch)[0])
+            whole = [array[:] for array in self._inputs.flat(_without_labels(batch))]
+            if len(whole[0]) > 0:
+                yield whole
+        if batch is None:
+            raise ValueError(
+                "Expected batches. Received: none; an iterator can be gone through only once: "
+                "make it anew."
+            )
 
 
 class InputsChecksum:
-    """The checksum of inputs, whatever the blocks are in which they come."""
+    """The checksum of inputs, whatever the blocks are in which they come; and some of their rows.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    keep : int64 [k], ascending
+        Rows that :attr:`kept` is to hold when they have gone by.
+    """
+
+    def __init__(self, keep: Iterable[int] = ()) -> None:
         self._each: list[int] = []
+        self._keep = np.fromiter(keep, np.int64)
+        self._kept: list[Batch] = []
+        self._n = 0
+
+    @property
+    def kept(self) -> Batch:
+        """The rows to keep that have gone by, for each input."""
+        return [np.concatenate(arrays) for arrays in zip(*self._kept, strict=True)]
 
     def update(self, arrays: Batch) -> None:
         """Take the next rows in."""
+        start, self._n = self._n, self._n + len(arrays[0])
+        here = self._keep[(self._keep >= start) & (self._keep < self._n)] - start
+        if len(here) > 0:
+            self._kept.append([array[here] for array in arrays])
         before = self._each or [0] * len(arrays)
         self._each = [
             zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, crc)
@@ -183,6 +133,11 @@ class InputsChecksum:
 
 def _batches(x: Any) -> Callable[[], Iterator[Any]] | None:
     """How to go through the batches of ``x``; None where it is made of arrays."""
+    if isinstance(x, str | bytes | os.PathLike):
+        raise ValueError(
+            f"Expected arrays or batches. Received: {x!r}, a {type(x).__name__}: load the file "
+            "first, with numpy.load(path, mmap_mode='r') for instance."
+        )
     if isinstance(x, keras.utils.PyDataset):
         n = x.num_batches
         if n is None:
@@ -192,11 +147,21 @@ def _batches(x: Any) -> Callable[[], Iterator[Any]] | None:
         if int(x.cardinality()) == -1:
             raise ValueError("Expected a dataset that ends. Received: an infinite one: use take().")
         return lambda: iter(x.as_numpy_iterator())
-    if isinstance(x, list | tuple | Mapping) or hasattr(x, "__array__"):
+    if isinstance(x, list | tuple | Mapping) or is_array(x):
         return None
-    if hasattr(x, "__iter__"):
+    if hasattr(x, "__iter__") and not isinstance(x, type):
         return lambda: iter(x)
     return None
+
+
+def _without_labels(batch: Any) -> Any:
+    """The inputs of a batch that may have labels and weights beside them, as for ``fit``."""
+    if isinstance(batch, list | tuple) and len(batch) > 3:
+        raise ValueError(
+            f"Expected batches of inputs, (inputs, labels) or (inputs, labels, weights). Received: "
+            f"a {type(batch).__name__} of {len(batch)}: several inputs come as ((a, b, ...),)."
+        )
+    return keras.utils.unpack_x_y_sample_weight(batch)[0]
 
 
 def _join(arrays: tuple[NDArray[Any], ...]) -> NDArray[Any]:

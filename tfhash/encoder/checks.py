@@ -8,7 +8,8 @@ import keras
 import numpy as np
 
 from tfhash.encoder.activations import name_of
-from tfhash.encoder.batches import Batch, InputsChecksum
+from tfhash.encoder.batches import InputsChecksum
+from tfhash.encoder.inputs import Batch
 from tfhash.encoder.survey import Unit
 
 

@@ -16,7 +16,7 @@ from tfhash import _store, graph
 from tfhash.codes import Codes, frozen
 from tfhash.encoder import inference
 from tfhash.encoder.activations import Activations
-from tfhash.encoder.batches import Inputs, InputsChecksum, Source
+from tfhash.encoder.batches import InputsChecksum, Source
 from tfhash.encoder.checks import (
     check_inputs,
     check_same_inputs,
@@ -26,6 +26,7 @@ from tfhash.encoder.checks import (
 from tfhash.encoder.fingerprint import fingerprint
 from tfhash.encoder.finished import finished_codes
 from tfhash.encoder.forward import PACKINGS, Forward
+from tfhash.encoder.inputs import Inputs
 from tfhash.encoder.summary import summary, warn_of_hidden
 from tfhash.encoder.survey import Choice, Survey, choose
 from tfhash.encoder.symbols import symbols_of

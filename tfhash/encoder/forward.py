@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tfhash import backend
 from tfhash.codes import Packer
-from tfhash.encoder.batches import Batch, Inputs
+from tfhash.encoder.inputs import Batch, Inputs
 from tfhash.encoder.survey import Unit
 
 PACKINGS = ("auto", "graph", "native")

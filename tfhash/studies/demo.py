@@ -13,10 +13,10 @@ REPEATS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class DemoOptions:
-    """Where the runs and the figures of the demo go."""
+    """Where the runs and the figures of the demo go: figures/ beside the runs if None."""
 
     save_path: Path
-    figures_path: Path
+    figures_path: Path | None = None
 
 
 OPTIONS = DemoOptions
@@ -28,7 +28,7 @@ def run(options: DemoOptions) -> None:
     runner.run(study, MlpOptions(dataset="digits", repeat=REPEATS, path=options.save_path))
     drawing.draw(
         options.save_path,
-        options.figures_path,
+        options.figures_path or options.save_path / "figures",
         datasets=["digits"],
         experiments=[study.directory],
     )

@@ -21,10 +21,13 @@ DRAWERS = (drawing_geometry.draw, drawing_layers.draw, drawing_cnn.draw)
 
 @dataclass(frozen=True, kw_only=True)
 class DrawOptions:
-    """Where runs are read from, and where figures go."""
+    """Where runs are read from, and where figures go: figures/ beside the runs if None.
+
+    The figures/ of a checkout are the project's own results: they are named to be drawn again.
+    """
 
     load_path: Path
-    figures_path: Path
+    figures_path: Path | None = None
 
 
 OPTIONS = DrawOptions
@@ -32,7 +35,7 @@ OPTIONS = DrawOptions
 
 def run(options: DrawOptions) -> None:
     """Draw what there are results for."""
-    draw(options.load_path, options.figures_path)
+    draw(options.load_path, options.figures_path or options.load_path / "figures")
 
 
 def draw(

@@ -21,10 +21,10 @@ SPLITS = ("test", "train")
 
 @dataclass(frozen=True, kw_only=True)
 class TsneOptions(DataOptions):
-    """Which network and which images are shown, and where the figure goes."""
+    """Which network and which images are shown, and where the figure goes: figures/ beside the runs if None."""
 
     load_path: Path
-    figures_path: Path
+    figures_path: Path | None = None
     depth: int = option(1, "Hidden layers of the network.", least=1)
     width: int = option(100, "Units per hidden layer.", least=1)
     repeat: int = option(1, "Number of the repeat.", least=1)
@@ -69,8 +69,9 @@ def run(options: TsneOptions) -> None:
     table = pd.DataFrame(
         {"row": rows, "x": places[:, 0], "y": places[:, 1], "label": y[rows]}
     ).round({"x": 3, "y": 3})
-    options.figures_path.mkdir(parents=True, exist_ok=True)
-    name = options.figures_path / f"figure_1_{options.dataset}"
+    folder = options.figures_path or options.load_path / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = folder / f"figure_1_{options.dataset}"
     write_text(name.with_suffix(".csv"), table.to_csv(index=False, lineterminator="\n"))
     caption = figures.Caption(
         title=f"{figures.TITLES.get(options.dataset, options.dataset)}: neural codes, t-SNE",
