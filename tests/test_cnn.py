@@ -413,6 +413,7 @@ def test_commands(tiny, tmp_path, capsys, caplog):
     assert "(measured already)" in capsys.readouterr().out
     (checkpoint,) = tmp_path.rglob("*.keras")
     checkpoint.write_text("nothing")
+    checkpoint.with_name("properties.json").unlink()
     assert run(*measure, "--metrics=redundancy,knn") == 0
     assert "is trained again" in caplog.text
     assert results.load(tmp_path)["value"].tolist() == table["value"].tolist()
