@@ -319,6 +319,31 @@ def test_stopped_anywhere_it_ends_with_the_same_bits(tiny, digits, tmp_path, pro
     assert history["test_accuracy"].iloc[-1] == pytest.approx(share)
 
 
+@pytest.mark.parametrize("how", ["cut", "empty", "shapes", "epoch"])
+def test_damaged_state_is_set_aside_and_training_starts_anew(tiny, digits, tmp_path, caplog, how):
+    one = spec(epochs=1)
+    stopped = Runs(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        training.train_cnn(one, digits, stopped, Progress(2))
+    partial = stopped.path(one).parent / ".repeat=1.partial"
+    file = partial / "state.npz"
+    if how in ("cut", "empty"):
+        file.write_bytes(file.read_bytes()[: 1000 if how == "cut" else 0])
+    else:
+        with np.load(file) as content:
+            arrays = dict(content)
+        if how == "shapes":
+            arrays["variable_0"] = np.zeros(3)
+        else:
+            arrays["header"] = np.array(str(arrays["header"]).replace('"epoch": 1', '"epoch": 9'))
+        np.savez(file, **arrays)
+    assert training.train_cnn(one, digits, stopped, Progress())
+    (warned,) = (r.getMessage() for r in caplog.records if r.name == "tfhash")
+    assert str(file) in warned and "It is set aside as .repeat=1.state.npz.broken" in warned
+    assert sorted(os.listdir(partial.parent)) == [".repeat=1.state.npz.broken", "repeat=1"]
+    assert set(os.listdir(stopped.path(one))) == {"epoch=0001.keras", "history.csv", "spec.json"}
+
+
 def test_history_is_of_whole_epochs(tiny, digits, tmp_path):
     """Without a rate nothing changes but statistics: the mean over an epoch can be counted."""
     import keras
@@ -388,6 +413,7 @@ def test_commands(tiny, tmp_path, capsys, caplog):
     assert "(measured already)" in capsys.readouterr().out
     (checkpoint,) = tmp_path.rglob("*.keras")
     checkpoint.write_text("nothing")
+    checkpoint.with_name("properties.json").unlink()
     assert run(*measure, "--metrics=redundancy,knn") == 0
     assert "is trained again" in caplog.text
     assert results.load(tmp_path)["value"].tolist() == table["value"].tolist()

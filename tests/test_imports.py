@@ -33,7 +33,9 @@ def test_kernels_are_called_by_codes_metrics_and_geometry_only():
     assert {"codes", "metrics"} <= callers
 
 
-@pytest.mark.parametrize("module", ("tfhash", "tfhash.metrics", "tfhash.results", "tfhash.figures"))
+@pytest.mark.parametrize(
+    "module", ("tfhash", "tfhash.metrics", "tfhash.results", "tfhash.runs", "tfhash.figures")
+)
 def test_keras_is_not_loaded(module):
     code = (
         f"import sys, {module}\n"

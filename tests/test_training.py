@@ -77,6 +77,15 @@ def test_protocols_are_the_papers():
         runs.recipe("secret", "mnist")
 
 
+def test_old_names_warn_and_are_the_new_ones():
+    with pytest.warns(DeprecationWarning, match=r"training\.protocol is now tfhash\.runs\.recipe"):
+        assert training.protocol is runs.recipe
+    with pytest.warns(DeprecationWarning, match=r"is now tfhash\.runs\.RunSpec"):
+        assert training.RunSpec is RunSpec
+    with pytest.raises(AttributeError, match="no attribute 'recipes'"):
+        training.recipes  # noqa: B018
+
+
 def test_learning_rate_schedule():
     cifar = RunSpec.from_recipe(
         runs.recipe("paper", "cifar10"), experiment="layer_width", width=10, repeat=1

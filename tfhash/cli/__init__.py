@@ -14,10 +14,13 @@ from pathlib import Path
 # Before TensorFlow is loaded, or it has no effect.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from absl import flags
+from tfhash._extras import named_if_missing
 
-from tfhash.cli.commands import COMMANDS, SUBCOMMANDS, Command
-from tfhash.cli.flag_making import describe
+with named_if_missing("tfhash's command line"):
+    from absl import flags
+
+    from tfhash.cli.commands import COMMANDS, SUBCOMMANDS, Command
+    from tfhash.cli.flag_making import describe
 from tfhash.errors import InputError, unknown_name
 
 USAGE = """How good a hash function is the activation pattern of a Keras model?

@@ -151,7 +151,10 @@ def _load_arrays(path: Path, model: keras.Model) -> Mapping[str, np.ndarray]:
         if isinstance(content, np.ndarray):
             return {"x": content}
         with content:
-            return {name: content[name] for name in content.files}
+            arrays = {name: content[name] for name in content.files}
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError(f"an archive of other things: {', '.join(arrays)}")
+        return arrays
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
         raise InputError(
             f"Expected .npy, .npz or a folder of images at {path}. Received: {error}."

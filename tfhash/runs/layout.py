@@ -83,17 +83,22 @@ def state_of(path: Path) -> Path:
     return partial_of(path) / _STATE_FILE
 
 
+def broken_state_of(path: Path) -> Path:
+    """Where a damaged training state of the run of directory `path` is set aside."""
+    return path.with_name(f".{path.name}.{_STATE_FILE}.broken")
+
+
 def sweeps_of(root: Path) -> Path:
     """Folder with the training states of groups of runs."""
     return root / _SWEEPS
 
 
-def set_aside(path: Path) -> Path:
+def set_aside(path: Path, aside: Path | None = None) -> Path:
     """Rename `path`, a run or a file of one, to `.NAME.broken`, where nothing looks for it.
 
-    What was set aside under that name before is removed. Returns the new path.
+    With `aside`, to that path. What was set aside there before is removed. Returns the new path.
     """
-    aside = path.with_name(f".{path.name}.broken")
+    aside = aside or path.with_name(f".{path.name}.broken")
     if aside.is_dir() and not aside.is_symlink():
         shutil.rmtree(aside, ignore_errors=True)
     else:
@@ -101,9 +106,9 @@ def set_aside(path: Path) -> Path:
     return path.rename(aside)
 
 
-def set_file_aside(path: Path, reason: str) -> None:
-    """Set a damaged file aside and say so."""
-    aside = set_aside(path)
+def set_file_aside(path: Path, reason: str, aside: Path | None = None) -> None:
+    """Set a damaged file aside, as `set_aside` does, and say so."""
+    aside = set_aside(path, aside)
     log.warning("%s: %s. It is set aside as %s.", path, " ".join(reason.split()), aside.name)
 
 

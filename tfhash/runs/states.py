@@ -23,10 +23,13 @@ class StateFile:
     ----------
     path
         Where it is, or will be.
+    aside
+        Where it is put if it is damaged; None for a hidden file beside it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, aside: Path | None = None) -> None:
         self.path = path
+        self._aside = aside
 
     def save(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         """Write the file, whole or not at all."""
@@ -60,5 +63,7 @@ class StateFile:
     def set_aside(self, reason: str) -> None:
         """Rename a file that is not a state, and say so."""
         set_file_aside(
-            self.path, f"Expected the state of a training. Received: {reason}. Training starts anew"
+            self.path,
+            f"Expected the state of a training. Received: {reason}. Training starts anew",
+            self._aside,
         )

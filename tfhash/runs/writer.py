@@ -17,6 +17,7 @@ from tfhash.runs.event_file import EventFile
 from tfhash.runs.layout import (
     HISTORY_FILE,
     SPEC_FILE,
+    broken_state_of,
     checkpoint_file,
     checkpoints,
     partial_of,
@@ -60,7 +61,7 @@ class RunWriter:
         self.spec = spec
         self._lock = lock
         self.partial = partial_of(path)
-        self.state = StateFile(state_of(path))
+        self.state = StateFile(state_of(path), broken_state_of(path))
         self._resume = resume
         if self.partial.is_symlink() or self.partial.is_file():
             # Not ours: writing through a link would end up outside the folder of the runs.

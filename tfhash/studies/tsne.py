@@ -21,7 +21,10 @@ SPLITS = ("test", "train")
 
 @dataclass(frozen=True, kw_only=True)
 class TsneOptions(DataOptions):
-    """Which network and which images are shown, and where the figure goes: figures/ beside the runs if None."""
+    """Which network and which images are shown, and where the figure goes.
+
+    That is figures/ beside the runs where `figures_path` is None.
+    """
 
     load_path: Path
     figures_path: Path | None = None
