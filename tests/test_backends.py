@@ -1,4 +1,4 @@
-"""TensorFlow and JAX find the same chords, line regions and plane regions."""
+"""TensorFlow, JAX and PyTorch find the same chords, line regions and plane regions, in float64."""
 
 import os
 import subprocess
@@ -11,28 +11,41 @@ import numpy as np
 import pytest
 
 import backend_cases
+import operation_cases
 
 HERE = Path(__file__).parent
+BACKENDS = ("tensorflow", "jax", "torch")
 
 
-def test_tensorflow_and_jax_agree(tmp_path):
-    here = keras.backend.backend()
-    other = {"tensorflow": "jax", "jax": "tensorflow"}[here]
+def run(file, other, *arguments):
     if find_spec(other) is None:
-        pytest.skip(f"{other} is not installed, so there is nothing to compare {here} with")
-    file = tmp_path / "other.npz"
+        pytest.skip(f"{other} is not installed")
     done = subprocess.run(
-        [sys.executable, "backend_cases.py", file],
+        [sys.executable, file, *arguments],
         cwd=HERE,
         env={**os.environ, "KERAS_BACKEND": other, "JAX_PLATFORMS": "cpu"},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("other", [b for b in BACKENDS if b != keras.backend.backend()])
+def test_backends_agree(other, tmp_path):
+    file = tmp_path / "other.npz"
+    run("backend_cases.py", other, file)
     theirs = np.load(file)
     assert theirs["backend"] == other
     for name, ours in backend_cases.measured().items():
         if name.endswith("units"):
             np.testing.assert_array_equal(ours, theirs[name])
         else:
-            np.testing.assert_allclose(ours, theirs[name], rtol=1e-5, atol=1e-9, err_msg=name)
+            np.testing.assert_allclose(ours, theirs[name], rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_operation_is_carried_out_in_float64(backend):
+    if backend == keras.backend.backend():
+        operation_cases.check()
+    else:
+        run("operation_cases.py", backend)

@@ -33,7 +33,8 @@ def branching_net():
     x = inputs = keras.Input((8, 8, 3))
     x = kl.Conv2D(4, 3, padding="same", activation="relu", name="conv")(x)
     y = kl.LeakyReLU(negative_slope=0.2, name="leaky")(kl.Conv2D(4, 3, padding="same")(x))
-    y = kl.PReLU(alpha_initializer="random_normal", name="prelu")(kl.Conv2D(4, 1)(y))
+    slopes = keras.initializers.RandomUniform(0.05, 0.5)  # outputs then have the bits' signs
+    y = kl.PReLU(alpha_initializer=slopes, name="prelu")(kl.Conv2D(4, 1)(y))
     x = kl.ReLU(max_value=6.0, name="after_add")(kl.Add()([x, y]))
     x = kl.MaxPooling2D(2)(x)
     x = keras.ops.relu(kl.Dense(5)(kl.Flatten()(x)))  # named "relu", "relu_1", ... by Keras
@@ -451,7 +452,7 @@ def test_layers_are_chosen_by_pattern_and_class():
 
 def test_inputs_of_another_shape_are_refused():
     encoder = Encoder(dense_net())
-    for shape in ((3, 28), (3, 28, 27), (28, 28), (3, 28, 28, 1)):
+    for shape in ((3, 28), (3, 28, 27), (28, 28), (3, 28, 28, 2), (3, 28, 28, 1, 1)):
         with pytest.raises(ValueError, match=r"shape \('n', 28, 28\)"):
             encoder.encode(np.zeros(shape))
     with pytest.raises(ValueError, match="batch size"):

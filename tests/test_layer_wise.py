@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tfhash import Codes, cli, metrics, results
-from tfhash.experiments import drawing
+from tfhash.studies import drawing
 
 SPANS = [("a", 0, 5), ("b", 5, 70), ("c", 70, 79)]
 
@@ -64,7 +64,7 @@ def test_layers_must_be_known(codes):
     bare = Codes.from_bits(train.to_bits())
     with pytest.raises(ValueError, match="layers are named"):
         metrics.layer_wise(bare, y, Codes.from_bits(test.to_bits()), y_test)
-    with pytest.raises(ValueError, match=r"same layers. Received: \['a', 'b', 'c'\] and \[\]"):
+    with pytest.raises(ValueError, match=r"same layers. Received: \[a, b, c\] and \[\]"):
         metrics.layer_wise(train, y, Codes.from_bits(test.to_bits()), y_test)
 
 

@@ -35,7 +35,7 @@ def check_tiling(regions, window=WINDOW):
     assert abs(regions.areas.sum() - width * height) < 1e-9
     assert (regions.areas >= 0).all() and (np.diff(regions.offsets) >= 3).all()
     # Every edge is shared by two polygons, or lies on the window's frame.
-    pairs, edges = regions.neighbours()
+    pairs, edges = regions.neighbors()
     on_frame = len(regions.corners) - 2 * len(pairs)
     ends = regions.points
     frame = sum(
@@ -75,7 +75,7 @@ def test_polygons_are_regions_and_neighbours_differ_in_one_unit(build):
     regions = geometry.plane_regions(build(), origin, u, v, WINDOW)
     assert regions.n_regions == len(regions)
     assert regions.regions.tolist() == list(range(len(regions)))
-    pairs, _ = regions.neighbours()
+    pairs, _ = regions.neighbors()
     bits = regions.codes().to_bits()
     assert ((bits[pairs[:, 0]] != bits[pairs[:, 1]]).sum(axis=1) == 1).all()
 
@@ -165,7 +165,7 @@ def test_lines_that_meet_in_a_point_or_are_one():
     assert len(regions) == regions.n_regions == 6
     check_tiling(regions, (-1, 1, -1, 1))
     np.testing.assert_allclose(np.sort(regions.areas), [0.5, 0.5, 0.5, 0.5, 1, 1])
-    pairs, _ = regions.neighbours()
+    pairs, _ = regions.neighbors()
     bits = regions.codes().to_bits()
     assert sorted((bits[pairs[:, 0]] != bits[pairs[:, 1]]).sum(axis=1)) == [1, 1, 1, 1, 2, 2]
 

@@ -59,7 +59,7 @@ def test_a_model_is_taken_apart_once_and_its_weights_are_read_each_time(monkeypa
         np.testing.assert_array_equal(on_line, expected)
         assert (changed != first).any() or not np.array_equal(on_line, on_first)
         weight.assign(before)
-    assert len([model for model, _ in calls if model is net]) == 1
+    assert len([model for model, *_ in calls if model is net]) == 1
     np.testing.assert_array_equal(geometry.chords(net, X, D).upper, first)
 
 

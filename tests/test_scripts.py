@@ -13,7 +13,7 @@ import pytest
 
 from processes import run_until_killed, said_besides_progress
 from tfhash import cli, results
-from tfhash.experiments import Options
+from tfhash.studies import MlpOptions
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "run_scripts"
 TRAIN = "run_layer_width_train_mlp.py"
@@ -112,30 +112,30 @@ def test_another_spec_is_refused(trained, capsys):
 
 
 def test_ctrl_c_is_one_line(tmp_path, capsys, monkeypatch):
-    from tfhash.experiments import stages
+    from tfhash.studies import runner
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stages, "train", interrupted)
+    monkeypatch.setattr(runner, "train", interrupted)
     assert run("layer_width_train", *SMALL, "--save_path", tmp_path) == 130
     assert "the same command goes on" in capsys.readouterr().err
 
 
 def test_full_disk_is_one_line(tmp_path, capsys, monkeypatch):
-    from tfhash.experiments import stages
+    from tfhash.studies import runner
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(stages, "train", full)
+    monkeypatch.setattr(runner, "train", full)
     assert run("layer_width_train", *SMALL, "--save_path", tmp_path) == 1
     assert "No space left on device" in capsys.readouterr().err
 
 
 def test_begin_repeat_is_the_first_and_repeat_how_many():
     def repeats(**given):
-        return list(Options(dataset="mnist", path=Path("runs"), **given).repeats)
+        return list(MlpOptions(dataset="mnist", path=Path("runs"), **given).repeats)
 
     assert repeats(repeat=10) == list(range(1, 11))
     assert repeats(begin_repeat=3, repeat=2) == [3, 4]
@@ -144,8 +144,8 @@ def test_begin_repeat_is_the_first_and_repeat_how_many():
 
 @pytest.mark.parametrize(("asked", "got"), [(None, True), (False, False), (True, True)])
 def test_batch_norm_is_the_protocols_unless_asked(asked, got):
-    options = Options(dataset="cifar10", path=Path("runs"), batch_norm=asked)
-    assert options.spec("layer_width", width=10, repeat=1).batch_norm is got
+    options = MlpOptions(dataset="cifar10", path=Path("runs"), batch_norm=asked)
+    assert options.spec("layer_width", {}, width=10, repeat=1).batch_norm is got
 
 
 def test_training_says_what_it_did(tmp_path, capsys):

@@ -17,10 +17,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfhash import cli, datasets, results, training
-from tfhash.training import Runs, RunSpec, SweepTrainer, epoch_loop, fit_one_by_one, sweep
+from tfhash import cli, datasets, results, runs, training
+from tfhash.runs import Runs, RunSpec
+from tfhash.training import SweepTrainer, epoch_loop, fit_one_by_one
+from tfhash.training import sweep_trainer as sweep
 from tfhash.training.interrupts import Interrupts
-from tfhash.training.sweep import groups
+from tfhash.training.sweep_trainer import groups
 
 HERE = Path(__file__).parent
 FACTORS = {
@@ -46,7 +48,7 @@ def digits():
 
 def spec(**changes):
     given = {"experiment": "layer_width", "width": 6, "repeat": 1, "epochs": 1, **changes}
-    return RunSpec.from_protocol(training.protocol("paper", "digits"), **given)
+    return RunSpec.from_recipe(runs.recipe("paper", "digits"), **given)
 
 
 def run_of(root, one):
@@ -286,9 +288,9 @@ def test_one_network_for_two_experiments(digits, tmp_path):
 
 KILLED = """
 import sys
-from tfhash import datasets, training
+from tfhash import datasets, runs, training
 from tfhash.training import SweepTrainer
-from tfhash.training import sweep
+from tfhash.training import sweep_trainer as sweep
 from processes import kill_this_process_once
 from test_sweep import LONG, spec
 kill_this_process_once(sys.argv[2])

@@ -1,7 +1,7 @@
 """tfhash: how good a hash function is the activation pattern of a Keras model?
 
 Keras is loaded when something that needs it is first touched (``Encoder``, ``datasets``,
-``models``, ``geometry``, ``training``, ``experiments``); codes and metrics work without it.
+``models``, ``geometry``, ``training``, ``studies``, ``runs``); codes and metrics work without it.
 """
 
 from importlib import import_module
@@ -17,12 +17,13 @@ from tfhash.codes import Codes, LayerSpan  # noqa: E402
 if TYPE_CHECKING:
     from tfhash import (
         datasets,
-        experiments,
         figures,
         geometry,
         metrics,
         models,
         results,
+        runs,
+        studies,
         training,
     )
     from tfhash.encoder import Encoder
@@ -34,12 +35,13 @@ __all__ = [
     "Encoder",
     "LayerSpan",
     "datasets",
-    "experiments",
     "figures",
     "geometry",
     "metrics",
     "models",
     "results",
+    "runs",
+    "studies",
     "training",
 ]
 

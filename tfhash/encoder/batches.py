@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -10,85 +11,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-Batch = list[NDArray[Any]]  # an array for each input of the model
-
-
-class Inputs:
-    """The inputs that a model takes.
-
-    Parameters
-    ----------
-    symbols : symbolic tensors in the structure in which the model takes them
-
-    Attributes
-    ----------
-    struct : the symbolic tensors
-    names : list of str
-        For each, its key where the model takes a dict, else its own name.
-    shapes : list of tuples
-        Without the batch.
-    """
-
-    def __init__(self, symbols: Any) -> None:
-        self.struct = symbols
-        self._flat = keras.tree.flatten(symbols)
-        if isinstance(symbols, dict) and len(symbols) == len(self._flat):
-            self.names = sorted(symbols)
-        else:
-            self.names = [symbol.name for symbol in self._flat]
-        self.shapes = [tuple(symbol.shape[1:]) for symbol in self._flat]
-
-    @property
-    def batch_size(self) -> int | None:
-        """The only batch size that the model takes, where there is one."""
-        return self._flat[0].shape[0]
-
-    def packed(self, arrays: Batch) -> Any:
-        """Arrays, or tensors, in the structure in which the model takes them."""
-        return keras.tree.pack_sequence_as(self.struct, arrays)
-
-    def flat(self, x: Any) -> Batch:
-        """An array for each input.
-
-        Raises ValueError where they are not as many, of these shapes and of one length.
-        """
-        arrays = [
-            np.asarray(part, None if hasattr(part, "__array__") else symbol.dtype)
-            for part, symbol in zip(self._parts(x), self._flat, strict=True)
-        ]
-        for name, array, shape in zip(self.names, arrays, self.shapes, strict=True):
-            if array.ndim != len(shape) + 1 or any(
-                size not in (None, got) for size, got in zip(shape, array.shape[1:], strict=True)
-            ):
-                which = f" for {name!r}" if len(self.names) > 1 else ""
-                raise ValueError(
-                    f"Expected inputs of shape {('n', *shape)}{which}. "
-                    f"Received shape: {array.shape}."
-                )
-        if len({len(array) for array in arrays}) > 1:
-            raise ValueError(
-                f"Expected inputs of one length, {self.names}. Received lengths: "
-                f"{[len(array) for array in arrays]}."
-            )
-        return arrays
-
-    def _parts(self, x: Any) -> list[Any]:
-        if isinstance(x, Mapping):
-            own = [symbol.name for symbol in self._flat]
-            for names in (self.names, own):
-                if set(x) == set(names):
-                    return [x[name] for name in names]
-            raise ValueError(f"Expected inputs named {self.names}. Received: {sorted(x)}.")
-        if len(self.names) == 1:
-            alone = isinstance(x, list | tuple) and len(x) == 1
-            return [x[0] if alone and np.ndim(x[0]) == len(self.shapes[0]) + 1 else x]
-        parts = keras.tree.flatten(x) if isinstance(x, list | tuple) else [x]
-        if len(parts) != len(self.names):
-            raise ValueError(
-                f"Expected {len(self.names)} inputs, {self.names}, as a list or a dict. "
-                f"Received: {len(parts)}."
-            )
-        return parts
+from tfhash.encoder.arrays import is_array
+from tfhash.encoder.inputs import Arrays, Batch, Inputs
+from tfhash.encoder.samples import Sample
 
 
 class Source:
@@ -104,12 +29,15 @@ class Source:
     ----------
     n : int or None
         How many rows there are, where that is known.
+    sample : Sample
+        Some of the rows that have gone by.
     """
 
     def __init__(self, inputs: Inputs, x: Any) -> None:
         self._inputs = inputs
+        self.sample = Sample()
         self._batches = _batches(x)
-        self._arrays = inputs.flat(x) if self._batches is None else []
+        self._arrays: Arrays = inputs.flat(x) if self._batches is None else []
         self.n = len(self._arrays[0]) if self._batches is None else None
 
     @property
@@ -128,11 +56,12 @@ class Source:
         ``crc``, where there is one, is brought up to ``start`` before the first block comes.
         """
         if self._batches is None:
-            if crc is not None:
-                for row in range(0, start, size):
-                    crc.update([a[row : min(start, row + size)] for a in self._arrays])
+            for row in range(0, start, size):
+                self._skip([a[row : min(start, row + size)] for a in self._arrays], crc)
             for row in range(start, len(self._arrays[0]), size):
-                yield [array[row : row + size] for array in self._arrays]
+                block = [array[row : row + size] for array in self._arrays]
+                yield block
+                self.sample.update(block)
             return
         held: list[Batch] = []  # parts of batches that are not handed on yet
         n_held, skip = 0, start
@@ -140,13 +69,14 @@ class Source:
             if skip > 0:
                 head, part = [a[:skip] for a in part], [a[skip:] for a in part]
                 skip -= len(head[0])
-                if crc is not None:
-                    crc.update(head)
+                self._skip(head, crc)
             held.append(part)
             n_held += len(part[0])
             while n_held >= size:
                 joined = [_join(arrays) for arrays in zip(*held, strict=True)]
-                yield [array[:size] for array in joined]
+                block = [array[:size] for array in joined]
+                yield block
+                self.sample.update(block)
                 held, n_held = [[array[size:] for array in joined]], n_held - size
         if skip > 0:
             raise ValueError(
@@ -154,11 +84,26 @@ class Source:
                 f"{start - skip}."
             )
         if n_held > 0:
-            yield [_join(arrays) for arrays in zip(*held, strict=True)]
+            block = [_join(arrays) for arrays in zip(*held, strict=True)]
+            yield block
+            self.sample.update(block)
+
+    def _skip(self, block: Batch, crc: InputsChecksum | None) -> None:
+        if crc is not None:
+            crc.update(block)
+        self.sample.update(block)
 
     def _parts(self, batches: Callable[[], Iterator[Any]]) -> Iterator[Batch]:
+        batch = None
         for batch in batches():
-            yield self._inputs.flat(keras.utils.unpack_x_y_sample_weight(batch)[0])
+            whole = [array[:] for array in self._inputs.flat(_without_labels(batch))]
+            if len(whole[0]) > 0:
+                yield whole
+        if batch is None:
+            raise ValueError(
+                "Expected batches. Received: none; an iterator can be gone through only once: "
+                "make it anew."
+            )
 
 
 class InputsChecksum:
@@ -171,8 +116,7 @@ class InputsChecksum:
         """Take the next rows in."""
         before = self._each or [0] * len(arrays)
         self._each = [
-            zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, crc)
-            for array, crc in zip(arrays, before, strict=True)
+            zlib.crc32(_bytes_of(array), crc) for array, crc in zip(arrays, before, strict=True)
         ]
 
     @property
@@ -183,6 +127,11 @@ class InputsChecksum:
 
 def _batches(x: Any) -> Callable[[], Iterator[Any]] | None:
     """How to go through the batches of ``x``; None where it is made of arrays."""
+    if isinstance(x, str | bytes | os.PathLike):
+        raise ValueError(
+            f"Expected arrays or batches. Received: {x!r}, a {type(x).__name__}: load the file "
+            "first, with numpy.load(path, mmap_mode='r') for instance."
+        )
     if isinstance(x, keras.utils.PyDataset):
         n = x.num_batches
         if n is None:
@@ -192,11 +141,28 @@ def _batches(x: Any) -> Callable[[], Iterator[Any]] | None:
         if int(x.cardinality()) == -1:
             raise ValueError("Expected a dataset that ends. Received: an infinite one: use take().")
         return lambda: iter(x.as_numpy_iterator())
-    if isinstance(x, list | tuple | Mapping) or hasattr(x, "__array__"):
+    if isinstance(x, list | tuple | Mapping) or is_array(x):
         return None
-    if hasattr(x, "__iter__"):
+    if hasattr(x, "__iter__") and not isinstance(x, type):
         return lambda: iter(x)
     return None
+
+
+def _without_labels(batch: Any) -> Any:
+    """The inputs of a batch that may have labels and weights beside them, as for ``fit``."""
+    if isinstance(batch, list | tuple) and len(batch) > 3:
+        raise ValueError(
+            f"Expected batches of inputs, (inputs, labels) or (inputs, labels, weights). Received: "
+            f"a {type(batch).__name__} of {len(batch)}: several inputs come as ((a, b, ...),)."
+        )
+    return keras.utils.unpack_x_y_sample_weight(batch)[0]
+
+
+def _bytes_of(array: NDArray[Any]) -> bytes | memoryview:
+    if array.dtype.kind in "OUST":  # strings, which blocks may hold at other widths
+        parts = [part if isinstance(part, bytes) else str(part).encode() for part in array.flat]
+        return b"".join(len(part).to_bytes(8, "little") + part for part in parts)
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _join(arrays: tuple[NDArray[Any], ...]) -> NDArray[Any]:

@@ -13,19 +13,22 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tfhash import _store, graph
-from tfhash.codes import Codes
+from tfhash.codes import Codes, frozen
+from tfhash.encoder import inference
 from tfhash.encoder.activations import Activations
-from tfhash.encoder.batches import Inputs, InputsChecksum, Source
+from tfhash.encoder.batches import InputsChecksum, Source
 from tfhash.encoder.checks import (
-    check_finished,
     check_inputs,
     check_same_inputs,
     check_weights,
     nothing_to_encode,
 )
-from tfhash.encoder.fingerprint import fingerprint
+from tfhash.encoder.fingerprint import Probe, fingerprint
+from tfhash.encoder.finished import finished_codes
 from tfhash.encoder.forward import PACKINGS, Forward
-from tfhash.encoder.summary import summary
+from tfhash.encoder.inputs import Inputs
+from tfhash.encoder.samples import Sample, check_rows
+from tfhash.encoder.summary import summary, warn_of_hidden
 from tfhash.encoder.survey import Choice, Survey, choose
 from tfhash.encoder.symbols import symbols_of
 
@@ -37,17 +40,25 @@ class Encoder:
     """Reads the neural code of inputs off a Keras model, which it never changes.
 
     The code of an input has one bit for each unit, in the order in which the model computes them:
-    1 where the unit's pre-activation is > 0 (He et al., Section 3), which is read off its output:
-    for ReLU and most others "output > 0". Units are the outputs of activations, whether given as
+    1 where the unit's pre-activation is > 0 (He et al., Section 3), whatever the activation's
+    slopes and parameters. The pre-activation itself is read, or for a plain ReLU its output, which
+    is > 0 where that is. Units are the outputs of activations, whether given as
     layers, as ``activation=`` of any layer, or as functions (``keras.activations``, ``keras.ops``,
     ``ops.maximum(x, 0)``), in Sequential, Functional and subclassed models, in models nested in
-    them, and in layers of your own. A layer called several times is encoded at each call.
-    :meth:`summary` says what is encoded, what is not, and why.
+    them or in ``TimeDistributed``, and in layers of your own. A layer called several times is
+    encoded at each call, within ``TimeDistributed`` at each step. :meth:`summary` says what is
+    encoded, what is not, and why; of layers that cannot be looked into a warning tells at once.
+
+    Codes are those of what ``model.predict`` computes: at inference, also where a layer in the
+    model's graph is called with ``training=True``. The model is left bit for bit as it is: every
+    batch is computed from its present state (of stateful recurrent layers, of seeds), and what a
+    call would assign to its variables is dropped. A warning names the layers that are random at
+    inference all the same, or whose results depend on the rows that share a batch.
 
     Parameters
     ----------
     model : keras.Model
-        Built. Its current weights are used, at inference (no dropout, moving batch statistics).
+        Built. Its current weights are used.
     layers : sequence of str and classes, optional
         Encode these alone: names as in :attr:`layer_names`, patterns (``"block*_relu"``) or
         classes (``keras.layers.ReLU``). A layer in a nested model is named ``"model/layer"``, the
@@ -55,12 +66,11 @@ class Encoder:
         it is given by its very name.
     activations : sequence of str, or dict from str or function to float, optional
         Encode these alone. By default: ``relu``, ``relu6``, ``leaky_relu``, ``prelu``, ``elu``,
-        ``selu``, ``celu``, ``gelu``, ``silu``, ``hard_silu``, ``mish``, and, with thresholds that
-        are their values at 0, ``softplus`` (ln 2), ``squareplus`` (1), ``sparse_plus`` (1/4). Of
-        the others, ``tanh``, ``hard_tanh`` and ``softsign`` are cut at 0, ``sigmoid`` and
-        ``hard_sigmoid`` at 1/2. A dict gives thresholds: the bit is "output > threshold"; so
-        functions of your own can be encoded too. Outputs of the model are not encoded
-        where they are sigmoid, tanh or the like, unless ``layers`` names them.
+        ``selu``, ``celu``, ``gelu``, ``silu``, ``hard_silu``, ``mish``, ``softplus``,
+        ``squareplus`` and ``sparse_plus``. Others that have a sign for each unit: ``sigmoid``,
+        ``tanh``, ``softsign`` and more. A dict gives thresholds of outputs: the bit is then
+        "output > threshold"; so functions of your own can be encoded too. Outputs of the model
+        are not encoded where they are sigmoid, tanh or the like, unless ``layers`` names them.
     inputs : keras.Input, or a structure of them, optional
         Shapes to encode at, where the model leaves sizes open. Without them arrays are encoded at
         their own shape, and streams of batches not at all.
@@ -98,7 +108,7 @@ class Encoder:
         self._inputs = Inputs(symbols_of(model, inputs))
         survey = Survey(model)
         try:
-            outputs = survey(self._inputs.struct)
+            outputs, before = survey(self._inputs.struct)
         except graph.NotTraced:
             raise ValueError(
                 f"Expected a model whose calls can be traced. Received: {model.name!r} of class "
@@ -111,13 +121,23 @@ class Encoder:
         self._units = choose(self._findings.units, layers, activations)
         if not self._units:
             raise ValueError(nothing_to_encode(model, self._findings.units))
-        named = {unit.name: out for unit, out in zip(self._findings.units, outputs, strict=True)}
+        tensors = list(zip(self._findings.units, outputs, before, strict=True))
+        chosen = {unit.name for unit in self._units}
         self._activation_model = keras.Model(
             self._inputs.struct,
-            [named[unit.name] for unit in self._units],
+            [output for unit, output, _ in tensors if unit.name in chosen],
             name=f"{model.name}_units",
         )
+        self._sign_model = keras.Model(
+            self._inputs.struct,
+            [output if u.reads_output else z for u, output, z in tensors if u.name in chosen],
+            name=f"{model.name}_signs",
+        )
+        inference.warn_of_movers(model, self._findings.moved)
+        if layers is None:
+            warn_of_hidden(model.name, self._findings)
         self._forward: Forward | None = None
+        self._probe: Probe | None = None
 
     @property
     def activation_model(self) -> keras.Model:
@@ -143,8 +163,18 @@ class Encoder:
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of the model's configuration, its weights and what is encoded."""
-        return fingerprint(self._model, self._units)
+        """16 hexadecimal digits of the model's configuration, its weights and what is encoded.
+
+        Where the model has code of a user's own, which no configuration holds, also of what it
+        computes of 16 fixed inputs: see :mod:`tfhash.encoder.fingerprint`.
+        """
+
+        def probe() -> bytes:
+            if self._probe is None:
+                self._probe = Probe(self._activation_model, self._inputs, self._units)
+            return self._probe()
+
+        return fingerprint(self._model, self._units, probe)
 
     def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
         """Print what is encoded, and what is left out and why; ``print_fn`` is given each line."""
@@ -175,7 +205,10 @@ class Encoder:
             Write the codes to this file (:meth:`Codes.load` reads it) as they are made, and
             return them memory-mapped. The file appears when it is whole. Where the same was cut
             off before, it goes on there, skipping the inputs that are encoded; where the file is
-            there already, nothing is done but to check that the inputs are the same.
+            there already, nothing is done but to check that it is undamaged and the inputs are
+            the same; a damaged one is encoded again, with a warning. In both cases up to 16 rows
+            are encoded again and compared with the file. A symbolic link stands for what it
+            points to.
 
         Returns
         -------
@@ -187,7 +220,7 @@ class Encoder:
         ValueError
             Where inputs have another shape than the model's; where inputs, weights or activations
             are NaN or infinite (the row, the weight, or the layer and row are named); where
-            ``out`` holds the codes of another model or of other inputs.
+            ``out`` is no file of codes, or holds those of another model or of other inputs.
         OSError
             Where the disk is full; what was written is kept, to go on from.
         """
@@ -206,7 +239,7 @@ class Encoder:
         words = _Rows(source.n, -(-self.n_bits // 64))
         for block, _ in self._blocks(source, size, 0, None):
             words.append(block)
-        return Codes(words.finish(), self.n_bits, self._spans)
+        return Codes(frozen(words.finish()), self.n_bits, self._spans)
 
     def _at(self, shapes: tuple[tuple[int, ...], ...]) -> Encoder:
         """The encoder of the same units for inputs of these shapes."""
@@ -227,9 +260,7 @@ class Encoder:
 
     def _compiled(self) -> Forward:
         if self._forward is None:
-            self._forward = Forward(
-                self._activation_model, self._inputs, self._units, self._packing
-            )
+            self._forward = Forward(self._sign_model, self._inputs, self._units, self._packing)
         return self._forward
 
     def _fitting_batch(self) -> int:
@@ -240,16 +271,45 @@ class Encoder:
     def _encode_to(self, path: Path, source: Source, size: int) -> Codes:
         checksum, model = InputsChecksum(), self.fingerprint
         if path.exists():
-            check_finished(path, model, source, size, checksum)
-            return Codes.load(path, mmap=True)
+            codes = finished_codes(path, model, source, size)
+            if codes is not None:
+                self._check_rows(path, source.sample, size, codes.words.__getitem__)
+                return codes
         with _store.GrowingStore(path, self.n_bits, self._spans, model) as store:
             if source.n is not None:
                 store.reserve(source.n)
             begun, crc32 = store.rows, store.inputs_crc32
-            for block, inputs_crc32 in self._blocks(source, size, begun, checksum, crc32):
+
+            def check_begun() -> None:
+                check_same_inputs(checksum, begun, crc32)
+                if begun > 0:
+                    self._check_rows(path, source.sample, size, store.words_of)
+
+            for block, inputs_crc32 in self._blocks(source, size, begun, checksum, check_begun):
                 store.append(block, inputs_crc32)
             store.finish()
         return Codes.load(path, mmap=True)
+
+    def _check_rows(
+        self,
+        path: Path,
+        sample: Sample,
+        size: int,
+        stored: Callable[[NDArray[np.int64]], NDArray[np.uint64]],
+    ) -> None:
+        """Raises ValueError where the rows of a sample have other codes than those stored."""
+        if not self._findings.keeps_rows_apart:
+            return  # the codes of a row are then those of its batch
+        forward, parts = self._compiled(), []
+        for start in range(0, len(sample.rows), size):
+            batch = [array[start : start + size] for array in sample.arrays]
+            outputs = forward.run([_pad(array, size) for array in batch])
+            parts.append(forward.words(outputs, len(batch[0]), 0))
+        if parts:
+            again = Codes(np.concatenate(parts), self.n_bits)
+            known = Codes(stored(sample.rows), self.n_bits)
+            dtypes = {output.dtype for output in self._activation_model.outputs}
+            check_rows(path, sample.rows, again, known, dtypes)
 
     def _blocks(
         self,
@@ -257,13 +317,16 @@ class Encoder:
         size: int,
         start: int,
         checksum: InputsChecksum | None,
-        expected: int = 0,
+        check_begun: Callable[[], None] = lambda: None,
     ) -> Iterator[tuple[NDArray[np.uint64], int]]:
         """Words of one batch after the other, each with the checksum of the inputs up to it.
 
-        ``expected`` is what the checksum must be of the rows before ``start``.
+        ``check_begun`` is called when the rows before ``start`` have gone by.
         """
         forward, row, number = self._compiled(), start, start // size
+        fills = bool(self._inputs.batch_size) or (
+            forward.compiles_each_size and self._findings.keeps_rows_apart
+        )
         total = None if source.n is None else -(-source.n // size)
         bar = tqdm(
             source.blocks(size, start, checksum),
@@ -275,20 +338,24 @@ class Encoder:
             unit="batch",
         )
         for batch in bar:
-            if row == start and checksum is not None:
-                check_same_inputs(checksum, start, expected)
+            if row == start:
+                check_begun()
             rows = len(batch[0])
             check_inputs(batch, self._inputs.names, row)
+            padded = [_pad(a, size) for a in batch] if fills else batch
             try:
-                words = forward.words(forward.run([_pad(a, size) for a in batch]), rows, row)
+                words = forward.words(forward.run(padded), rows, row)
             except ValueError as error:
                 raise ValueError(f"batch {number}, {error}") from None
+            if row == start and self._findings.opaque:
+                again = forward.words(forward.run(padded), rows, row)
+                inference.warn_unless_repeated(words, again, self._spans, self._findings.opaque)
             if checksum is not None:
                 checksum.update(batch)
             yield words, 0 if checksum is None else checksum.value
             row, number = row + rows, number + 1
-        if row == start and checksum is not None:
-            check_same_inputs(checksum, start, expected)
+        if row == start:
+            check_begun()
 
 
 class _Rows:

@@ -93,8 +93,8 @@ def chords(
     ----------
     model : keras.Model
         Built, with one input of a fixed shape. It is not changed.
-    x : float [n, *input shape]
-    directions : float [n, *input shape], or [*input shape] for one direction for all
+    x : float [n, ...input shape]
+    directions : float [n, ...input shape], or [...input shape] for one direction for all
         Of any length but 0.
     limit : float, > 0
         Look no farther than ``abs(t) = limit``, a multiple of the direction.
@@ -132,7 +132,7 @@ def chords(
     >>> ends.layers[ends.upper_unit[0, 0]]           # the layer of the unit that ends the first
     """
     check_options(region, limit, dtype)
-    with backend.float64(), plan_for(model, dtype) as plan:
+    with backend.float64(), plan_for(model, np.shape(x)[1:], dtype) as plan:
         points = checked_points(x, plan)
         given = checked_directions(directions, points, plan.input_shape)
         limits = np.full(len(points), float(limit))

@@ -7,13 +7,20 @@ from typing import Any
 from tfhash import graph
 
 
-def input_shape(model: Any) -> tuple[int, ...]:
+def input_shape(model: Any, points: tuple[int, ...] = ()) -> tuple[int, ...]:
     """The shape of one example.
+
+    Parameters
+    ----------
+    model : keras.Model
+    points : the shape of the points, or of one point, from which sizes are taken that the model
+        leaves open
 
     Raises
     ------
     ValueError
-        Where it is no built Keras model with one input of a fixed shape.
+        Where it is no built Keras model with one input; where the model leaves sizes open that
+        the points do not have.
     """
     graph.check_built(model)
     if graph.is_traceable(model):
@@ -24,11 +31,16 @@ def input_shape(model: Any) -> tuple[int, ...]:
         raise ValueError(
             f"Expected a model with one input. Received: {model.name!r} with {len(shapes)}."
         )
-    if None in shapes[0][1:]:
+    shape = shapes[0][1:]
+    if None not in shape:
+        return shape
+    given = points[len(points) - len(shape) :] if len(points) >= len(shape) else ()
+    if len(given) != len(shape):
         raise ValueError(
-            f"Expected a model with a fixed input shape. Received: {model.name!r} with {shapes[0]}."
+            f"Expected points of shape {shapes[0]}, from which to take the sizes that "
+            f"{model.name!r} leaves open. Received shape: {points}."
         )
-    return shapes[0][1:]
+    return tuple(there if size is None else size for size, there in zip(shape, given, strict=True))
 
 
 def _shapes(config: Any) -> list[tuple[int | None, ...]]:

@@ -123,7 +123,7 @@ def line_regions(
     ----------
     model : keras.Model
         As :func:`tfhash.geometry.chords` takes it.
-    start, stop : float [*input shape], or [n, *input shape] for n segments
+    start, stop : float [...input shape], or [n, ...input shape] for n segments
     region : "activation" or "linear"
         Whether a region ends where a unit passes a kink of its activation function, or also where
         a maximum, such as max pooling, takes another value.
@@ -144,7 +144,7 @@ def line_regions(
     >>> regions.n_regions, regions.breakpoints, regions.codes()
     """
     check_region(region)
-    with backend.float64(), plan_for(model) as plan:
+    with backend.float64(), plan_for(model, np.shape(start)) as plan:
         one = np.ndim(start) == len(plan.input_shape)
         starts, stops = (
             checked_points(np.asarray(x)[None] if one else x, plan, what)

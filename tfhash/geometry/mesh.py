@@ -11,7 +11,7 @@ from tfhash.geometry.steps import Affine, Kink, Largest, Plan
 from tfhash.geometry.sweep import Values, apply, candidates, flat
 
 MESH_BYTES = 1 << 29  # of the values of a patch held at once
-_TOLERANCE = 2.0**-40  # of a unit's largest value: within it a line goes through a corner
+_TOLERANCE = 2.0**-44  # of the largest value of a unit: nearer to 0 a line goes through a corner
 
 
 @dataclass
@@ -28,6 +28,8 @@ class Patch:
         them is affine within a polygon
     codes : uint64 [n_polygons, ...] each, of the layers so far: the packed activation pattern;
         what each maximum chose, where that tells regions apart
+    seams : int64 [n_points]
+        The same number for a point that other patches have too; -1 for one that none has.
     """
 
     step: int
@@ -36,10 +38,51 @@ class Patch:
     corners: NDArray[np.int64]
     alive: Values
     codes: list[NDArray[np.uint64]]
+    seams: NDArray[np.int64]
 
     @property
     def n_polygons(self) -> int:
         return len(self.offsets) - 1
+
+
+class Seams:
+    """Gives points on the seams between patches numbers by which they are known in each.
+
+    A new point on a seam is known by the two points that it lies between and the unit that is 0
+    there: its coordinates, computed once for each patch, may differ by a rounding.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[int, int, int], int] = {}
+        self._n = 0
+
+    def number(self, patch: Patch, points: NDArray[np.int64]) -> None:
+        """Number the points of a patch that another will have too."""
+        new = points[patch.seams[points] < 0]
+        patch.seams[new] = self._n + np.arange(len(new))
+        self._n += len(new)
+
+    def extended(
+        self,
+        known: NDArray[np.int64],
+        start: NDArray[np.int64],
+        stop: NDArray[np.int64],
+        zero_point: NDArray[np.int64],
+        zero_unit: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
+        """The numbers of a patch's points, and after them those of the new points of a cut."""
+        numbers = np.concatenate([known, np.full(len(start), -1)])
+        if not self._n:
+            return numbers
+        # Numbers of points of the same cut are not known yet: those lie inside polygons.
+        low, high = np.sort([numbers[start], numbers[stop]], axis=0)
+        (on,) = np.nonzero(low >= 0)
+        unit = zero_unit[np.searchsorted(zero_point, len(known) + on)]
+        keys = zip(low[on].tolist(), high[on].tolist(), unit.tolist(), strict=True)
+        for point, key in zip(len(known) + on, keys, strict=True):
+            numbers[point] = self._numbers.setdefault(key, self._n)
+            self._n += int(numbers[point] == self._n)
+        return numbers
 
 
 class Mesh:
@@ -63,17 +106,18 @@ class Mesh:
         self.steps = plan.steps if with_classes else plan.up_to_units(region)
         self.most_points = max(64, MESH_BYTES // (8 * plan.largest_step()))
         self.done: list[tuple[Patch, NDArray[np.int64]]] = []
+        self.seams = Seams()
 
     def run(self, points: NDArray[np.float64], inputs: NDArray[np.float64]) -> None:
         """Cut the polygon whose corners are ``points``, [n, 2] in the plane, in order around."""
         n = len(points)
-        whole = Patch(0, points, np.array([0, n]), np.arange(n), {0: inputs}, [])
+        whole = Patch(0, points, np.array([0, n]), np.arange(n), {0: inputs}, [], np.full(n, -1))
         waiting = [whole]
         while waiting:
             patch = waiting.pop()
             while patch.step < len(self.steps):
                 if len(patch.points) > self.most_points and patch.n_polygons > 1:
-                    waiting.append(_halve(patch))
+                    waiting.append(_halve(patch, self.seams))
                 self.carry_on(patch)
             classes = self.classes(patch)
             patch.alive.clear()
@@ -96,7 +140,7 @@ class Mesh:
     def kink(self, step: Kink, patch: Patch) -> NDArray[np.float64]:
         function = flat(step)
         z = patch.alive[step.inputs[0]]
-        relative = cut(patch, np.hstack([z - kink for kink in function.kinks]))
+        relative = self.cut(patch, np.hstack([z - kink for kink in function.kinks]))
         width = z.shape[1]
         for k in range(len(function.kinks)):
             part = np.ascontiguousarray(relative[:, k * width : (k + 1) * width])
@@ -107,7 +151,7 @@ class Mesh:
 
     def largest(self, step: Largest, patch: Patch) -> NDArray[np.float64]:
         found = candidates(step, self.plan, patch.alive)
-        names = largest_of(patch, found)
+        names = self.largest_of(patch, found)
         made = [patch.alive.pop(name) for name in names]
         if self.region == "linear":
             patch.codes.append(_chosen(patch, made))
@@ -120,51 +164,52 @@ class Mesh:
         assert self.plan.logits is not None
         logits = patch.alive.pop(self.plan.logits)
         if logits.shape[1] == 1:  # one logit: the second class where it is above 0
-            relative = cut(patch, logits)
+            relative = self.cut(patch, logits)
             return (_means(patch, relative)[:, 0] > 0).astype(np.int64)
-        names = largest_of(patch, [np.ascontiguousarray(column[:, None]) for column in logits.T])
+        names = self.largest_of(
+            patch, [np.ascontiguousarray(column[:, None]) for column in logits.T]
+        )
         made = np.hstack([patch.alive.pop(name) for name in names])
         return _means(patch, made).argmax(axis=1)
 
+    def cut(self, patch: Patch, relative: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Cut a patch along the lines on which columns of values are 0; gives all values."""
+        start, stop, weight, zero_point, zero_unit, offsets, corners, parent = _native.cut_polygons(
+            relative, tolerance(relative), patch.offsets, patch.corners
+        )
+        if len(parent) == patch.n_polygons:
+            return relative
+        no = np.empty(0, np.int64)
+        blend = _native.blend_points
+        patch.points = blend(patch.points, start, stop, weight, no, no)
+        patch.alive = {
+            i: blend(values, start, stop, weight, no, no) for i, values in patch.alive.items()
+        }
+        patch.seams = self.seams.extended(patch.seams, start, stop, zero_point, zero_unit)
+        patch.offsets, patch.corners = offsets, corners
+        patch.codes = [part[parent] for part in patch.codes]
+        return blend(relative, start, stop, weight, zero_point, zero_unit)
 
-def cut(patch: Patch, relative: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cut a patch along the lines on which columns of values are 0; gives them at all points."""
-    start, stop, weight, zero_point, zero_unit, offsets, corners, parent = _native.cut_polygons(
-        relative, tolerance(relative), patch.offsets, patch.corners
-    )
-    if len(parent) == patch.n_polygons:
-        return relative
-    no = np.empty(0, np.int64)
-    blend = _native.blend_points
-    patch.points = blend(patch.points, start, stop, weight, no, no)
-    patch.alive = {
-        i: blend(values, start, stop, weight, no, no) for i, values in patch.alive.items()
-    }
-    patch.offsets, patch.corners = offsets, corners
-    patch.codes = [part[parent] for part in patch.codes]
-    return blend(relative, start, stop, weight, zero_point, zero_unit)
+    def largest_of(self, patch: Patch, found: list[NDArray[np.float64]]) -> list[int]:
+        """Cut a patch until in each polygon one candidate is the largest throughout.
 
-
-def largest_of(patch: Patch, found: list[NDArray[np.float64]]) -> list[int]:
-    """Cut a patch until in each polygon one candidate is the largest throughout.
-
-    Gives the numbers under which the candidates are alive then. They are compared in pairs, the
-    larger going on; a line on which two agree that are not the largest cuts without need.
-    """
-    names = [-1 - i for i in range(len(found))]
-    patch.alive.update(zip(names, found, strict=True))
-    left, name = list(names), -1 - len(names)
-    while len(left) > 1:
-        pairs = list(zip(left[::2], left[1::2], strict=False))
-        cut(patch, np.hstack([patch.alive[a] - patch.alive[b] for a, b in pairs]))
-        left = left[2 * len(pairs) :]
-        for a, b in pairs:
-            patch.alive[name] = np.maximum(patch.alive[a], patch.alive[b])
-            left.append(name)
-            name -= 1
-    for number in range(-1 - len(names), name, -1):
-        del patch.alive[number]
-    return names
+        Gives the numbers under which the candidates are alive then. They are compared in pairs, the
+        larger going on; a line on which two agree that are not the largest cuts without need.
+        """
+        names = [-1 - i for i in range(len(found))]
+        patch.alive.update(zip(names, found, strict=True))
+        left, name = list(names), -1 - len(names)
+        while len(left) > 1:
+            pairs = list(zip(left[::2], left[1::2], strict=False))
+            self.cut(patch, np.hstack([patch.alive[a] - patch.alive[b] for a, b in pairs]))
+            left = left[2 * len(pairs) :]
+            for a, b in pairs:
+                patch.alive[name] = np.maximum(patch.alive[a], patch.alive[b])
+                left.append(name)
+                name -= 1
+        for number in range(-1 - len(names), name, -1):
+            del patch.alive[number]
+        return names
 
 
 def tolerance(relative: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -191,9 +236,11 @@ def _chosen(patch: Patch, made: list[NDArray[np.float64]]) -> NDArray[np.uint64]
     return padded.view(np.uint64)
 
 
-def _halve(patch: Patch) -> Patch:
+def _halve(patch: Patch, seams: Seams) -> Patch:
     """Keep the first half of a patch's polygons; gives the rest."""
     middle = patch.n_polygons // 2
+    split = patch.offsets[middle]
+    seams.number(patch, np.intersect1d(patch.corners[:split], patch.corners[split:]))
     later = _part(patch, middle, patch.n_polygons)
     vars(patch).update(vars(_part(patch, 0, middle)))
     return later
@@ -209,4 +256,5 @@ def _part(patch: Patch, start: int, stop: int) -> Patch:
         corners.astype(np.int64),
         {i: values[used] for i, values in patch.alive.items()},
         [part[start:stop] for part in patch.codes],
+        patch.seams[used],
     )

@@ -1,5 +1,6 @@
 """What Keras's elementary operations do to lines: pass them on, bend them, choose among them."""
 
+import string
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,12 +8,15 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from tfhash import backend, graph
+from tfhash.geometry import foreign
 from tfhash.geometry.pieces import PiecewiseLinear, clip, relu
 
 # fmt: off
-# Operations by class name. These are linear in what varies ...
+# Operations by class name: those whose kind is known without trying them on numbers, as
+# `linear_maps` does with all others. These are linear in what varies ...
 LINEAR = {
-    "AdaptiveAveragePool", "AveragePool", "Concatenate", "Cumsum", "DepthToSpace", "Diagonal",
+    "AdaptiveAveragePool", "AveragePool", "Concatenate", "DepthToSpace", "Diagonal",
     "Diff", "ExpandDims", "Flip", "GetItem", "Mean", "Moveaxis", "Negative", "Ravel", "Repeat",
     "Reshape", "Roll", "Slice", "SpaceToDepth", "Split", "Squeeze", "Stack", "Sum", "Swapaxes",
     "Take", "Tile", "Trace", "Transpose", "Unstack",
@@ -26,7 +30,6 @@ PRODUCTS = {
 OF_FIRST = {"BatchNorm", "Divide", "TrueDivide"}
 # ... and these do nothing to the numbers, which are kept in the precision of the plan.
 IDENTITY = {"Cast", "ConvertToTensor", "Copy", "Identity", "SaturateCast", "StopGradient"}
-# fmt: on
 # Linear but for their constants: the positions of those that drop out of the derivative.
 CONSTANTS: dict[str, tuple[int, ...]] = {
     "Add": (0, 1),
@@ -34,8 +37,23 @@ CONSTANTS: dict[str, tuple[int, ...]] = {
     "BatchNorm": (1, 3),  # mean and offset of (x, mean, variance, offset, scale)
     "Pad": (1,),
 }
-# Not piecewise linear, but the class can be read off their input.
-HEADS = {"LogSoftmax", "Sigmoid", "Softmax"}
+# Not piecewise linear, but each is greatest where its input is: the class can be read off that.
+HEADS = {
+    "exp", "exponential", "log_sigmoid", "log_softmax", "sigmoid", "softmax", "softsign",
+    "sparsemax", "tanh",
+}
+# Nor are these, but no unit of a code is one of theirs: they may come last, as heads may.
+SMOOTH = HEADS | {
+    "divide", "layer_norm", "log", "multiply", "normalize", "rms_norm", "true_divide",
+}
+# fmt: on
+
+
+def kind(operation: Any) -> str:
+    """An operation as a reader knows it: `"leaky_relu"`."""
+    if isinstance(operation, foreign.Applied):
+        return operation.function_name
+    return graph.kind(operation)
 
 
 def is_linear(operation: Any, args: Sequence[Any], varying: Sequence[int]) -> bool:
@@ -54,13 +72,23 @@ def is_linear(operation: Any, args: Sequence[Any], varying: Sequence[int]) -> bo
         return len(varying) == 1
     if name in OF_FIRST:
         return list(varying) == [0]
-    # Not Resize, which TensorFlow computes in float32 whatever it is given.
     return name in LINEAR or name in IDENTITY or name in CONSTANTS
 
 
 def carry_out(operation: Any, args: Sequence[Any]) -> Any:
-    """An operation's outputs for plain tensors."""
-    if type(operation).__name__ == "ConvTranspose":  # its call mixes up two arguments (Keras 3.15)
+    """An operation's outputs for plain tensors, in their precision.
+
+    Keras itself computes some of them in float32 on JAX and PyTorch, whatever it is given.
+    """
+    name = type(operation).__name__
+    if name == "Matmul":
+        return backend.matmul(*args)
+    if name == "Mean":
+        total = keras.ops.sum(args[0], axis=operation.axis, keepdims=operation.keepdims)
+        return total / float(np.prod(args[0].shape) / np.prod(total.shape))
+    if name in ("Dot", "Inner", "Tensordot"):
+        return _contracted(*args, _contracted_axes(operation, [len(x.shape) for x in args]))
+    if name == "ConvTranspose":  # its call mixes up two arguments (Keras 3.15)
         return keras.ops.conv_transpose(
             *args,
             strides=operation.strides,
@@ -72,8 +100,44 @@ def carry_out(operation: Any, args: Sequence[Any]) -> Any:
     return operation.call(*args)
 
 
-def kinked(operation: Any, args: Sequence[Any], varying: Sequence[int]) -> PiecewiseLinear | None:
+def _contracted_axes(operation: Any, ranks: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The axes of two tensors over which their products are summed."""
+    kind, (first, second) = type(operation).__name__, ranks
+    if min(ranks) == 0:
+        return [], []
+    if kind != "Tensordot":
+        return [first - 1], [second - 1 if kind == "Inner" else max(0, second - 2)]
+    axes = operation.axes
+    if isinstance(axes, int):
+        return list(range(first - axes, first)), list(range(axes))
+    pair = [[part] if isinstance(part, int) else list(part) for part in axes]
+    return [a % first for a in pair[0]], [a % second for a in pair[1]]
+
+
+def _contracted(x: Any, y: Any, axes: tuple[list[int], list[int]]) -> Any:
+    ours = list(range(len(x.shape)))
+    theirs = list(range(len(ours), len(ours) + len(y.shape)))
+    for i, j in zip(*axes, strict=True):
+        theirs[j] = ours[i]
+    kept = [i for i in ours + theirs if (i in ours) != (i in theirs)]
+    first, second, made = (
+        "".join(string.ascii_letters[i] for i in g) for g in (ours, theirs, kept)
+    )
+    return keras.ops.einsum(f"{first},{second}->{made}", x, y)
+
+
+def kinked(
+    operation: Any,
+    args: Sequence[Any],
+    varying: Sequence[int],
+    rounded: Callable[[float], float],
+) -> PiecewiseLinear | None:
     """The activation function an operation applies, or None.
+
+    Parameters
+    ----------
+    rounded : function
+        Gives a number of Python's as the model computes with it.
 
     Raises
     ------
@@ -83,43 +147,56 @@ def kinked(operation: Any, args: Sequence[Any], varying: Sequence[int]) -> Piece
     name = type(operation).__name__
     if name in ("Maximum", "Minimum", "Fmax", "Fmin") and len(varying) == 1:
         fixed = np.asarray(keras.ops.convert_to_numpy(args[1 - varying[0]]), np.float64)
-        bound = float(fixed) if fixed.ndim == 0 else fixed
+        bound = rounded(float(fixed)) if fixed.ndim == 0 else fixed
         if name in ("Maximum", "Fmax"):
             return PiecewiseLinear((bound,), (0.0, 1.0), (bound, 0.0))
         return PiecewiseLinear((bound,), (1.0, 0.0), (0.0, bound))
+    if isinstance(operation, foreign.Applied):
+        return foreign.pieces_of(operation)
     make = _KINKED.get(name)
-    return make(operation) if make else None
+    return make(operation, rounded) if make else None
 
 
-def _keras_relu(operation: Any) -> PiecewiseLinear:
+Rounded = Callable[[float], float]
+
+
+def _leaky(slope: float, rounded: Rounded) -> float:
+    # TensorFlow's kernel keeps the slope in float32, whatever it multiplies.
+    in_float32 = keras.backend.backend() == "tensorflow"
+    return float(np.float32(slope)) if in_float32 else rounded(slope)
+
+
+def _keras_relu(operation: Any, rounded: Rounded) -> PiecewiseLinear:
     if operation.threshold != 0:
         raise ValueError(f"jumps at its threshold {operation.threshold}")
-    cap = operation.max_value
-    return relu(float(operation.negative_slope), None if cap is None else float(cap))
+    slope, cap = float(operation.negative_slope), operation.max_value
+    if cap is None:
+        return relu(_leaky(slope, rounded))
+    return relu(rounded(slope), rounded(float(cap)))
 
 
-def _soft_shrink(operation: Any) -> PiecewiseLinear:
-    edge = float(operation.threshold)
+def _soft_shrink(operation: Any, rounded: Rounded) -> PiecewiseLinear:
+    edge = rounded(float(operation.threshold))
     return PiecewiseLinear((-edge, edge), (1.0, 0.0, 1.0), (edge, 0.0, -edge))
 
 
-def _absolute(_: Any) -> PiecewiseLinear:
+def _absolute(*_: Any) -> PiecewiseLinear:
     return PiecewiseLinear((0.0,), (-1.0, 1.0), (0.0, 0.0))
 
 
-_KINKED: dict[str, Callable[[Any], PiecewiseLinear]] = {
+_KINKED: dict[str, Callable[[Any, Rounded], PiecewiseLinear]] = {
     "Abs": _absolute,
     "Absolute": _absolute,
+    "Clip": lambda op, r: clip(r(float(op.x_min)), r(float(op.x_max))),
     "Fabs": _absolute,
-    "Clip": lambda op: clip(float(op.x_min), float(op.x_max)),
-    "HardSigmoid": lambda op: clip(-3.0, 3.0, 1 / 6, 0.5),
-    "HardTanh": lambda op: clip(-1.0, 1.0),
-    "LeakyRelu": lambda op: relu(float(op.negative_slope)),
+    "HardSigmoid": lambda op, r: clip(-3.0, 3.0, 1 / 6, 0.5),
+    "HardTanh": lambda op, r: clip(-1.0, 1.0),
+    "LeakyRelu": lambda op, r: relu(_leaky(float(op.negative_slope), r)),
     "ReLU": _keras_relu,
-    "Relu": lambda op: relu(),
-    "Relu6": lambda op: relu(max_value=6.0),
+    "Relu": lambda op, r: relu(),
+    "Relu6": lambda op, r: relu(max_value=6.0),
     "SoftShrink": _soft_shrink,
-    "SparseSigmoid": lambda op: clip(-1.0, 1.0, 0.5, 0.5),
+    "SparseSigmoid": lambda op, r: clip(-1.0, 1.0, 0.5, 0.5),
 }
 
 Candidates = Callable[[Sequence[Any]], list[Any]]

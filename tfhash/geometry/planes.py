@@ -1,5 +1,6 @@
 """Plane regions: every linear region that meets a window of a plane, as polygons, exactly."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from tfhash import _native, backend
 from tfhash.codes import Codes
 from tfhash.geometry.chords import checked_points
-from tfhash.geometry.mesh import Mesh
+from tfhash.geometry.mesh import Mesh, Patch
 from tfhash.geometry.steps import Layer, check_region
 from tfhash.geometry.trace import plan_for
 
@@ -84,7 +85,7 @@ class PlaneRegions:
         ]
         return Codes.concatenate(parts, axis=1)
 
-    def neighbours(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def neighbors(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Pairs of polygons that share an edge, and that edge.
 
         Returns
@@ -101,13 +102,20 @@ class PlaneRegions:
         first, second = order[:-1][same], order[1:][same]
         return np.stack([polygon[first], polygon[second]], axis=1), edges[first]
 
+    def neighbours(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The former name of :meth:`neighbors`."""
+        warnings.warn(
+            "PlaneRegions.neighbours is now called neighbors.", DeprecationWarning, stacklevel=2
+        )
+        return self.neighbors()
+
     def decision_boundary(self) -> NDArray[np.float64]:
         """float64 [n, 2, 2]: the segments between polygons of different classes."""
         if self.classes is None:
             raise ValueError(
                 "Expected regions with classes. Received: plane_regions(..., classes=False)."
             )
-        pairs, edges = self.neighbours()
+        pairs, edges = self.neighbors()
         differ = self.classes[pairs[:, 0]] != self.classes[pairs[:, 1]]
         return self.points[edges[differ]]
 
@@ -138,7 +146,7 @@ def plane_regions(
     ----------
     model : keras.Model
         As :func:`tfhash.geometry.chords` takes it.
-    origin, u, v : float [*input shape]
+    origin, u, v : float [...input shape]
         The plane is ``origin + a * u + b * v``.
     extent : float, or (a_min, a_max, b_min, b_max)
         The window; one number ``e`` means (-e, e, -e, e).
@@ -153,7 +161,7 @@ def plane_regions(
     Returns
     -------
     PlaneRegions
-        Lines within 2**-40 (1e-12) of a corner, in units of their unit's largest value, go
+        Lines within 2**-44 (6e-14) of a corner, in units of their unit's largest value, go
         through it.
 
     Raises
@@ -171,7 +179,7 @@ def plane_regions(
     """
     check_region(region)
     window = _checked_window(extent)
-    with backend.float64(), plan_for(model) as plan:
+    with backend.float64(), plan_for(model, np.shape(origin)) as plan:
         if classes and (plan.logits is None or len(plan.shapes[plan.logits]) != 1):
             raise ValueError(
                 "Expected a model with one output, a logit for each class. Received: "
@@ -195,7 +203,6 @@ def plane_regions(
 
 def _joined(mesh: Mesh, classes: bool) -> PlaneRegions:
     patches = [patch for patch, _ in mesh.done]
-    first = np.cumsum([0, *(len(patch.points) for patch in patches)])
     sizes = np.concatenate([np.diff(patch.offsets) for patch in patches])
     words = [np.concatenate(parts) for parts in zip(*(p.codes for p in patches), strict=True)]
     every = np.ascontiguousarray(np.hstack(words))
@@ -207,14 +214,29 @@ def _joined(mesh: Mesh, classes: bool) -> PlaneRegions:
         if layer.is_pattern or mesh.region == "linear"
     ]
     return PlaneRegions(
-        np.concatenate([patch.points for patch in patches]),
-        np.concatenate([[0], np.cumsum(sizes)]),
-        np.concatenate([p.corners + start for p, start in zip(patches, first, strict=False)]),
+        *_joined_points(patches, np.concatenate([[0], np.cumsum(sizes)])),
         regions,
         np.concatenate([found for _, found in mesh.done]) if classes else None,
         mesh.plan.layers,
         tuple(part for part, keep in zip(words, is_code, strict=False) if keep),
     )
+
+
+def _joined_points(
+    patches: list[Patch], offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Points, offsets and corners of all patches; points on seams are one for all."""
+    points = np.concatenate([patch.points for patch in patches])
+    start = np.cumsum([0, *(len(patch.points) for patch in patches)])
+    corners = np.concatenate([p.corners + first for p, first in zip(patches, start, strict=False)])
+    seams = np.concatenate([patch.seams for patch in patches])
+    (on,) = np.nonzero(seams >= 0)
+    _, first, which = np.unique(seams[on], return_index=True, return_inverse=True)
+    place = np.arange(len(points))
+    place[on] = on[first][which]
+    kept = place == np.arange(len(points))
+    corners = (np.cumsum(kept) - 1)[place[corners]]
+    return points[kept], offsets, corners
 
 
 def _checked_window(extent: float | Sequence[float]) -> tuple[float, float, float, float]:

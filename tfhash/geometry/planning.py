@@ -40,10 +40,14 @@ def plan_of(
     units = [step for step in steps if isinstance(step, Kink | Largest)]
     needed = _upstream([out for step in units for out in step.outputs], made_by)
     for step in steps:
-        if isinstance(step, Opaque) and (id(step) in needed or step.outputs[0] not in ends):
+        if not isinstance(step, Opaque):
+            continue
+        is_last = step.is_smooth and id(step) not in needed and step.outputs[0] in ends
+        if not is_last:
             raise ValueError(
                 f"Expected layers that are piecewise linear. Received: {step.name}, which "
-                f"{step.reason}."
+                f"{step.reason}. Replace it, or measure the model up to it: "
+                "keras.Model(model.inputs, the tensor before it)."
             )
     if not any(isinstance(step, Kink) for step in steps):
         raise ValueError(

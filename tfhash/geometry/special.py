@@ -9,9 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfhash import backend
+from tfhash import backend, graph
 from tfhash.geometry.constants import Constant
 from tfhash.geometry.pieces import relu
+from tfhash.geometry.repeated import repeated
 from tfhash.geometry.steps import Affine, Flat
 from tfhash.geometry.tracer import Special, Tracer
 
@@ -64,7 +65,8 @@ def _batch_normalization(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
 
 def _rescaling(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
     def numbers() -> tuple[Any, Any]:
-        return np.asarray(layer.scale, np.float64), np.asarray(layer.offset, np.float64)
+        rounded = np.float64 if layer.compute_dtype == "float64" else np.float32
+        return tuple(np.asarray(x, rounded).astype(float) for x in (layer.scale, layer.offset))
 
     return _scale_and_shift(tracer, x, numbers, name)
 
@@ -133,9 +135,57 @@ def _grouped_convolution(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
     )
     if layer.activation is None:
         return convolved
-    outputs = layer.activation(convolved)
-    tracer.collect([outputs], name, layer)
-    return outputs
+    return tracer.call(keras.layers.Activation(layer.activation), (convolved,), {}, name)
+
+
+def _time_distributed(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
+    """A layer applied to each time step, as codes have it.
+
+    What is in a model is noted once for each time step; a single layer once, on all of them.
+    """
+    if graph.holds_calls(layer.layer):
+        return _each_time(tracer, layer, x, name)
+    inner = Tracer(tracer.dtype, tracer.special)
+    start = keras.KerasTensor((None, *x.shape[2:]), x.dtype)
+    inner.new(start)
+    outputs = inner.call(layer.layer, (start,), {}, name)
+    n_times = x.shape[1]
+    numbers = [tracer.number(x)]
+    for shape in inner.shapes[1:]:
+        numbers.append(len(tracer.shapes))
+        tracer.shapes.append((n_times, *shape))
+    for step in inner.steps:
+        tracer.note(repeated(step, n_times, numbers))
+    tracer.constants += inner.constants
+    tracer.is_lasting &= inner.is_lasting
+
+    def all_times(tensor: Any) -> Any:
+        output = keras.KerasTensor((None, n_times, *tensor.shape[1:]), tensor.dtype)
+        tracer.numbers[id(output)] = numbers[inner.number(tensor)]
+        tracer.kept.append(output)
+        return output
+
+    return keras.tree.map_structure(all_times, outputs)
+
+
+def _each_time(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
+    outputs = []
+    for time in range(x.shape[1]):
+        part = keras.KerasTensor((None, *x.shape[2:]), x.dtype)
+
+        def taken(tensors: Sequence[Any], time: int = time) -> tuple[Any, ...]:
+            return (tensors[0][:, time],)
+
+        tracer.note(Affine(name, (tracer.number(x),), (tracer.new(part),), taken, taken))
+        outputs.append(tracer.call(layer.layer, (part,), {}, name))
+    joined = keras.KerasTensor((None, len(outputs), *outputs[0].shape[1:]), outputs[0].dtype)
+    numbers = tuple(tracer.number(output) for output in outputs)
+
+    def stacked(tensors: Sequence[Any]) -> tuple[Any, ...]:
+        return (keras.ops.stack(tensors, axis=1),)
+
+    tracer.note(Affine(name, numbers, (tracer.new(joined),), stacked, stacked))
+    return joined
 
 
 _SPECIAL: dict[type, Special] = {
@@ -143,6 +193,7 @@ _SPECIAL: dict[type, Special] = {
     keras.layers.Normalization: _normalization,
     keras.layers.PReLU: _prelu,
     keras.layers.Rescaling: _rescaling,
+    keras.layers.TimeDistributed: _time_distributed,
 }
 
 

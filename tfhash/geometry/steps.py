@@ -91,13 +91,21 @@ class Largest:
 
 @dataclass(frozen=True, eq=False)
 class Opaque:
-    """A step that is not piecewise linear: an error unless nothing that counts depends on it."""
+    """A step that is not followed: an error, unless it is a smooth one at the model's very end.
+
+    Attributes
+    ----------
+    reason : why it is not followed
+    is_head : softmax or the like: the class can be read off its input
+    is_smooth : a function known to have no units that a code could be made of
+    """
 
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     reason: str
-    is_head: bool = False  # softmax or the like: the class can be read off its input
+    is_head: bool = False
+    is_smooth: bool = False
 
 
 Step = Affine | Kink | Largest | Opaque

@@ -99,18 +99,24 @@ class Sweep:
             _native.line_events(_minus(stretch.alive[number], kink)) for kink in function.kinks
         ]
         piece, weight, unit, inside = (np.concatenate(parts) for parts in zip(*events, strict=True))
-        rows = self.insert(stretch, piece, weight, inside)
+        is_last = stretch.step == len(self.steps) - 1
+        rows = piece if is_last else self.insert(stretch, piece, weight, inside)
         if rows is None:
             return None
+        if is_last:  # nothing comes after, so that no values at the new points are needed
+            t, later = stretch.t[piece], stretch.t[piece + 1]
+            t = np.minimum(t + weight * (later - t), later)
+        else:
+            t = stretch.t[rows]
         z = stretch.alive[number]
         ends = np.cumsum([len(each[0]) for each in events])
         for k, (kink, here) in enumerate(
             zip(function.kinks, np.split(np.arange(len(rows)), ends[:-1]), strict=True)
         ):
             exact = here[inside[here]]
-            if len(exact):  # what was blended is off by a rounding
+            if len(exact) and not is_last:  # what was blended is off by a rounding
                 z[rows[exact], unit[exact]] = kink if isinstance(kink, float) else kink[unit[exact]]
-            self.note(stretch.t[rows[here]], step.layer + k, unit[here])
+            self.note(t[here], step.layer + k, unit[here])
             first, last = (_minus(z[ends], kink) for ends in ([0, 1], [-1, -2]))
             on = [(point > 0) | ((point == 0) & (next_ > 0)) for point, next_ in (first, last)]
             self.join(stretch, step.layer + k, *on)

@@ -22,8 +22,12 @@ _plans: weakref.WeakKeyDictionary[Any, dict[str, tuple[Hashable, Plan]]] = (
 
 
 @contextmanager
-def plan_for(model: keras.Model, dtype: str = "float64") -> Iterator[Plan]:
+def plan_for(
+    model: keras.Model, points: tuple[int, ...] = (), dtype: str = "float64"
+) -> Iterator[Plan]:
     """The plan of a model, with its weights as they are now, for the length of a call.
+
+    Sizes that the model's input leaves open are taken from the shape of the ``points``.
 
     Plans are kept while their models live, without weights; a model that was changed (another
     activation function, say) is taken apart again, and so is, at every call, one with layers of
@@ -34,16 +38,15 @@ def plan_for(model: keras.Model, dtype: str = "float64") -> Iterator[Plan]:
     ValueError
         As `trace`.
     """
-    if not isinstance(model, keras.Model):
-        input_shape(model)  # raises
+    shape = input_shape(model, points)
     kept = _plans.setdefault(model, {})
     before = kept.pop(dtype, None)  # taken out: two threads do not share one
-    now = _likeness(model)
+    now = shape, _likeness(model)
     if before is not None and before[0] == now:
         plan, is_lasting = before[1], True
     else:
-        plan, is_lasting = trace(model, dtype)
-        now = _likeness(model)  # being called may change what a layer has noted of itself
+        plan, is_lasting = trace(model, shape, dtype)
+        now = shape, _likeness(model)  # being called may change what a layer has noted of itself
     try:
         yield plan
     finally:
@@ -52,8 +55,8 @@ def plan_for(model: keras.Model, dtype: str = "float64") -> Iterator[Plan]:
             kept[dtype] = now, plan
 
 
-def trace(model: keras.Model, dtype: str = "float64") -> tuple[Plan, bool]:
-    """Take a model apart into steps that compute in ``dtype``.
+def trace(model: keras.Model, shape: tuple[int, ...], dtype: str) -> tuple[Plan, bool]:
+    """Take a model apart into steps that compute in ``dtype`` on examples of a shape.
 
     Returns
     -------
@@ -64,15 +67,12 @@ def trace(model: keras.Model, dtype: str = "float64") -> tuple[Plan, bool]:
     Raises
     ------
     ValueError
-        Where it is no built Keras model with one input of a fixed shape, has no activation
-        function with a kink, or has a layer, named, that is not piecewise linear.
+        Where the model has no activation function with a kink, or has a layer, named, that is not
+        piecewise linear.
     """
-    shape = input_shape(model)
     tracer = Tracer(dtype, special)
     start = keras.KerasTensor((None, *shape), dtype=keras.backend.floatx())
-    tracer.numbers[id(start)] = 0
-    tracer.shapes.append(shape)
-    tracer.kept.append(start)
+    tracer.new(start)
     outputs = tracer.call(model, (start,), {}, path="")
     ends = [tracer.number(out) for out in keras.tree.flatten(outputs)]
     plan = plan_of(model.name, tracer.steps, tracer.shapes, tracer.constants, ends)

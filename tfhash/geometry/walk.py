@@ -76,7 +76,7 @@ def walk(
 
     Parameters
     ----------
-    x, directions : [n, *input shape]
+    x, directions : [n, ...input shape]
     visit : function of (side, z, u, layer, first_unit)
         Called at every layer: a unit switches where ``z + t * u`` crosses 0. ``side`` is 1 where
         it now counts as above, 0 where not: tensors, or the number 0 at candidates of a maximum,
@@ -133,7 +133,9 @@ def _choose(
     for c, (candidate, slope) in enumerate(zip(zs, us, strict=True)):
         below, rising = candidate - z, slope - u
         if step.valid[c] is not None:
-            below, rising = (ops.where(step.valid[c], part, 0.0) for part in (below, rising))
+            below, rising = (
+                ops.where(step.valid[c], part, ops.zeros_like(part)) for part in (below, rising)
+            )
         visit(0, below, rising, step.layer, c * n_units)
     if record is not None:
         record[step.layer] = backend.array(choice)
@@ -145,12 +147,13 @@ def _first_largest(step: Largest, zs: Sequence[Any]) -> Any:
     ops = keras.ops
     largest = choice = None
     for c, (z, valid) in enumerate(zip(zs, step.valid, strict=True)):
-        inside = True if valid is None else valid
+        if valid is not None:  # tensors on either side, for a number would make it float32
+            z = ops.where(valid, z, ops.full_like(z, -np.inf))
         if largest is None:
-            largest = ops.where(inside, z, -np.inf)
+            largest = z
             choice = ops.zeros(ops.shape(z), "int32")
             continue
-        larger = ops.logical_and(z > largest, inside)
+        larger = z > largest
         largest = ops.where(larger, z, largest)
         choice = ops.where(larger, c, choice)
     return choice

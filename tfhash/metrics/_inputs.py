@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfhash.codes import Codes
+from tfhash.codes import Codes, plain_array
 
 CodesLike = Codes | ArrayLike
 
@@ -53,17 +53,90 @@ def check_same_width(a: Codes, b: Codes, name_a: str, name_b: str) -> None:
 
 
 def check_labels(y: ArrayLike, n: int, name: str = "y") -> NDArray[Any]:
-    """Labels as an array [n] of any dtype.
+    """Labels as an array [n] of any dtype, one for each of ``n`` codes.
 
-    A column [n, 1] is flattened. Raises ValueError where the shape is another, or a label is NaN.
+    Raises ValueError where they are not as many, and as :func:`as_labels`.
     """
-    labels = np.asarray(y)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
+    labels = as_labels(y, name)
     if labels.shape != (n,):
         raise ValueError(
             f"{name}: Expected {n} labels, one for each code. Received shape: {labels.shape}."
         )
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise ValueError(f"{name}: Expected labels that are finite. Received: NaN or infinity.")
     return labels
+
+
+def as_labels(y: ArrayLike, name: str = "y") -> NDArray[Any]:
+    """Labels as an array [n] of any dtype that can be sorted; a column [n, 1] is flattened.
+
+    Parameters
+    ----------
+    y : [n] or [n, 1]
+        Strings, numbers, or whatever objects can be sorted.
+    name : str
+        What the caller calls it, for the error.
+
+    Raises
+    ------
+    ValueError
+        Where the shape is another (of one-hot labels it is said what to do), or a label is masked,
+        missing (NaN, NaT, None, ``pandas.NA``), infinite or complex, or they cannot be sorted.
+    """
+    try:
+        labels = plain_array(y)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        raise ValueError(
+            f"{name}: Expected one label for each code, of shape [n]. Received shape: "
+            f"{labels.shape}; for one-hot labels or probabilities use argmax: "
+            f"np.argmax({name}, axis=1)."
+        )
+    if labels.ndim != 1:
+        raise ValueError(
+            f"{name}: Expected one label for each code, of shape [n]. Received shape: "
+            f"{labels.shape}."
+        )
+    kind = labels.dtype.kind
+    if kind == "c":
+        # The first words are scikit-learn's, which its estimator checks look for.
+        raise ValueError(
+            f"{name}: Complex data not supported. Expected labels that can be sorted. "
+            f"Received: {labels.dtype}."
+        )
+    if kind == "f" and not np.isfinite(labels).all():
+        raise ValueError(f"{name}: Expected labels that are finite. Received: NaN or infinity.")
+    if kind in "mM" and np.isnat(labels).any():
+        raise ValueError(f"{name}: Expected a label for each code. Received: NaT.")
+    if kind == "O":
+        _check_objects(labels.tolist(), name)
+    elif kind in "US" and isinstance(y, list | tuple):
+        _check_objects(list(y), name)  # NumPy makes the string "nan" of a NaN among strings
+    return labels
+
+
+def _check_objects(labels: list[Any], name: str) -> None:
+    for row, label in enumerate(labels):
+        if label is None or _differs_from_itself(label):
+            raise ValueError(
+                f"{name}: Expected a label for each code. Received: {label!r} in row {row}."
+            )
+    kinds = sorted({type(label).__name__ for label in labels})
+    try:
+        sorted(set(labels))
+    except TypeError:
+        raise ValueError(
+            f"{name}: Expected labels that can be sorted, all of one type. "
+            f"Received types: {', '.join(kinds)}."
+        ) from None
+
+
+def _differs_from_itself(label: Any) -> bool:
+    """Whether it is NaN, NaT or ``pandas.NA``, which cannot even say so."""
+    try:
+        return bool(label != label)
+    except TypeError:
+        return True
+    except ValueError:  # an array: not sorted either
+        return False

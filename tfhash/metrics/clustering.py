@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tfhash.metrics._inputs import check_labels
+from tfhash.metrics._inputs import as_labels, check_labels
 
 
 def clustering_accuracy(y_true: ArrayLike, clusters: ArrayLike) -> float:
@@ -27,7 +27,7 @@ def clustering_accuracy(y_true: ArrayLike, clusters: ArrayLike) -> float:
     ValueError
         Where the two have other shapes or are empty.
     """
-    labels = check_labels(y_true, np.shape(y_true)[0] if np.ndim(y_true) else 0, "y_true")
+    labels = as_labels(y_true, "y_true")
     names = check_labels(clusters, len(labels), "clusters")
     if len(labels) == 0:
         raise ValueError("Expected at least one example. Received: none.")

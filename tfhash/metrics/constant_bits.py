@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash import _native
-from tfhash.codes import Codes
+from tfhash.codes import Codes, frozen
 from tfhash.metrics._inputs import CodesLike, as_codes, check_same_width
 
 
@@ -68,7 +68,7 @@ def keep_bits(codes: CodesLike, bits: ArrayLike) -> Codes:
         (layer.name, start, stop)
         for layer, start, stop in zip(checked.layers, ends, ends[1:], strict=False)
     ]
-    return Codes(words, len(kept), layers)
+    return Codes(frozen(words), len(kept), layers)
 
 
 def _checked(codes: tuple[CodesLike, ...]) -> list[Codes]:

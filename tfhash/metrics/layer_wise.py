@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from numpy.typing import ArrayLike
 
-from tfhash.codes import Codes
+from tfhash._extras import named_if_missing
+from tfhash.codes import Codes, short_list
 from tfhash.metrics.properties import FAMILIES, EncodingProperties, encoding_properties
 
 if TYPE_CHECKING:
@@ -101,12 +102,14 @@ def layer_wise(
     >>> encoder = tfhash.Encoder(model)
     >>> metrics.layer_wise(encoder.encode(x), y, encoder.encode(x_test), y_test)
     """
-    import pandas as pd
+    with named_if_missing("metrics.layer_wise"):
+        import pandas as pd
 
     if [tuple(layer) for layer in train.layers] != [tuple(layer) for layer in test.layers]:
         raise ValueError(
             "Expected training and test codes of the same layers. Received: "
-            f"{[layer.name for layer in train.layers]} and {[layer.name for layer in test.layers]}."
+            f"{short_list(layer.name for layer in train.layers)} and "
+            f"{short_list(layer.name for layer in test.layers)}."
         )
     parts = layer_parts([layer.name for layer in train.layers], kinds)
     known: dict[tuple[str, ...], dict[str, float | None]] = {}

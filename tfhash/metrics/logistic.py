@@ -6,18 +6,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from tfhash import _native
-from tfhash.metrics._estimators import estimator_codes
+from tfhash.metrics._estimators import CodeClassifierMixin, class_labels, estimator_codes
 from tfhash.metrics._inputs import CodesLike, check_labels
 from tfhash.metrics._progress import progress
 
 
-class CodeLogisticRegression(ClassifierMixin, BaseEstimator):
+class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
     """Logistic regression on codes, a model for each pair of classes, which then vote.
 
     As ``OneVsOneClassifier(LogisticRegression(C, tol))`` of scikit-learn: each model minimises
@@ -76,13 +75,9 @@ class CodeLogisticRegression(ClassifierMixin, BaseEstimator):
             Where there is not a label for each code, there is but one class, or a parameter makes
             no sense.
         """
-        if y is None:
-            raise ValueError(
-                "CodeLogisticRegression requires y to be passed, but the target y is None."
-            )
-        check_classification_targets(y)
+        labels = class_labels(self, y)
         codes = estimator_codes(self, X, reset=True)
-        labels = check_labels(column_or_1d(y, warn=True), len(codes))
+        check_labels(labels, len(codes))
         for name in ("C", "tol"):
             value = getattr(self, name)
             if not isinstance(value, Real) or not 0 < float(value) < np.inf:

@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
 from tfhash import _native
-from tfhash.metrics._estimators import estimator_codes
+from tfhash.metrics._estimators import CodeClassifierMixin, class_labels, estimator_codes
 from tfhash.metrics._inputs import CodesLike, as_codes, check_labels, check_same_width
 from tfhash.metrics._progress import progress
 
@@ -50,7 +49,7 @@ def hamming_knn(
         return _native.hamming_knn(codes.words, asked.words, codes.n_bits, k, report)
 
 
-class HammingKNeighborsClassifier(ClassifierMixin, BaseEstimator):
+class HammingKNeighborsClassifier(CodeClassifierMixin, BaseEstimator):
     """Classification by the vote of the nearest codes.
 
     As ``sklearn.neighbors.KNeighborsClassifier(metric="hamming")``: each neighbour has one vote,
@@ -86,13 +85,9 @@ class HammingKNeighborsClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             Where there is not a label for each code, or there are fewer codes than neighbours.
         """
-        if y is None:
-            raise ValueError(
-                "HammingKNeighborsClassifier requires y to be passed, but the target y is None."
-            )
-        check_classification_targets(y)
+        labels = class_labels(self, y)
         codes = estimator_codes(self, X, reset=True)
-        labels = check_labels(column_or_1d(y, warn=True), len(codes))
+        check_labels(labels, len(codes))
         _checked_k(self.n_neighbors, len(codes), "n_neighbors")
         self.classes_, self._labels = np.unique(labels, return_inverse=True)
         self._codes = codes
@@ -140,7 +135,7 @@ class HammingKNeighborsClassifier(ClassifierMixin, BaseEstimator):
         return distances[others].reshape(shape), indices[others].reshape(shape)
 
     def predict_proba(self, X: CodesLike | None) -> NDArray[np.float64]:
-        """The share of the neighbours in each class, float64 [q, n_classes], ordered as classes_.
+        """The share of the neighbours in each class, float64 [q, n_classes], ordered as `classes_`.
 
         Parameters and errors as :meth:`kneighbors`.
         """
