@@ -245,17 +245,15 @@ def test_validation_and_search_are_those_of_the_matrix(estimator, codes, bits, l
     )
 
 
-def test_processes_get_the_codes(codes, labels):
-    scores = cross_val_score(CLASSIFIERS[1], codes, labels, error_score="raise")
-    parallel = joblib.Parallel(
-        n_jobs=2, max_nbytes=1
-    )(  # all arrays through files
-        joblib.delayed(np.asarray)(part) for part in (codes[:40], codes[40:])
-    )
-    np.testing.assert_array_equal(np.concatenate(parallel), codes.to_bits())
-    np.testing.assert_array_equal(
-        cross_val_score(CLASSIFIERS[1], codes, labels, n_jobs=2, error_score="raise"), scores
-    )
+def test_processes_get_the_codes(bits, labels, tmp_path):
+    Codes.from_bits(bits).save(tmp_path / "codes")
+    codes = Codes.load(tmp_path / "codes", mmap=True)
+    estimator = CLASSIFIERS[1]
+    scores = cross_val_score(estimator, bits, labels)
+    with joblib.parallel_config("loky", n_jobs=2, max_nbytes=1):  # all arrays through files
+        np.testing.assert_array_equal(
+            cross_val_score(estimator, codes, labels, error_score="raise"), scores
+        )
 
 
 def test_pipelines_take_and_hand_on_codes(codes, bits, labels):
