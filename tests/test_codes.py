@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference import BIT_SIZES, ROW_SIZES, pack, random_bits
-from tfhash import Codes
-from tfhash.codes import Packer
+from tfhash import Codes, metrics
+from tfhash.codes import Packer, frozen
 
 SIZES = st.tuples(st.integers(0, 70), st.integers(0, 300), st.integers(0, 2**32 - 1))
 
@@ -104,6 +104,121 @@ def test_words_of_the_wrong_form_are_refused():
         Codes(np.zeros((3, 2), np.int64), 65)
     with pytest.raises(ValueError, match="padding"):
         Codes(np.full((3, 2), 2**63, np.uint64), 65)
+
+
+@pytest.mark.parametrize("n_bits", (3.5, 64.0, -1, "64", None, np.float64(64)))
+def test_numbers_of_bits_that_are_none_are_refused(n_bits):
+    with pytest.raises(ValueError, match="n_bits to be a whole number from 0"):
+        Codes(np.zeros((3, 1), np.uint64), n_bits)
+
+
+def test_numbers_of_bits_of_any_integer_type_are_taken():
+    for n_bits in (True, np.int8(1), np.uint64(1), np.array(1)):
+        codes = Codes(np.ones((3, 1), np.uint64), n_bits, [("a", np.int64(0), n_bits)])
+        assert codes.n_bits == 1 and type(codes.n_bits) is int
+        assert codes == Codes(np.ones((3, 1), np.uint64), 1, [("a", 0, 1)])
+
+
+def test_words_that_others_can_write_to_are_copied():
+    words = pack(random_bits(9, 70))
+    for other in (words, words[:], frozen(words[:]), words[::2], words.view(np.recarray)):
+        codes, before = Codes(other, 70), other.copy()
+        assert not np.shares_memory(codes.words, words)
+        words[...] = ~words
+        np.testing.assert_array_equal(codes.words, before)
+        words[...] = ~words
+    assert words.flags.writeable
+    read_only = frozen(words.copy())
+    assert np.shares_memory(Codes(read_only, 70).words, read_only)
+    view = frozen(words.copy())[2:5]
+    assert np.shares_memory(Codes(view, 70).words, view)
+    from_bytes = np.frombuffer(words.tobytes(), np.uint64).reshape(9, 2)
+    assert np.shares_memory(Codes(from_bytes, 70).words, from_bytes)
+    buffer = bytearray(words.tobytes())
+    codes = Codes(frozen(np.frombuffer(buffer, np.uint64).reshape(9, 2)), 70)
+    buffer[:] = bytes(len(buffer))
+    np.testing.assert_array_equal(codes.words, words)
+
+
+def test_words_mapped_from_a_file_are_not_copied(tmp_path):
+    words = pack(random_bits(9, 70))
+    np.save(tmp_path / "w.npy", words)
+    mapped = np.load(tmp_path / "w.npy", mmap_mode="r")
+    assert np.shares_memory(Codes(mapped, 70).words, mapped)
+    for mode in ("r+", "c"):
+        mapped = np.load(tmp_path / "w.npy", mmap_mode=mode)
+        assert not np.shares_memory(Codes(mapped, 70).words, mapped)
+
+
+def misaligned(array):
+    """The same array one byte off."""
+    raw = np.empty(array.nbytes + 1, np.uint8)
+    other = raw[1:].view(array.dtype).reshape(array.shape)
+    other[...] = array
+    assert not other.flags.aligned
+    return other
+
+
+def test_arrays_that_are_misaligned_or_of_another_order_of_bytes_are_read_right():
+    bits = random_bits(9, 70)
+    codes = Codes.from_bits(bits)
+    words = codes.words
+    for other in (misaligned(words), words.astype(">u8"), frozen(misaligned(words))):
+        made = Codes(other, 70)
+        assert made == codes and made.words.flags.aligned and made.words.dtype.isnative
+    for dtype in ("f2", "f4", "f8", ">f2", ">f4", ">f8"):
+        floats = (bits - 0.5).astype(dtype)
+        assert Codes.from_activations(floats) == codes
+        assert Codes.from_activations(misaligned(floats)) == codes
+    for dtype in ("i8", ">i4", ">f8", "u1", ">u2"):
+        assert Codes.from_bits(bits.astype(dtype)) == codes
+    packer = Packer([("a", 70)])
+    np.testing.assert_array_equal(packer.pack([misaligned((bits - 0.5).astype("f8"))], 0), words)
+    odd = np.empty((9, 17), np.uint8)[:, 1:]
+    odd[...] = codes.packed_bytes
+    np.testing.assert_array_equal(packer.join([odd]), words)
+
+
+def test_wide_floats_keep_their_digits_in_any_order_of_bytes():
+    small = np.array([[1e-50, 1.0, -1e-300, 5e-324]])
+    for dtype in ("<f8", ">f8"):
+        made = Codes.from_activations(small.astype(dtype))
+        assert made.to_bits().tolist() == [[1, 1, 0, 1]]
+        assert Codes.from_activations(np.array([[1e300]], dtype)).to_bits().tolist() == [[1]]
+
+
+@pytest.mark.parametrize("make", (Codes.from_bits, Codes.from_activations, lambda x: Codes(x, 2)))
+def test_masked_entries_are_not_read_as_numbers(make):
+    masked = np.ma.array(np.ones((3, 2)), mask=[[0, 0], [1, 0], [0, 0]])
+    with pytest.raises(ValueError, match=r"without masked entries\. Received: one with 1"):
+        make(masked)
+    assert Codes.from_bits(np.ma.array(np.ones((3, 2)), mask=False)).to_bits().all()
+
+
+@pytest.mark.parametrize(
+    "bad", ([[1j]], np.array([[1, 0]], object), np.array([["1"]]), np.array([[None]]))
+)
+def test_complex_numbers_objects_and_strings_are_no_bits_and_no_activations(bad):
+    with pytest.raises(ValueError, match=r"0 or 1\. Received dtype"):
+        Codes.from_bits(bad)
+    with pytest.raises(ValueError, match="Expected activations of dtype"):
+        Codes.from_activations(bad)
+
+
+def test_messages_and_reprs_of_thousands_of_layers_are_short():
+    layers = [(f"block_{i}/relu", i, i + 1) for i in range(5000)]
+    codes = Codes.from_bits(np.zeros((2, 5000), bool), layers)
+    assert len(repr(codes)) < 300 and "5000 in all" in repr(codes)
+    for wrong in (layers[:-1], layers + layers[-1:], layers[1:], [*layers, ("x", 9, 2)]):
+        with pytest.raises(ValueError) as raised:
+            Codes.from_bits(np.zeros((2, 5000), bool), wrong)
+        assert len(str(raised.value)) < 300
+    with pytest.raises(ValueError) as raised:
+        Codes.concatenate([codes, codes.first_layers(4000)])
+    assert len(str(raised.value)) < 600
+    with pytest.raises(ValueError, match="same layers") as raised:
+        metrics.layer_wise(codes, [0, 1], codes.first_layers(4000), [0, 1])
+    assert len(str(raised.value)) < 600
 
 
 def test_words_are_read_only_and_bytes_share_their_memory():

@@ -198,6 +198,55 @@ def test_the_store_of_another_model_or_of_other_inputs_is_refused(tmp_path):
         encoder.encode(x, out=tmp_path / "nowhere" / "c")
 
 
+@pytest.mark.parametrize("where", ("words", "checksums", "cut", "added to"))
+def test_a_finished_file_that_is_damaged_is_encoded_again_with_a_warning(where, tmp_path):
+    x, encoder, path = images(), Encoder(net()), tmp_path / "c"
+    true = encoder.encode(x, out=path)
+    whole = path.read_bytes()
+    changed = {
+        "words": whole[:4200] + bytes([whole[4200] ^ 0x10]) + whole[4201:],
+        "checksums": whole[:-1] + bytes([whole[-1] ^ 1]),
+        "cut": whole[:-300],
+        "added to": whole + b"!",
+    }[where]
+    path.unlink()
+    path.write_bytes(changed)
+    with pytest.warns(UserWarning, match=r"c: Expected .* It is encoded again, and replaced"):
+        assert encoder.encode(iter([x[:50], x[50:]]), out=path) == true
+    assert path.read_bytes() == whole
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["c"]
+
+
+def test_a_file_that_is_no_store_of_this_model_is_never_replaced(tmp_path):
+    x, encoder, other = images(), Encoder(net()), Encoder(net(seed=5))
+    encoder.encode(x, out=tmp_path / "damaged")
+    whole = (tmp_path / "damaged").read_bytes()
+    contents = {
+        "notes": b"a user's own text",
+        "empty": b"",
+        "damaged": whole[:-1] + b"!",
+        "damaged header": whole[:30] + b"!" + whole[31:],
+    }
+    for name, content in contents.items():
+        path = tmp_path / name
+        path.unlink(missing_ok=True)
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"Choose another path, or remove the file"):
+            other.encode(x, out=path)
+        assert path.read_bytes() == content
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links of POSIX")
+def test_a_store_is_written_through_a_link(tmp_path):
+    x, encoder = images(), Encoder(net())
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link").symlink_to("far/c")
+    for _ in range(2):
+        assert encoder.encode(x, out=tmp_path / "link") == encoder.encode(x)
+    assert (tmp_path / "link").is_symlink()
+    assert [p.name for p in (tmp_path / "far").iterdir()] == ["c"]
+
+
 def test_a_store_that_another_process_writes_is_left_alone(tmp_path):
     x, encoder = images(), Encoder(net())
 

@@ -277,7 +277,7 @@ def test_from_disk_as_in_memory(tmp_path, monkeypatch):
     base = lies.words
     while isinstance(base, np.ndarray):
         base = base.base
-    assert isinstance(base, mmap.mmap)
+    assert isinstance(base.obj, mmap.mmap)
     results = []
     for codes in (whole, lies):
         train, test = codes[:400], codes[400:]

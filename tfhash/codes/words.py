@@ -74,10 +74,10 @@ def whole_number(value: Any, name: str, low: int, high: int | None = None) -> in
 def _is_frozen(array: NDArray[Any]) -> bool:
     """Whether neither `array` nor what it is a view of can be written to."""
     base: Any = array
-    while isinstance(base, np.ndarray):
-        if base.flags.writeable:
+    while isinstance(base, np.ndarray | memoryview):
+        if isinstance(base, np.ndarray) and base.flags.writeable:
             return False
-        base = base.base
+        base = base.base if isinstance(base, np.ndarray) else base.obj
     try:
         return base is None or memoryview(base).readonly  # bytes, or a map of a file
     except TypeError:

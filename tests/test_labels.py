@@ -1,0 +1,103 @@
+"""Labels: one check for all metrics and estimators, which says what to do."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reference import random_bits
+from tfhash import metrics
+from tfhash.metrics._inputs import as_labels
+
+BITS = random_bits(4, 20)
+ONE_HOT = np.eye(4)[[0, 1, 1, 0]]
+TAKERS = {
+    "clustering_accuracy": lambda y: metrics.clustering_accuracy(y, [0, 0, 1, 1]),
+    "logistic fit": lambda y: metrics.CodeLogisticRegression().fit(BITS, y),
+    "logistic score": lambda y: (
+        metrics.CodeLogisticRegression().fit(BITS, [0, 1, 1, 0]).score(BITS, y)
+    ),
+    "neighbors fit": lambda y: metrics.HammingKNeighborsClassifier(1).fit(BITS, y),
+    "neighbors score": lambda y: (
+        metrics.HammingKNeighborsClassifier(1).fit(BITS, [0, 1, 1, 0]).score(BITS, y)
+    ),
+    "encoding_properties": lambda y: metrics.encoding_properties(
+        BITS, y, BITS, [0, 1, 1, 0], families=("redundancy",)
+    ),
+}
+MISSING = (
+    np.array([1.0, np.nan, 0, 1], object),
+    np.array(["a", None, "b", "a"], object),
+    ["a", float("nan"), "b", "a"],
+    [1.0, float("inf"), 0, 1],
+    [1, None, 0, 1],
+    pd.Series([1, None, 0, 1], dtype="Int64"),
+    pd.Series(["a", None, "b", "a"], dtype="string"),
+    pd.Series(["a", np.nan, "b", "a"]),
+    pd.Series(["a", None, "b", "a"], dtype="category"),
+    np.array(["2020", "NaT", "2021", "2020"], "M8[D]"),
+)
+
+
+@pytest.mark.parametrize("taker", TAKERS)
+def test_one_hot_labels_are_met_with_argmax(taker):
+    for y in (ONE_HOT, ONE_HOT.tolist(), ONE_HOT.astype(bool), pd.DataFrame(ONE_HOT)):
+        with pytest.raises(ValueError, match=r"y.*\(4, 4\); for one-hot .* use argmax: np.argmax"):
+            TAKERS[taker](y)
+    TAKERS[taker](np.argmax(ONE_HOT, axis=1))
+
+
+@pytest.mark.parametrize("taker", TAKERS)
+def test_missing_labels_are_met(taker):
+    for y in MISSING:
+        with pytest.raises(ValueError, match=r"y.*: Expected (a label|labels that are finite)"):
+            TAKERS[taker](y)
+    with pytest.raises(ValueError, match=r"y.*without masked entries"):
+        TAKERS[taker](np.ma.array([0, 1, 1, 0], mask=[0, 0, 0, 1]))
+
+
+@pytest.mark.parametrize("taker", TAKERS)
+@pytest.mark.parametrize(
+    "y, message",
+    (
+        (np.array([1, "a", 1, 0], object), r"can be sorted, all of one type.*int, str"),
+        ([1j, 0, 1, 0], "Complex data not supported"),
+        (np.zeros((4, 1, 2)), r"shape \[n\]. Received shape: \(4, 1, 2\)"),
+        (3, r"shape \[n\]. Received shape: \(\)"),
+        ("abcd", r"shape \[n\]. Received shape: \(\)"),
+        (np.array([[1], [2], [1], [3], None], object)[:4], "can be sorted"),
+    ),
+)
+def test_labels_of_other_kinds_are_refused(y, message, taker):
+    with pytest.raises(ValueError, match=message):
+        TAKERS[taker](y)
+
+
+@pytest.mark.parametrize(
+    "y",
+    (
+        ["a", "b", "b", "nan"],
+        [1, 0, 0, 1],
+        [True, False, True, True],
+        np.array([1, 2.5, True, 0], object),
+        np.array(["a", "b", "b", "a"], object),
+        pd.Series(["a", "b", "b", "a"], dtype="category"),
+        pd.Series(["a", "b", "b", "a"], dtype="string"),
+        pd.Series([1, 2, 1, 1], dtype="Int8"),
+        np.ma.array([0, 1, 1, 0], mask=False),
+        np.array([[1], [0], [1], [1]]),
+        np.array(["2020", "2021", "2021", "2020"], "M8[D]"),
+    ),
+    ids=repr,
+)
+def test_labels_of_any_type_that_can_be_sorted_are_taken(y):
+    labels = as_labels(y)
+    assert type(labels) is np.ndarray
+    assert labels.tolist() == np.asarray(y).ravel().tolist()
+    assert 0 < metrics.clustering_accuracy(y, [0, 0, 1, 1]) <= 1
+
+
+def test_rows_of_missing_labels_are_named():
+    with pytest.raises(ValueError, match=re.escape("Received: nan in row 2.")):
+        as_labels(np.array([0, 1, np.nan], object))
