@@ -45,7 +45,7 @@ def test_bits_are_the_signs_of_pre_activations_in_float64():
         keras.config.set_dtype_policy("mixed_float16" if other_policy else policy)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error")
+                warnings.simplefilter("error", UserWarning)
                 encoder = Encoder(model, packing=packing)
                 codes = encoder.encode(x, batch_size=5)
         finally:
