@@ -1,6 +1,6 @@
 """Fuzzing: each loader reads files that were damaged at random.
 
-    python -m fuzz                        # the targets that hold, 20 seconds each
+    python -m fuzz                        # every target, 20 seconds each
     python -m fuzz idx npz --seconds 600  # two of them, for longer
     python -m fuzz --list
 

@@ -17,11 +17,13 @@ def fuzz_run(monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("target", ("codes", "idx", "npz", "cifar"))
+@pytest.mark.parametrize(
+    "target", ("codes", "idx", "npz", "cifar", "spec", "properties", "history")
+)
 def test_damaged_files_are_read_or_refused(fuzz_run, target):
-    outcomes = fuzz_run.rounds(target, cases=150, seconds=0)
-    assert outcomes["read"] + outcomes["refused"] >= 150
-    assert outcomes["read"] and outcomes["refused"] > outcomes["read"]
+    outcomes = fuzz_run.rounds(target, cases=100, seconds=0)
+    assert outcomes["read"] + outcomes["refused"] >= 100
+    assert outcomes["read"] and outcomes["refused"]
 
 
 def test_what_is_not_documented_is_a_failure(fuzz_run, monkeypatch, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -89,8 +90,10 @@ def _array_head(content: bytes) -> tuple[np.dtype, tuple[int, ...], bool, int]:
     """Type, shape, whether columns come first, and the length of the head itself."""
     file = io.BytesIO(content)
     version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-    else:
-        shape, fortran_order, dtype = np.lib.format.read_array_header_2_0(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that Python 2 wrote the file
+        if version == (1, 0):
+            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+        else:
+            shape, fortran_order, dtype = np.lib.format.read_array_header_2_0(file)
     return dtype, shape, fortran_order, file.tell()
