@@ -1,6 +1,7 @@
 """Builds the native extension; everything else is in pyproject.toml.
 
-``TFHASH_SANITIZE=1`` builds it with the address and undefined-behaviour sanitizers.
+``TFHASH_SANITIZE=address`` builds it with the address and undefined-behavior sanitizers,
+``TFHASH_SANITIZE=thread`` with the thread sanitizer; see ``.ci/sanitize``.
 """
 
 import os
@@ -14,10 +15,19 @@ from setuptools import setup
 # results must be the same bits on every instruction set.
 COMPILE_ARGS = ["/O2", "/fp:precise"] if os.name == "nt" else ["-O3", "-ffp-contract=off"]
 LINK_ARGS = [] if os.name == "nt" or sys.platform == "darwin" else ["-pthread"]
-if os.environ.get("TFHASH_SANITIZE") == "1":
-    SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
-    COMPILE_ARGS += ["-O1", "-g", "-fno-omit-frame-pointer", *SANITIZE]
-    LINK_ARGS += SANITIZE
+SANITIZERS = {
+    "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
+    "thread": ["-fsanitize=thread"],
+}
+if sanitizer := os.environ.get("TFHASH_SANITIZE"):
+    if sanitizer not in SANITIZERS:
+        raise SystemExit(
+            f"TFHASH_SANITIZE: Expected one of {', '.join(SANITIZERS)}. Received: {sanitizer!r}."
+        )
+    COMPILE_ARGS += ["-O1", "-g1", "-fno-omit-frame-pointer", *SANITIZERS[sanitizer]]
+    LINK_ARGS += SANITIZERS[sanitizer]
+if os.environ.get("TFHASH_WARNINGS") == "error":
+    COMPILE_ARGS += ["-Wall", "-Wextra", "-Werror"]
 
 ParallelCompile("TFHASH_BUILD_JOBS", default=0).install()
 

@@ -54,10 +54,15 @@ uint64_t hash_row(const uint64_t* words, int64_t n_words, uint64_t last_mask) {
       h[lane] = fold_multiply(a ^ h[lane], b ^ kSeeds[lane]) + (h[lane] ^ a) + b * kSeeds[0];
     }
   }
-  for (; w < n_words; ++w) {
-    const uint64_t word = words[w] & (w == n_words - 1 ? last_mask : ~uint64_t(0));
-    h[w % 4] = fold_multiply(word ^ h[w % 4], kSeeds[1]) + word;
+  const auto word = [&](int64_t at) {
+    return words[at] & (at == n_words - 1 ? last_mask : ~uint64_t(0));
+  };
+  for (; w + 2 <= n_words; w += 2) {
+    const int64_t lane = w / 2 % 4;
+    const uint64_t a = words[w], b = word(w + 1);
+    h[lane] = fold_multiply(a ^ h[lane], b ^ kSeeds[lane]) + (h[lane] ^ a) + b * kSeeds[0];
   }
+  if (w < n_words) h[w % 4] = fold_multiply(word(w) ^ h[w % 4], kSeeds[1]) + word(w);
   const uint64_t mixed = fold_multiply(h[0] ^ kSeeds[2], h[1] ^ kSeeds[3]) ^
                          fold_multiply(h[2] ^ kSeeds[0], h[3] ^ kSeeds[1]);
   return fold_multiply(mixed ^ kSeeds[3], kSeeds[0]);
