@@ -22,14 +22,14 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.harness import Options, Row, main
-from tfhash import datasets, training
+from tfhash import datasets, runs, training
 from tfhash.datasets import Dataset
-from tfhash.experiments.sample_size import SIZES
-from tfhash.experiments.training_time import WIDTHS
-from tfhash.training import RunSpec
-from tfhash.training.pixels import Pixels
+from tfhash.runs import RunSpec
+from tfhash.studies.sample_size import SIZES
+from tfhash.studies.training_time import WIDTHS
+from tfhash.training.packed_images import PackedImages
 from tfhash.training.state import PARTS, SweepState
-from tfhash.training.sweep import XLA_STEPS, Programs, groups
+from tfhash.training.sweep_trainer import XLA_STEPS, CompiledLoopCache, groups
 
 PEER = "Keras fit one by one"
 MINUTE = 60.0
@@ -38,7 +38,7 @@ MINUTE = 60.0
 def rows(options: Options) -> Iterator[Row]:
     """The sweeps of the paper, a group of one, and groups that grow."""
     mnist = _small(options, datasets.load("mnist", options.data_dir))
-    recipe = training.protocol("paper", "mnist")
+    recipe = runs.recipe("paper", "mnist")
     sweep = [_spec(recipe, width=w) for w in recipe.widths]
     row = compare(options, mnist, sweep, f"MNIST, {len(sweep)} widths", 5)
     before, after = _peak_memory(options, "0"), _peak_memory(options, "1")
@@ -54,7 +54,7 @@ def rows(options: Options) -> Iterator[Row]:
     yield compare(options, mnist, one, "MNIST, width 50 alone", 1)
     yield from growth(options, mnist)
     cifar = _small(options, datasets.load("cifar10", options.data_dir))
-    recipe = training.protocol("paper", "cifar10")
+    recipe = runs.recipe("paper", "cifar10")
     deep = [_spec(recipe, width=w) for w in recipe.widths]
     yield compare(options, cifar, deep, "CIFAR-10, 20 widths, 5 hidden layers", 1.8)
 
@@ -84,7 +84,7 @@ def compare(
 
 def growth(options: Options, dataset: Dataset) -> Iterator[Row]:
     """How cost per network falls as the group grows: width 20, from 1 to 32 networks."""
-    recipe = training.protocol("paper", "mnist")
+    recipe = runs.recipe("paper", "mnist")
     alone = None
     for n in (1, 4, 16, 32):
         run = _side_by_side([_spec(recipe, width=20)] * n, dataset)
@@ -119,14 +119,14 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 from benchmarks import bench_training as bench, harness
-from tfhash import datasets, training
+from tfhash import datasets, runs, training
 import keras
 keras.ops.matmul(keras.ops.ones((64, 64)), keras.ops.ones((64, 64)))
 if sys.argv[1] == "1":
     folder = Path(sys.argv[2]) if sys.argv[2] else None
     options = harness.Options(quick=sys.argv[3] == "True")
     data = bench._small(options, datasets.load("mnist", folder))
-    recipe = training.protocol("paper", "mnist")
+    recipe = runs.recipe("paper", "mnist")
     bench._side_by_side([bench._spec(recipe, width=w) for w in recipe.widths], data)(1)
 # The highest of this process alone: Linux hands ru_maxrss on from the one that started it.
 status = Path("/proc/self/status")
@@ -143,12 +143,12 @@ def _small(options: Options, dataset: Dataset) -> Dataset:
 
 
 def _spec(recipe: training.Protocol, **rest: object) -> RunSpec:
-    return RunSpec.from_protocol(recipe, experiment="benchmark", repeat=1, **rest)
+    return RunSpec.from_recipe(recipe, experiment="benchmark", repeat=1, **rest)
 
 
 def _side_by_side(specs: Sequence[RunSpec], dataset: Dataset) -> Callable[[int], None]:
     """What trains one epoch, by its number, of all of `specs`."""
-    programs = Programs(dataset)
+    programs = CompiledLoopCache(dataset)
     states = []
     for group in groups(specs, dataset):
         each = [SweepState.start({spec: spec.build_model(dataset)}).models for spec in group]
@@ -203,7 +203,7 @@ def _one_by_one(specs: Sequence[RunSpec], dataset: Dataset) -> Callable[[int], N
 def _limit(specs: Sequence[RunSpec], dataset: Dataset) -> float:
     """Seconds that an epoch's multiplications and Adam's bytes take at the machine's rates."""
     spec = specs[0]
-    pixels = Pixels.of(dataset, leave_out=True)
+    pixels = PackedImages.of(dataset, leave_out=True)
     units = sum(s.width for s in specs)
     hidden = sum((s.depth - 1) * s.width**2 + s.width * dataset.n_classes for s in specs)
     weights = pixels.n_live * units + hidden

@@ -159,4 +159,5 @@ PYBIND11_MODULE(_native, m) {
   tfhash::bind_models(m);
   tfhash::bind_regions(m);
   tfhash::bind_neighbors(m);
+  tfhash::bind_graph(m);
 }

@@ -42,5 +42,6 @@ Progress progress_of(const pybind11::object& callback);
 
 void bind_geometry(pybind11::module_& m);
 void bind_models(pybind11::module_& m);
+void bind_graph(pybind11::module_& m);
 
 }  // namespace tfhash

@@ -7,7 +7,7 @@
 Of a network that run_layer_width_train_mlp.py trained, or any saved Keras model that takes the
 images of the dataset. Neighbours are exact. Time on 2 cores: a minute for 10,000 images.
 
-Out come figure_1_DATASET.png and .svg in figures/, and the place of each image (.csv).
+Out come figure_1_DATASET.png and .svg in runs/figures/, and the place of each image (.csv).
 """
 
 from tfhash import cli

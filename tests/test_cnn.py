@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -17,10 +16,11 @@ import pytest
 from tqdm import tqdm
 
 import test_results
-from tfhash import cli, datasets, models, results, training
+from processes import run_until_killed, said_besides_progress
+from tfhash import cli, datasets, models, results, runs, training
 from tfhash.errors import InputError
-from tfhash.experiments import drawing
-from tfhash.training import CnnSpec, RunError, Runs, SpecError
+from tfhash.runs import CnnSpec, RunError, Runs, SpecError
+from tfhash.studies import drawing
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "run_scripts"
 SHAPES = {"mnist": (28, 28), "cifar10": (32, 32, 3), "digits": (8, 8)}
@@ -195,27 +195,27 @@ def test_unknown_networks(architecture, dataset, message):
 
 
 def test_protocols_are_the_papers():
-    mnist, cifar = (training.cnn_protocol("paper", name) for name in ("mnist", "cifar10"))
+    mnist, cifar = (runs.cnn_recipe("paper", name) for name in ("mnist", "cifar10"))
     assert (mnist.optimizer, mnist.batch_size, mnist.epochs) == ("adam", 128, 500)
     assert (cifar.optimizer, cifar.batch_size, cifar.epochs) == ("sgd", 64, 200)
     for recipe, every in ((mnist, 100), (cifar, 50)):
         assert (recipe.learning_rate, recipe.decay, recipe.decay_every) == (0.01, 0.1, every)
         assert (recipe.augment, recipe.l2, recipe.hold_out) == (False, 0.0, 0.0)
-    released = training.cnn_protocol("released", "cifar10")
+    released = runs.cnn_recipe("released", "cifar10")
     assert (released.augment, released.l2, released.hold_out) == (True, 5e-6, 0.2)
     with pytest.raises(InputError, match="paper, released"):
-        training.cnn_protocol("secret", "mnist")
+        runs.cnn_recipe("secret", "mnist")
 
 
 def spec(**changes):
-    recipe = training.cnn_protocol(changes.pop("protocol", "paper"), "digits")
+    recipe = runs.cnn_recipe(changes.pop("protocol", "paper"), "digits")
     given = {"architecture": "resnet18", "repeat": 1, "epochs": 2, "batch_size": 16, "examples": 40}
-    return CnnSpec.from_protocol(recipe, **{**given, **changes})
+    return CnnSpec.from_recipe(recipe, **{**given, **changes})
 
 
 def test_rate_by_the_step():
-    cifar = CnnSpec.from_protocol(
-        training.cnn_protocol("paper", "cifar10"), architecture="resnet20", repeat=1
+    cifar = CnnSpec.from_recipe(
+        runs.cnn_recipe("paper", "cifar10"), architecture="resnet20", repeat=1
     )
     steps = 782
     got = [cifar.rate(step, steps) for step in (0, 50 * steps - 1, 50 * steps, 199 * steps)]
@@ -365,7 +365,7 @@ def run(command, *flags):
     return cli.run(command, "A script.", [f"{command}.py", *map(str, flags)])
 
 
-def test_commands(tiny, tmp_path, capsys):
+def test_commands(tiny, tmp_path, capsys, caplog):
     train = ("cnn_train", *SMALL, "--save_path", tmp_path)
     measure = ("cnn_encoding_properties", *SMALL, "--load_path", tmp_path)
     assert run(*measure) == 2
@@ -375,7 +375,8 @@ def test_commands(tiny, tmp_path, capsys):
     assert "ResNet-18, 1 epochs of 2 steps, rate 0.01 x 0.1 every 2 epochs" in text
     assert "epoch 1/1: loss" in text
     assert run(*train) == 0
-    assert "is there already" in capsys.readouterr().out
+    assert "Trained 0 networks" in (text := capsys.readouterr().out)
+    assert "(1 there already)" in text
     assert run(*train, "--decay_every=0.2") == 2
     assert "decay_every: 2.0 there, 0.2 here" in capsys.readouterr().err
     assert run(*measure, "--metrics=redundancy,knn") == 0
@@ -384,11 +385,12 @@ def test_commands(tiny, tmp_path, capsys):
     got = table[(table["stage"] == "encoding") & (table["metric"] == "redundancy_ratio")]
     assert set(got["architecture"]) == {"resnet18"} and set(got["split"]) == {"train", "test"}
     assert run(*measure, "--metrics", "redundancy") == 0
-    assert "is measured already" in capsys.readouterr().out
+    assert "(measured already)" in capsys.readouterr().out
     (checkpoint,) = tmp_path.rglob("*.keras")
     checkpoint.write_text("nothing")
-    assert run(*measure) == 2
-    assert "Expected a checkpoint that loads" in capsys.readouterr().err
+    assert run(*measure, "--metrics=redundancy,knn") == 0
+    assert "is trained again" in caplog.text
+    assert results.load(tmp_path)["value"].tolist() == table["value"].tolist()
 
 
 @pytest.mark.parametrize(
@@ -411,25 +413,20 @@ def test_wrong_flags_are_one_line(tmp_path, capsys, flags, message):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9, which Windows lacks")
 def test_killed_training_goes_on(tmp_path):
     """kill -9 before anything is saved: the same command begins again, and leaves nothing over."""
-    command = [sys.executable, SCRIPTS / "run_cnn_train.py", *SMALL, "--save_path", tmp_path]
+    script, flags = SCRIPTS / "run_cnn_train.py", [*SMALL, "--save_path", tmp_path]
     partial = tmp_path / "cnn/digits/architecture=resnet18/examples=60/.repeat=1.partial"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=tmp_path, **quiet) as process:
-        end = time.monotonic() + 120
-        while not partial.is_dir():
-            assert process.poll() is None and time.monotonic() < end
-            time.sleep(0.05)
-        os.kill(process.pid, signal.SIGKILL)
+    run_until_killed(partial, script, flags, cwd=tmp_path)
+    command = [sys.executable, script, *flags]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0 and not done.stderr
+    assert done.returncode == 0 and not said_besides_progress(done.stderr)
     assert os.listdir(partial.parent) == ["repeat=1"]
 
 
 def make_run(root, dataset, architecture, repeat, values, **changes):
     """A finished and measured run, without the network."""
-    recipe = training.cnn_protocol("paper", dataset)
+    recipe = runs.cnn_recipe("paper", dataset)
     given = {"architecture": architecture, "repeat": repeat, "epochs": 3, **changes}
-    one = CnnSpec.from_protocol(recipe, **given)
+    one = CnnSpec.from_recipe(recipe, **given)
     folder = root / one.directory
     folder.mkdir(parents=True)
     (folder / "spec.json").write_text(json.dumps(one.to_json()))

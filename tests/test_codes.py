@@ -244,7 +244,7 @@ def test_a_memory_mapped_slice_stays_on_disk(tmp_path):
     owner = mapped.words
     while isinstance(owner, np.ndarray):
         owner = owner.base
-    assert isinstance(owner, mmap.mmap)
+    assert isinstance(owner.obj, mmap.mmap)
     assert mapped[2:5] == layered()[2:5]
 
 

@@ -33,7 +33,8 @@ def branching_net():
     x = inputs = keras.Input((8, 8, 3))
     x = kl.Conv2D(4, 3, padding="same", activation="relu", name="conv")(x)
     y = kl.LeakyReLU(negative_slope=0.2, name="leaky")(kl.Conv2D(4, 3, padding="same")(x))
-    y = kl.PReLU(alpha_initializer="random_normal", name="prelu")(kl.Conv2D(4, 1)(y))
+    slopes = keras.initializers.RandomUniform(0.05, 0.5)  # outputs then have the bits' signs
+    y = kl.PReLU(alpha_initializer=slopes, name="prelu")(kl.Conv2D(4, 1)(y))
     x = kl.ReLU(max_value=6.0, name="after_add")(kl.Add()([x, y]))
     x = kl.MaxPooling2D(2)(x)
     x = keras.ops.relu(kl.Dense(5)(kl.Flatten()(x)))  # named "relu", "relu_1", ... by Keras
@@ -459,14 +460,17 @@ def test_inputs_of_another_shape_are_refused():
 
 
 def test_activations_that_are_not_finite_name_their_layer():
-    encoder = Encoder(dense_net())
+    model = dense_net()
+    kernel = model.get_layer("h1").kernel
+    kernel.assign(np.full(kernel.shape, 0.1))  # a sum of inf and -inf may be any NaN
+    encoder = Encoder(model)
     x = np.zeros((30, 28, 28), "float32")
     x[17] = np.finfo("float32").max
     message = r"batch 1, layer 'h1': Expected finite.*inf at row 17, column"
     with pytest.raises(ValueError, match=message):
         encoder.encode(x, batch_size=10)
     with pytest.raises(ValueError, match=r"batch 1, layer 'h1': Expected finite.*at row 17"):
-        Encoder(dense_net(), packing="graph").encode(x, batch_size=10)
+        Encoder(model, packing="graph").encode(x, batch_size=10)
 
 
 @pytest.mark.parametrize("value", (np.nan, np.inf))

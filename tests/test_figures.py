@@ -11,7 +11,7 @@ import pytest
 from test_results import PROPERTIES, make_run
 from tfhash import figures, results
 from tfhash.errors import InputError
-from tfhash.experiments import drawing
+from tfhash.studies import drawing
 
 WIDTHS = (3, 30, 60, 100)
 

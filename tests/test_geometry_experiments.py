@@ -1,6 +1,7 @@
 """The experiments on geometry: their scripts on the digits, what they leave and what is drawn."""
 
 import json
+import shutil
 import types
 
 import keras
@@ -11,8 +12,9 @@ from matplotlib.collections import PolyCollection
 
 from tfhash import cli, datasets, figures, geometry, results
 from tfhash.errors import InputError
-from tfhash.experiments import geometry_figures
-from tfhash.training import RunSpec, SpecError
+from tfhash.runs import RunSpec, SpecError
+from tfhash.runs.plane import StoredPlane
+from tfhash.studies import drawing_geometry
 
 SMALL = ("--dataset=digits", "--repeat=1", "--epoch=2")
 
@@ -64,7 +66,7 @@ def test_region_density_counts_what_line_regions_counts(runs):
     assert not (folder(runs, "diameters", 4) / results.PLANE_FILE).exists()
     plane = results.read_epochs(folder(runs, "diameters", 9) / results.PLANE_FILE)
     assert set(plane) == {0, 2}
-    stored = geometry_figures._StoredPlane(**{k: np.array(v) for k, v in plane[2].items()})
+    stored = StoredPlane.from_json(plane[2])
     corners = np.diff(stored.offsets)
     assert corners.min() >= 3 and corners.sum() == len(stored.corners)
     x = stored.points[stored.corners]
@@ -91,20 +93,20 @@ def test_what_is_measured_is_skipped_and_what_is_missing_is_measured(runs, capsy
     assert run("diameters", *SMALL, "--widths=4,9", "--save_path", runs) == 0
     text = capsys.readouterr().out
     assert "Trained 0 networks" in text and "(2 there already)" in text
-    assert "of 1 checkpoints (5 measured already)" in text
+    assert "Measured 1 network in" in text
+    assert "(1 measured already) (2 of their checkpoints measured already)" in text
     assert json.loads(file.read_text())["epochs"]["1"] == before
 
 
-def test_a_checkpoint_that_does_not_load_is_named(runs, tmp_path, capsys):
-    spec = RunSpec.from_json(json.loads((folder(runs, "diameters", 4) / "spec.json").read_text()))
-    path = tmp_path / spec.directory
-    path.mkdir(parents=True)
-    (path / "epoch=0002.keras").write_text("no network")
-    from tfhash.experiments import Options, diameters, measuring
-
-    options = Options(dataset="digits", path=tmp_path)
-    with pytest.raises(InputError, match=r"Expected a network in .*epoch=0002.keras"):
-        measuring.measure([spec], options, "diameters", {"a.json": ["a"]}, diameters._measure)
+def test_a_checkpoint_that_does_not_load_is_trained_again(runs, tmp_path, caplog):
+    shutil.copytree(runs / "diameters", tmp_path / "diameters")
+    broken = folder(tmp_path, "diameters", 4)
+    (broken / "epoch=0002.keras").write_text("no network")
+    (broken / results.DIAMETERS_FILE).unlink()
+    flags = (*SMALL, "--widths=4", "--save_path", tmp_path)
+    assert run("region_density", *flags) == 0  # the training stage checks what is there
+    assert "epoch=0002.keras does not load. The run is done again." in caplog.text
+    assert set(results.read_properties(broken)) == {0, 1, 2}
 
 
 def test_uniform_inputs_keep_labels_and_do_not_depend_on_what_else_is_trained():
@@ -132,9 +134,9 @@ def test_uniform_inputs_keep_labels_and_do_not_depend_on_what_else_is_trained():
 
 
 def test_figures_are_drawn_with_their_tables(runs, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(geometry_figures, "EARLY", 1)
+    monkeypatch.setattr(drawing_geometry, "EARLY", 1)
     monkeypatch.setattr(
-        geometry_figures,
+        drawing_geometry,
         "HISTOGRAMS",
         {"figure_2d": ((4, "epoch"),), "figure_7": ((4, "epoch"), (9, "inputs"))},
     )

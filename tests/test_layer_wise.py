@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tfhash import Codes, cli, metrics, results
-from tfhash.experiments import drawing
+from tfhash.studies import drawing
 
 SPANS = [("a", 0, 5), ("b", 5, 70), ("c", 70, 79)]
 
@@ -132,7 +132,7 @@ def test_tsne_neighbours_are_exact():
 
 
 def test_tsne_command(tmp_path, capsys):
-    flags = ("--dataset=digits", "--width=8", "--figures_path", tmp_path / "figures")
+    flags = ("--dataset=digits", "--width=8")
     assert run("tsne", *flags, "--load_path", tmp_path) == 2
     assert "run_layer_width_train_mlp.py --dataset digits --widths 8" in capsys.readouterr().err
     train = ("--dataset=digits", "--widths=8", "--repeat=1", "--epoch=1", "--save_path", tmp_path)

@@ -1,12 +1,15 @@
 """Results: run directories in, one tidy table out."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tfhash import results, training
+from tfhash import results, runs
 from tfhash.files import write_json
 from tfhash.results import ResultsError
 
@@ -24,9 +27,9 @@ PROPERTIES = {
 
 def make_run(root: Path, epochs=(30,), shift=0.0, dataset="mnist", **changes) -> Path:
     """A finished run as the stages leave it, without the networks."""
-    recipe = training.protocol("paper", dataset)
+    recipe = runs.recipe("paper", dataset)
     given = {"experiment": "layer_width", "width": 10, "repeat": 1, **changes}
-    spec = training.RunSpec.from_protocol(recipe, epochs=max(epochs), **given)
+    spec = runs.RunSpec.from_recipe(recipe, epochs=max(epochs), **given)
     run = root / spec.directory
     run.mkdir(parents=True)
     write_json(run / "spec.json", spec.to_json())
@@ -73,14 +76,14 @@ def test_unmeasured_and_hidden_runs(tmp_path):
 
 
 def test_runs_from_before_a_field_was_there(tmp_path):
-    old, new = make_run(tmp_path), make_run(tmp_path, repeat=2)
-    content = training.read_spec(old).to_json()
-    content.pop("sample_size")
+    old = make_run(tmp_path)
+    make_run(tmp_path, repeat=2, l2=0.1)
+    content = runs.read_spec(old).to_json()
+    for name in ("sample_size", "l2"):
+        content.pop(name)
     write_json(old / "spec.json", content)
-    content = {**training.read_spec(new).to_json(), "label_noise": 0.1}
-    write_json(new / "spec.json", content)
     table = results.load(tmp_path, history=False)
-    assert table.groupby("repeat")["label_noise"].first().fillna(0).tolist() == [0, 0.1]
+    assert table.groupby("repeat")["l2"].first().tolist() == [0, 0.1]
 
 
 def test_last_epoch_is_each_runs_own(tmp_path):
@@ -135,7 +138,7 @@ def test_the_papers_numbers():
     assert curves["y"].between(0, 1).all() and (curves["uncertainty"] >= 0).all()
     assert not curves.duplicated(["figure", "dataset", "metric", "split", "series", "x"]).any()
     mnist = curves[(curves["figure"] == "fig2a") & (curves["dataset"] == "mnist")]
-    recipe = training.protocol("paper", "mnist")
+    recipe = runs.recipe("paper", "mnist")
     assert sorted(set(mnist["x"])) == list(recipe.widths)
     vgg = tables[(tables["dataset"] == "mnist") & (tables["model"] == "VGG-18")]
     assert vgg.set_index("metric")["value"].to_dict() == {
@@ -144,24 +147,110 @@ def test_the_papers_numbers():
     }
 
 
-def test_nothing_there(tmp_path):
+def test_nothing_there_and_unknown_stage(tmp_path):
     with pytest.raises(ResultsError, match=r"Received: none\. Train some first"):
         results.load(tmp_path)
+    with pytest.raises(ResultsError, match=r"Expected stages among training, encoding"):
+        results.load(tmp_path, stages=("colors",))
 
 
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("spec.json", "{", "Expected JSON in .*spec.json"),
-        ("spec.json", "[]", "Expected a JSON object in .*spec.json"),
+        ("spec.json", "{", "Expected JSON in"),
+        ("spec.json", "[]", "Expected a JSON object in"),
+        ("spec.json", "[" * 100_000, "Expected JSON in"),
+        ("spec.json", b"\xff\xfe", "Expected JSON in"),
         ("properties.json", '{"epochs": {"x": {}}}', "Remove the file and measure"),
         ("properties.json", "{}", "Remove the file and measure"),
+        ("properties.json", '{"epochs": {"1": {"knn_accuracy": "high"}}}', "no number for knn"),
+        ("properties.json", '{"epochs": {"1": {"knn_accuracy": 1' + "0" * 30 + "}}}", "no number"),
         ("history.csv", "epoch,loss\n1,2\n", "Expected a training history"),
+        ("history.csv", "", "Expected a training history"),
+        ("history.csv", ",".join(results.HISTORY_COLUMNS) + "\n1,a,b,c,d\n", "training history"),
+        ("layer_wise.csv", "epoch,part\n1,single\n", "Expected a table of layer-wise"),
+        ("layer_wise.csv", "epoch,part,number,layers,n_bits\nx,single,1,a,4\n", "layer-wise"),
+        ("diameters.json", '{"epochs": {"1": {"test": [1, "a"]}}}', "no list of numbers"),
+        ("plane.json", '{"epochs": {"1": {"points": []}}}', "Remove the file and measure"),
     ],
 )
-def test_damaged_files_are_named(tmp_path, file, content, message):
+def test_damaged_files_are_named_once_and_the_rest_goes_on(
+    tmp_path, caplog, file, content, message
+):
+    sound, damaged = make_run(tmp_path), make_run(tmp_path, width=20)
+    alone = results.load(tmp_path).query("width == 10")
+    (damaged / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+    for _ in range(2):
+        table = results.load(tmp_path)
+    warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert len(warned) == 1 and str(damaged / file) in warned[0] and message in warned[0]
+    rest = table.query("width == 10")[alone.columns]
+    assert rest["value"].tolist() == alone["value"].tolist() and sound.is_dir()
+    there = set(table.query("width == 20")["stage"])
+    left = {"spec.json": set(), "properties.json": {"training"}, "history.csv": {"encoding"}}
+    assert there == left.get(file, {"training", "encoding"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"experiment": "/tmp/elsewhere"}, "it names a folder"),
+        ({"experiment": "../../elsewhere"}, "it names a folder"),
+        ({"dataset": ".."}, "it names a folder"),
+        ({"protocol": "a/b"}, "it names a folder"),
+        ({"width": 11}, "Received that of layer_width/mnist/depth=1/width=11/repeat=2"),
+        ({"dataset": "cifar10"}, "Received that of layer_width/cifar10"),
+        ({"width": "10"}, "Expected width as int"),
+        ({"width": True}, "Expected width as int"),
+        ({"learning_rate": float("nan")}, "Expected learning_rate as float"),
+        ({"checkpoint_epochs": ["1"]}, "Expected checkpoint_epochs as"),
+        ({"epochs": 10**400}, "Expected epochs as int"),
+        ({"color": "red"}, "Received also: color"),
+        ({"experiment": None}, "Expected experiment as str"),
+    ],
+)
+def test_a_spec_that_does_not_belong_is_named_and_left_out(tmp_path, caplog, changes, message):
+    sound, other = make_run(tmp_path), make_run(tmp_path, repeat=2)
+    content = {**runs.read_spec(other).to_json(), **changes}
+    (other / "spec.json").write_text(json.dumps(content))
+    assert results.find_runs(tmp_path) == [sound]
+    assert results.find_runs(tmp_path) == [sound]
+    (warned,) = (r.getMessage() for r in caplog.records)
+    assert str(other / "spec.json") in warned and message in warned
+    with pytest.raises(runs.RunError, match="Expected"):
+        runs.read_spec(other)
+
+
+def test_stray_checkpoints_are_named_and_left_out(tmp_path, caplog):
     run = make_run(tmp_path)
-    (run / file).write_text(content)
-    with pytest.raises(ResultsError, match=message) as caught:
-        results.load(tmp_path)
-    assert str(run / file) in str(caught.value)
+    for name in ("epoch=0001.keras", "epoch=0001 (copy).keras", "epoch=1.keras", "epoch=x.keras"):
+        (run / name).write_bytes(b"")
+    (run / "epoch=0002.keras").mkdir()
+    for _ in range(2):
+        assert list(results.checkpoints(run)) == [1]
+    assert len(caplog.records) == 4
+    assert any("epoch=0001 (copy).keras" in r.getMessage() for r in caplog.records)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    st.sampled_from(["spec.json", "properties.json", "diameters.json", "plane.json"]),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["epochs", "1", "test", "points", "x"]), inner)
+        ),
+        max_leaves=8,
+    ),
+)
+def test_any_json_is_read_or_named(tmp_path_factory, file, content):
+    """Whatever a file holds, the other runs are read, and nothing but `ResultsError` is raised."""
+    root = tmp_path_factory.mktemp("fuzz")
+    make_run(root)
+    other = make_run(root, repeat=2)
+    (other / file).write_text(json.dumps(content))
+    table = results.load(root)
+    assert len(table.query("repeat == 1")) == 16
+    results.load_diameters(root)
+    results.load_planes(root)

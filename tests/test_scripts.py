@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -12,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from processes import run_until_killed, said_besides_progress
 from tfhash import cli, results
-from tfhash.experiments import Options
+from tfhash.studies import MlpOptions
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "run_scripts"
 TRAIN = "run_layer_width_train_mlp.py"
@@ -90,6 +90,15 @@ def test_unknown_metric_and_nothing_trained(tmp_path, capsys):
     assert "Expected finished runs under" in capsys.readouterr().err
 
 
+def test_figures_go_beside_the_runs_that_they_show(trained, capsys):
+    own = sorted((SCRIPTS.parent / "figures").iterdir())
+    before = {path: path.read_bytes() for path in own}
+    assert run("draw_figures", "--load_path", trained) == 0
+    assert f"in {trained / 'figures'}" in capsys.readouterr().out
+    assert sorted((SCRIPTS.parent / "figures").iterdir()) == own
+    assert {path: path.read_bytes() for path in own} == before
+
+
 def test_unwritable_save_path(tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
     assert run("layer_width_train", *SMALL, "--save_path", tmp_path / "file" / "runs") == 2
@@ -103,30 +112,30 @@ def test_another_spec_is_refused(trained, capsys):
 
 
 def test_ctrl_c_is_one_line(tmp_path, capsys, monkeypatch):
-    from tfhash.experiments import stages
+    from tfhash.studies import runner
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stages, "train", interrupted)
+    monkeypatch.setattr(runner, "train", interrupted)
     assert run("layer_width_train", *SMALL, "--save_path", tmp_path) == 130
     assert "the same command goes on" in capsys.readouterr().err
 
 
 def test_full_disk_is_one_line(tmp_path, capsys, monkeypatch):
-    from tfhash.experiments import stages
+    from tfhash.studies import runner
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(stages, "train", full)
+    monkeypatch.setattr(runner, "train", full)
     assert run("layer_width_train", *SMALL, "--save_path", tmp_path) == 1
     assert "No space left on device" in capsys.readouterr().err
 
 
 def test_begin_repeat_is_the_first_and_repeat_how_many():
     def repeats(**given):
-        return list(Options(dataset="mnist", path=Path("runs"), **given).repeats)
+        return list(MlpOptions(dataset="mnist", path=Path("runs"), **given).repeats)
 
     assert repeats(repeat=10) == list(range(1, 11))
     assert repeats(begin_repeat=3, repeat=2) == [3, 4]
@@ -135,8 +144,8 @@ def test_begin_repeat_is_the_first_and_repeat_how_many():
 
 @pytest.mark.parametrize(("asked", "got"), [(None, True), (False, False), (True, True)])
 def test_batch_norm_is_the_protocols_unless_asked(asked, got):
-    options = Options(dataset="cifar10", path=Path("runs"), batch_norm=asked)
-    assert options.spec("layer_width", width=10, repeat=1).batch_norm is got
+    options = MlpOptions(dataset="cifar10", path=Path("runs"), batch_norm=asked)
+    assert options.spec("layer_width", {}, width=10, repeat=1).batch_norm is got
 
 
 def test_training_says_what_it_did(tmp_path, capsys):
@@ -218,32 +227,23 @@ def table_of(root):
     return table[[*columns, "value"]].sort_values(columns, ignore_index=True)
 
 
-def wait_for(condition, process, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9, which Windows lacks")
 @pytest.mark.parametrize(("way", "finished"), [((), 0), (("--one_by_one",), 1)])
 def test_killed_sweep_ends_with_the_same_table(tmp_path, way, finished):
     flags = ["--dataset", "digits", "--widths", "4,5,6", "--repeat", "1", "--epoch", "10"]
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     home = killed / "layer_width" / "digits" / "depth=1"
-    command = [sys.executable, SCRIPTS / TRAIN, *flags, *way, "--save_path", killed]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=tmp_path, **quiet) as process:
-        # In the middle of all networks, or of the second.
-        wait_for((home / "width=5" / ".repeat=1.partial").is_dir, process)
-        os.kill(process.pid, signal.SIGKILL)
+    given = [*flags, *way, "--save_path", killed]
+    # In the middle of all networks, or of the second.
+    run_until_killed(home / "width=5" / ".repeat=1.partial", SCRIPTS / TRAIN, given, cwd=tmp_path)
     assert results.find_runs(killed) == [home / "width=4" / "repeat=1"][:finished]
+    command = [sys.executable, SCRIPTS / TRAIN, *given]
     resumed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert resumed.returncode == 0
     assert f"Trained {3 - finished} networks" in resumed.stdout
     assert ("(1 there already)" in resumed.stdout) == bool(finished)
-    assert not resumed.stderr  # no progress bar where there is no terminal, no framework's noise
+    # No progress bar where there is no terminal, no framework's noise.
+    assert not said_besides_progress(resumed.stderr)
     assert run("layer_width_train", *flags, *way, "--save_path", whole) == 0
     for root in (killed, whole):
         measure = ["layer_width_encoding_properties", *flags, "--load_path", root]

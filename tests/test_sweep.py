@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,10 +17,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfhash import cli, datasets, results, training
-from tfhash.training import Runs, RunSpec, SweepTrainer, epoch_loop, fit_one_by_one, sweep
+from tfhash import cli, datasets, results, runs, training
+from tfhash.runs import Runs, RunSpec
+from tfhash.training import SweepTrainer, epoch_loop, fit_one_by_one
+from tfhash.training import sweep_trainer as sweep
 from tfhash.training.interrupts import Interrupts
-from tfhash.training.sweep import groups
+from tfhash.training.sweep_trainer import groups
 
 HERE = Path(__file__).parent
 FACTORS = {
@@ -47,7 +48,7 @@ def digits():
 
 def spec(**changes):
     given = {"experiment": "layer_width", "width": 6, "repeat": 1, "epochs": 1, **changes}
-    return RunSpec.from_protocol(training.protocol("paper", "digits"), **given)
+    return RunSpec.from_recipe(runs.recipe("paper", "digits"), **given)
 
 
 def run_of(root, one):
@@ -287,10 +288,12 @@ def test_one_network_for_two_experiments(digits, tmp_path):
 
 KILLED = """
 import sys
-from tfhash import datasets, training
+from tfhash import datasets, runs, training
 from tfhash.training import SweepTrainer
-from tfhash.training import sweep
+from tfhash.training import sweep_trainer as sweep
+from processes import kill_this_process_once
 from test_sweep import LONG, spec
+kill_this_process_once(sys.argv[2])
 sweep.XLA_STEPS, sweep.SAVING_SHARE = 0, 1e9
 digits = datasets.load("digits").subset(300, 0)
 print("ready", flush=True)
@@ -305,12 +308,9 @@ def test_killed_and_resumed_is_bit_for_bit(digits, tmp_path, monkeypatch):
     specs = [spec(**LONG, width=w) for w in (3, 6)]
     training.train(specs, digits, tmp_path / "whole")
     root = tmp_path / "killed"
-    with subprocess.Popen([sys.executable, "-c", KILLED, root], cwd=HERE) as process:
-        kept = run_of(root, specs[1]).parent / ".repeat=1.partial" / "epoch=0002.keras"
-        deadline = time.monotonic() + 120
-        while not kept.exists() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
+    kept = run_of(root, specs[1]).parent / ".repeat=1.partial" / "epoch=0002.keras"
+    killed = subprocess.run([sys.executable, "-c", KILLED, root, kept], cwd=HERE)
+    assert killed.returncode == -signal.SIGKILL
     assert list((root / ".sweeps").glob("*.npz")) and not results.find_runs(root)
     report = training.train(specs, digits, root)
     assert report.trained == specs

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfhash import datasets, models, results, training
+from tfhash import datasets, models, results, runs, training
 from tfhash.errors import InputError
-from tfhash.training import RunError, Runs, RunSpec, SpecError, loss, progress
-from tfhash.training.event_file import EventFile
+from tfhash.runs import RunError, Runs, RunSpec, SpecError
+from tfhash.runs.event_file import EventFile
+from tfhash.training import loss, progress
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +23,9 @@ def digits():
 
 
 def spec(**changes):
-    recipe = training.protocol(changes.pop("protocol", "paper"), "digits")
+    recipe = runs.recipe(changes.pop("protocol", "paper"), "digits")
     given = {"experiment": "layer_width", "width": 6, "repeat": 1, "epochs": 2, **changes}
-    return RunSpec.from_protocol(recipe, **given)
+    return RunSpec.from_recipe(recipe, **given)
 
 
 def weights(run, epoch):
@@ -62,23 +63,23 @@ def test_mlp_refuses_sizes(bad):
 
 
 def test_protocols_are_the_papers():
-    mnist, cifar = training.protocol("paper", "mnist"), training.protocol("paper", "cifar10")
+    mnist, cifar = runs.recipe("paper", "mnist"), runs.recipe("paper", "cifar10")
     assert (mnist.depth, mnist.epochs, mnist.batch_size, mnist.repeats) == (1, 2000, 128, 5)
     assert len(mnist.widths) == 23 and mnist.learning_rate == 0.001 and mnist.decay == 1
     assert (cifar.depth, cifar.epochs, cifar.batch_size, cifar.repeats) == (5, 200, 64, 10)
     assert cifar.widths == tuple(range(10, 201, 10))
     assert cifar.batch_norm and not mnist.batch_norm  # see docs/reproduction.md
     for name in datasets.NAMES:
-        released = training.protocol("released", name)
+        released = runs.recipe("released", name)
         assert (released.batch_norm, released.l2, released.hold_out) == (True, 1e-6, 0.2)
         assert (released.epochs, released.early_stopping, released.batch_size) == (200, 10, 64)
     with pytest.raises(InputError, match=r"paper, released.*'secret'"):
-        training.protocol("secret", "mnist")
+        runs.recipe("secret", "mnist")
 
 
 def test_learning_rate_schedule():
-    cifar = RunSpec.from_protocol(
-        training.protocol("paper", "cifar10"), experiment="layer_width", width=10, repeat=1
+    cifar = RunSpec.from_recipe(
+        runs.recipe("paper", "cifar10"), experiment="layer_width", width=10, repeat=1
     )
     rates = {epoch: cifar.rate(epoch) for epoch in (1, 20, 21, 40, 41)}
     assert rates == pytest.approx({1: 0.01, 20: 0.01, 21: 0.001, 40: 0.001, 41: 0.0001})
@@ -170,7 +171,7 @@ def test_run_directory(digits, tmp_path):
         *("epoch=0000.keras", "epoch=0001.keras", "epoch=0003.keras", "history.csv", "spec.json")
     ]
     assert os.listdir(run.parent) == ["repeat=1"]
-    assert training.read_spec(run) == one
+    assert runs.read_spec(run) == one
     for start, kept in zip(one.build_model(digits).get_weights(), weights(run, 0), strict=True):
         np.testing.assert_array_equal(start, kept)
     history = pd.read_csv(run / "history.csv")
@@ -220,7 +221,7 @@ def test_another_spec_is_refused_with_the_difference(digits, tmp_path):
     with pytest.raises(RunError, match=r"epochs: 2 there, 3 here; batch_size: 32 there, 16 here"):
         training.train([fresh, other], digits, tmp_path)
     assert not Runs(tmp_path).path(fresh).exists()
-    assert training.read_spec(Runs(tmp_path).path(other)) == spec()
+    assert runs.read_spec(Runs(tmp_path).path(other)) == spec()
 
 
 def break_file(path, how):

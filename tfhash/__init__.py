@@ -1,30 +1,29 @@
 """tfhash: how good a hash function is the activation pattern of a Keras model?
 
 Keras is loaded when something that needs it is first touched (``Encoder``, ``datasets``,
-``models``, ``geometry``, ``training``, ``experiments``); codes and metrics work without it.
+``models``, ``geometry``, ``training``, ``studies``, ``runs``); codes and metrics work without it.
 """
 
 from importlib import import_module
-from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if find_spec("tfhash._native") is None:
-    raise ImportError(
-        f"{__path__[0]} is tfhash's source, without its compiled kernels: install it with "
-        "'pip install -e .', or leave this folder to use the one installed elsewhere."
-    )
+from tfhash import _kernels
 
-from tfhash.codes import Codes, LayerSpan
+_kernels.use_installed(Path(__file__).parent)  # before anything asks for them
+
+from tfhash.codes import Codes, LayerSpan  # noqa: E402
 
 if TYPE_CHECKING:
     from tfhash import (
         datasets,
-        experiments,
         figures,
         geometry,
         metrics,
         models,
         results,
+        runs,
+        studies,
         training,
     )
     from tfhash.encoder import Encoder
@@ -36,12 +35,13 @@ __all__ = [
     "Encoder",
     "LayerSpan",
     "datasets",
-    "experiments",
     "figures",
     "geometry",
     "metrics",
     "models",
     "results",
+    "runs",
+    "studies",
     "training",
 ]
 

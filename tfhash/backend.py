@@ -35,9 +35,14 @@ def tensor(array: Any, dtype: str) -> Any:
 
 
 def array(tensor: Any) -> np.ndarray:
-    """A C-contiguous NumPy array of a backend tensor: the same memory where it can be."""
+    """A C-contiguous NumPy array of a backend tensor: the same memory where it can be.
+
+    Of PyTorch's bfloat16 it is float32.
+    """
     if keras.backend.backend() == "torch":
         tensor = tensor.detach().cpu()
+        if keras.backend.standardize_dtype(tensor.dtype) == "bfloat16":
+            tensor = tensor.float()  # NumPy has none; every bfloat16 is a float32
     return np.ascontiguousarray(np.asarray(tensor))
 
 
@@ -169,13 +174,10 @@ def compiled_model(
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
-        import tensorflow as tf
-
-        return tf.function(
+        return _traced_once(
             lambda inputs: finish(model(inputs, training=False)),
-            autograph=False,
-            reduce_retracing=True,
-            jit_compile=accelerated and bool(model.jit_compile),
+            [symbol.shape[0] for symbol in model.inputs],
+            accelerated and bool(model.jit_compile),
         )
     if backend == "jax":
         import jax
@@ -190,4 +192,58 @@ def compiled_model(
             [variable.value for variable in model.non_trainable_variables],
             inputs,
         )
-    return lambda inputs: finish(model(inputs, training=False))
+    import torch
+
+    def detached(inputs: Any) -> list[Any]:
+        with torch.no_grad():
+            return finish(model(inputs, training=False))
+
+    return detached
+
+
+def is_positive(tensor: Any) -> Any:
+    """Whether numbers that are not NaN are > 0, subnormal ones too, which compiled comparisons
+    take for 0: told from their bits."""
+    size = {"float16": 16, "bfloat16": 16, "float32": 32, "float64": 64}[
+        keras.backend.standardize_dtype(tensor.dtype)
+    ]
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.bitcast(tensor, f"int{size}") > 0
+    if backend == "jax":
+        import jax
+
+        return jax.lax.bitcast_convert_type(tensor, f"int{size}") > 0
+    import torch
+
+    return tensor.view(getattr(torch, f"int{size}")) > 0
+
+
+def _traced_once(
+    function: Callable[[Any], list[Any]], batch_sizes: list[int | None], xla: bool
+) -> Callable[[Any], list[Any]]:
+    """TensorFlow's compiled function of a nest of arrays, for any number of rows.
+
+    It is traced once for each type and shape of inputs without their rows, and on purpose: where a
+    `tf.function` finds out by itself, TensorFlow warns of the fifth one in a process.
+    """
+    import tensorflow as tf
+
+    compiled = tf.function(function, autograph=False, jit_compile=xla)
+    traced: dict[Any, Any] = {}
+
+    def call(inputs: Any) -> list[Any]:
+        tensors = [tf.convert_to_tensor(part) for part in keras.tree.flatten(inputs)]
+        specs = [
+            tf.TensorSpec((n, *tensor.shape[1:]), tensor.dtype)
+            for n, tensor in zip(batch_sizes, tensors, strict=True)
+        ]
+        key = tuple((tuple(spec.shape), spec.dtype) for spec in specs)
+        if key not in traced:
+            packed = keras.tree.pack_sequence_as(inputs, specs)
+            traced[key] = compiled.get_concrete_function(packed)
+        return traced[key](keras.tree.pack_sequence_as(inputs, tensors))
+
+    return call

@@ -19,11 +19,26 @@ def near_layers(name: object, known: Iterable[str]) -> str:
     Deep networks have hundreds, too many for a message.
     """
     known = list(known)
-    return near_names(name, known) or ", ".join(known[:20])
+    return ", ".join(near_names(name, known) or known[:20])
 
 
-def near_names(name: object, known: Iterable[str]) -> str:
-    """Up to three of `known` that may be meant by `name`, whatever the case; empty if none may."""
+def near_names(name: object, known: Iterable[str]) -> list[str]:
+    """Up to three of `known` that may be meant by `name`, whatever the case.
+
+    None where `name` is one of them.
+    """
     spelled = {other.lower(): other for other in known}
+    if name in spelled.values():
+        return []
     near = difflib.get_close_matches(str(name).lower(), spelled, n=3, cutoff=0.4)
-    return ", ".join(spelled[other] for other in near)
+    return [spelled[other] for other in near]
+
+
+def unknown_name(what: str, name: object, known: Iterable[str]) -> InputError:
+    """The error of a `name` that is none of `known`, with those that may be meant."""
+    known = list(known)
+    near = near_names(name, known)
+    return InputError(
+        f"Expected {what} among {', '.join(known)}. Received: {name}."
+        + (f" Did you mean {' or '.join(near)}?" if near else "")
+    )

@@ -10,10 +10,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+from keras.src.backend import AutocastScope
 from keras.src.models.functional import Functional
 
-Record = Callable[[str, Any, tuple[Any, ...], Any], None]
-Call = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
+Kwargs = dict[str, Any]
+Visit = Callable[[str, Any, tuple[Any, ...], Kwargs], Any]
+Call = Callable[[Any, tuple[Any, ...], Kwargs], Any]
+FOREIGN = tuple(
+    getattr(keras.layers, name)
+    for name in ("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
+    if hasattr(keras.layers, name)
+)
 
 
 class NotTraced(ValueError):
@@ -50,35 +57,50 @@ def _is_kerases(function: Any) -> bool:
 
 
 def kind(operation: Any) -> str:
-    """The class of an operation as a name: ``"leaky_relu"`` for ``LeakyRelu``."""
-    name = type(operation).__name__.replace("ReLU", "Relu")
+    """The class of an operation, or a class, as a name: ``"leaky_relu"`` for ``LeakyRelu``."""
+    cls = operation if isinstance(operation, type) else type(operation)
+    name = cls.__name__.replace("ReLU", "Relu")
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-class Runner:
-    """Runs a model on plain tensors and reports every call in it, also those in nested models.
+def is_foreign(operation: Any) -> bool:
+    """Whether it is a layer that wraps a network of another library."""
+    return isinstance(operation, FOREIGN)
 
-    A layer or subclassed model whose ``call`` is a user's is taken apart by calling it once on
-    symbolic tensors, which leaves a graph of the layers and operations in it. Where that fails,
-    it is one call, and ``opaque`` is told.
+
+def holds_calls(layer: Any) -> bool:
+    """Whether the calls inside a layer are looked into, and not the layer as a whole."""
+    if isinstance(layer, keras.layers.TimeDistributed) and not is_composite(layer):
+        return holds_calls(layer.layer)
+    return is_traceable(layer) or is_composite(layer)
+
+
+class Runner:
+    """Runs a model on plain tensors, at inference, and leaves every call in it to `visit`.
+
+    The calls in nested models, and in models within ``TimeDistributed``, are visited too, in the
+    latter at each step. A layer or subclassed model whose ``call`` is a user's is taken apart by
+    calling it once on symbolic tensors, which leaves a graph of the layers and operations in it.
+    Where that fails, it is one call, and `opaque` is told.
+
+    What ``predict`` computes is computed: layers in the graph of a model are called with
+    ``training=False`` whatever the call in the graph says, as Keras does it, and only the code of
+    a layer's own ``call`` can say otherwise.
 
     Parameters
     ----------
-    record : function of (path, operation, args, output)
-        Called after each call, in order. ``path`` is the operation's name, after those of the
-        models and layers it is nested in: ``"inner/relu"``. It is the same for each call of a
-        layer. ``args`` are the call's positional arguments.
+    visit : function of (path, operation, args, kwargs) that gives the operation's outputs
+        Called in order. ``path`` is the operation's name, after those of the models and layers it
+        is nested in: ``"inner/relu"``. It is the same for each call of a layer.
     opaque : function of (path, operation, reason)
-        Called for each layer that cannot be taken apart.
+        Called for each layer that cannot be taken apart, before it is visited as a whole.
     known : dict
         Calls taken apart before: their graphs, or why there is none. Give the same one each time
         a model is run.
     """
 
-    def __init__(
-        self, record: Record, opaque: Callable[[str, Any, str], None], known: dict[Any, Any]
-    ) -> None:
-        self._record, self._opaque, self._known = record, opaque, known
+    def __init__(self, visit: Visit, opaque: Callable[[str, Any, str], None], known: dict) -> None:
+        self._visit, self._opaque, self._known = visit, opaque, known
 
     def run(self, model: keras.Model, inputs: Any) -> Any:
         """The model's outputs.
@@ -94,82 +116,142 @@ class Runner:
         NotTraced
             Where the model itself is subclassed and cannot be taken apart.
         """
-        if is_traceable(model):
-            return self._walk(model, inputs, "")
-        return self._take_apart(model, (inputs,), {}, "")
+        return self._inside(model, (inputs,), {}, "", False)
 
-    def _walk(self, model: keras.Model, inputs: Any, prefix: str) -> Any:
+    def _inside(
+        self, layer: Any, args: tuple[Any, ...], kwargs: Kwargs, prefix: str, training: bool
+    ) -> Any:
+        """The outputs of a layer that :func:`holds_calls`."""
+        if is_traceable(layer):
+            return self._walk(layer, args[0], prefix, training)
+        if is_composite(layer):
+            return self._take_apart(layer, args, kwargs, prefix, training)
+        return self._each_step(layer, args[0], prefix, training)
+
+    def _walk(self, model: keras.Model, inputs: Any, prefix: str, training: bool) -> Any:
         if not isinstance(model, keras.Sequential):
             inputs = model._standardize_inputs(inputs)
-        return walk(model, inputs, lambda op, args, kw: self._call(op, args, kw, prefix))
+
+        def call(operation: Any, args: tuple[Any, ...], kwargs: Kwargs) -> Any:
+            if _takes_training(operation):
+                kwargs = {**kwargs, "training": training}
+            return self._call(prefix + operation.name, operation, args, kwargs, training)
+
+        return walk(model, inputs, call)
 
     def _call(
-        self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], prefix: str
+        self, path: str, operation: Any, args: tuple[Any, ...], kwargs: Kwargs, training: bool
     ) -> Any:
-        path = prefix + operation.name
-        if is_traceable(operation):
-            output = self._walk(operation, args[0], f"{path}/")
-        elif is_composite(operation):
+        """``training`` is what the layers inside are called with that are told nothing else."""
+        training = kwargs.get("training", training)
+        if holds_calls(operation):
             try:
-                output = self._take_apart(operation, args, kwargs, f"{path}/")
+                return self._inside(operation, args, kwargs, f"{path}/", training)
             except NotTraced as error:
                 self._opaque(path, operation, str(error))
-                return operation(*args, **kwargs)
-        else:
-            output = operation(*args, **kwargs)
-        self._record(path, operation, args, output)
-        return output
+        return self._visit(path, operation, args, kwargs)
+
+    def _each_step(self, layer: Any, inputs: Any, prefix: str, training: bool) -> Any:
+        """``TimeDistributed`` as Keras runs it where the number of steps is known."""
+        if inputs.shape[1] is None:
+            raise NotTraced(
+                "its number of steps is open: give the encoder one, with inputs=keras.Input(...)"
+            )
+        mask = getattr(inputs, "_keras_mask", None)
+        inputs = layer.dtype_policy.convert_input(inputs, layer.autocast, layer.input_dtype)
+        kwargs = {"training": training} if _takes_training(layer.layer) else {}
+        outputs = []
+        for step in range(inputs.shape[1]):
+            tensor = inputs[:, step]
+            if mask is not None:
+                tensor._keras_mask = mask[:, step]
+            outputs.append(self._inside(layer.layer, (tensor,), kwargs, prefix, training))
+        joined = keras.ops.stack(outputs, axis=1)
+        if mask is not None:
+            joined._keras_mask = mask
+        return joined
 
     def _take_apart(
-        self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], prefix: str
+        self, layer: Any, args: tuple[Any, ...], kwargs: Kwargs, prefix: str, training: bool
     ) -> Any:
+        if _takes_training(layer):
+            kwargs = {**kwargs, "training": training}
+        if layer._convert_input_args:
+            args, kwargs = keras.tree.map_structure(
+                lambda leaf: (
+                    layer.dtype_policy.convert_input(leaf, layer.autocast, layer.input_dtype)
+                    if keras.ops.is_tensor(leaf)
+                    else leaf
+                ),
+                (args, kwargs),
+            )
         leaves = keras.tree.flatten((args, kwargs))
         tensors = [leaf for leaf in leaves if keras.ops.is_tensor(leaf)]
         symbols = [
             keras.KerasTensor((None, *tensor.shape[1:]), dtype=_dtype(tensor)) for tensor in tensors
         ]
         rest = [None if keras.ops.is_tensor(leaf) else repr(leaf) for leaf in leaves]
-        key = (id(layer), tuple((s.shape, s.dtype) for s in symbols), tuple(rest))
-        if key not in self._known:
-            following = iter(symbols)
-            call = keras.tree.map_structure(
-                lambda leaf: next(following) if keras.ops.is_tensor(leaf) else leaf, (args, kwargs)
-            )
-            try:
-                self._known[key] = _graph_of(layer, symbols, *call)
-            except NotTraced as error:
-                self._known[key] = error
-        graph = self._known[key]
-        if isinstance(graph, NotTraced):
-            raise graph
+        key = (id(layer), training, tuple((s.shape, s.dtype) for s in symbols), tuple(rest))
 
         def called(operation: Any) -> Callable[..., Any]:
             def call(*args: Any, **kwargs: Any) -> Any:
-                if isinstance(operation, keras.Layer):
-                    return self._call(operation, args, kwargs, prefix)
-                output = operation(*args, **kwargs)
-                # Keras numbers the names of such operations anew at each call.
-                self._record(prefix + kind(operation), operation, args, output)
-                return output
+                if _takes_training(operation) and kwargs.get("training") is None:
+                    kwargs["training"] = training
+                # Keras numbers the names of bare operations anew at each call.
+                name = operation.name if isinstance(operation, keras.Layer) else kind(operation)
+                return self._call(prefix + name, operation, args, kwargs, training)
 
             return call
 
-        return graph._run_through_graph(tensors, operation_fn=called)
+        floats = layer.autocast and keras.backend.is_float_dtype(layer.compute_dtype)
+        with AutocastScope(layer.compute_dtype if floats else None):
+            graph = self._known.get(key)
+            if graph is None:
+                following = iter(symbols)
+                call = keras.tree.map_structure(
+                    lambda leaf: next(following) if keras.ops.is_tensor(leaf) else leaf,
+                    (args, kwargs),
+                )
+                try:
+                    graph = _graph_of(layer, symbols, *call)
+                except NotTraced as error:
+                    graph = error
+                if isinstance(graph, NotTraced) or not _holds_tensors(graph):
+                    self._known[key] = graph
+            if isinstance(graph, NotTraced):
+                raise graph
+            return graph._run_through_graph(tensors, operation_fn=called)
+
+
+def _takes_training(operation: Any) -> bool:
+    return bool(getattr(operation, "_call_has_training_arg", False))
 
 
 def _graph_of(
-    layer: Any, inputs: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    layer: Any, inputs: list[Any], args: tuple[Any, ...], kwargs: Kwargs
 ) -> keras.Function:
     """The graph that one symbolic call of a layer leaves, which is removed from the layer."""
     kwargs = {name: value for name, value in kwargs.items() if value is not None}
-    if layer._call_has_training_arg:
-        kwargs["training"] = False
     with _nodes_restored(layer):
         try:
             outputs = layer.call(*args, **kwargs)
             return keras.Function(inputs, outputs)
         except Exception as error:
             raise NotTraced(_briefly(error)) from error
+
+
+def _holds_tensors(graph: keras.Function) -> bool:
+    """Whether values that were computed while it was made, of weights maybe, are part of it.
+
+    They belong to that one run: such a graph is made anew for the next.
+    """
+    return any(
+        keras.ops.is_tensor(leaf)
+        for nodes in graph._nodes_by_depth.values()
+        for node in nodes
+        if not node.is_input
+        for leaf in keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+    )
 
 
 def _briefly(error: Exception) -> str:

@@ -48,6 +48,15 @@ struct HammingPrimitives {
   int64_t (*within)(const uint64_t* sums, const uint64_t* complement, int levels,
                     uint64_t threshold, const uint64_t* valid, uint64_t* mask, uint64_t* nearness);
 
+  // Nearness as `within` has it, met from both sides: `near_query` gets the lanes among `valid` where
+  // it is at least the threshold, `near_lane` those where it is above the lane's own threshold (of
+  // levels + 1 planes), or equal to it in the lanes of `ties`. Returns whether there are any; with
+  // none, nearness is not written.
+  bool (*within_both)(const uint64_t* sums, const uint64_t* complement, int levels,
+                      uint64_t threshold, const uint64_t* lane_thresholds, const uint64_t* ties,
+                      const uint64_t* valid, uint64_t* near_query, uint64_t* near_lane,
+                      uint64_t* nearness);
+
   // Of the lanes in the mask keeps the `keep` of the largest nearness, of equal ones the lowest.
   void (*keep_nearest)(const uint64_t* nearness, int levels, int64_t keep, uint64_t* mask);
 };

@@ -245,7 +245,7 @@ void count(const uint64_t* all_planes, const PlaneClasses& classes, int g, int l
   }
 }
 
-// ---- within, keep_nearest --------------------------------------------------------------------
+// ---- within, within_both, keep_nearest -------------------------------------------------------
 
 // Bit l of 2 * sums + complement, where `carry` comes from the bits below it.
 inline V nearness_bit(const uint64_t* sums, const uint64_t* complement, int levels, int l,
@@ -253,6 +253,17 @@ inline V nearness_bit(const uint64_t* sums, const uint64_t* complement, int leve
   V x = l < levels ? load(complement + l * kLaneWords) : zeros();
   if (l > 0) carry = full_add(x, load(sums + (l - 1) * kLaneWords), carry);
   return x;
+}
+
+void store_nearness(const uint64_t* sums, const uint64_t* complement, int levels,
+                    uint64_t* nearness) {
+  for (int64_t lane = 0; lane < kLaneWords; lane += kWidth) {
+    V carry = zeros();
+    for (int l = 0; l <= levels; ++l) {
+      store(nearness + l * kLaneWords + lane,
+            nearness_bit(sums + lane, complement + lane, levels, l, carry));
+    }
+  }
 }
 
 int64_t within(const uint64_t* sums, const uint64_t* complement, int levels, uint64_t threshold,
@@ -273,14 +284,30 @@ int64_t within(const uint64_t* sums, const uint64_t* complement, int levels, uin
   if (!some) return 0;
   int64_t lanes = 0;
   for (int64_t w = 0; w < kLaneWords; ++w) lanes += popcount64(mask[w]);
-  for (int64_t lane = 0; lane < kLaneWords; lane += kWidth) {
-    V carry = zeros();
-    for (int l = 0; l <= levels; ++l) {
-      store(nearness + l * kLaneWords + lane,
-            nearness_bit(sums + lane, complement + lane, levels, l, carry));
-    }
-  }
+  store_nearness(sums, complement, levels, nearness);
   return lanes;
+}
+
+bool within_both(const uint64_t* sums, const uint64_t* complement, int levels, uint64_t threshold,
+                 const uint64_t* lane_thresholds, const uint64_t* ties, const uint64_t* valid,
+                 uint64_t* near_query, uint64_t* near_lane, uint64_t* nearness) {
+  const V ones = all(~uint64_t(0));
+  bool some = false;
+  for (int64_t lane = 0; lane < kLaneWords; lane += kWidth) {
+    V at_least = ones, above = load(ties + lane), carry = zeros();
+    for (int l = 0; l <= levels; ++l) {
+      const V x = nearness_bit(sums + lane, complement + lane, levels, l, carry);
+      at_least = carry3(at_least, x, all(((threshold >> l) & 1) - 1));
+      above = carry3(above, x, bit_xor(load(lane_thresholds + l * kLaneWords + lane), ones));
+    }
+    at_least = bit_and(at_least, load(valid + lane));
+    above = bit_and(above, load(valid + lane));
+    store(near_query + lane, at_least);
+    store(near_lane + lane, above);
+    some |= any(at_least) | any(above);
+  }
+  if (some) store_nearness(sums, complement, levels, nearness);
+  return some;
 }
 
 void keep_nearest(const uint64_t* nearness, int levels, int64_t keep, uint64_t* mask) {
@@ -311,5 +338,6 @@ void fill(HammingPrimitives& table) {
   table.planes = planes;
   table.count = count;
   table.within = within;
+  table.within_both = within_both;
   table.keep_nearest = keep_nearest;
 }

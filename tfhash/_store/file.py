@@ -1,132 +1,189 @@
-"""The file that codes are kept in: a checked header, then the words.
+"""The file that codes are kept in: a checked header, the words, and a checksum of each block.
 
-Described for other readers in ``docs/code_file.md``. All numbers are little-endian.
+Described for other readers in `docs/code_file.md`. All numbers are little-endian.
 
 ======== ========= ==========================================================================
 offset   type      what
 ======== ========= ==========================================================================
-0        8 bytes   ``TFHCODES``
-8        uint32    version of the format: 1
+0        8 bytes   `TFHCODES`
+8        uint32    version of the format: 2
 12       uint32    bytes of the JSON that follows
 16       uint32    CRC-32 of bytes 0 to 15 and of the JSON
-20       UTF-8     JSON: ``n``, ``n_bits``, ``layers`` [[name, start, stop]], ``words_offset``,
-                   ``words_crc32``; ``source`` where an encoder wrote it
-...      zeros     up to ``words_offset``, a multiple of 4096
-...      uint64    ``n * ceil(n_bits / 64)`` words, row by row; the file ends with them
+20       UTF-8     JSON: `n`, `n_bits`, `layers` [[name, start, stop]], `words_offset`,
+                   `block_rows`, `blocks_crc32`; `source` where an encoder wrote it
+...      zeros     up to `words_offset`, a multiple of 4096
+...      uint64    `n * ceil(n_bits / 64)` words, row by row
+...      uint32    CRC-32 of the words of every `block_rows` codes; the file ends with them
 ======== ========= ==========================================================================
 """
 
-import json
+from __future__ import annotations
+
+import mmap
 import os
-import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
-from tfhash.files import replacing
+from tfhash._store.checksums import CHUNK, BlockChecksums
+from tfhash._store.header import WIDEST, Header, read_header, to_bytes
+from tfhash.files import open_regular, replacing
 
-MAGIC = b"TFHCODES"
-VERSION = 1
-PAGE = 4096
-PREFIX = struct.Struct("<8sII")
-CHUNK = 1 << 24
+BLOCK_BYTES = 1 << 20  # of words under one checksum, about
 
-Contents = tuple[NDArray[np.uint64], int, list[tuple[str, int, int]]]
+
+class StoredCodes:
+    """The contents of a file of codes.
+
+    Attributes
+    ----------
+    path : Path
+    words : uint64 [n, ceil(n_bits / 64)], read-only
+        In memory, or mapped from the file.
+    n_bits : int
+    layers : list of (name, start, stop)
+        Their types are checked, not that they follow one another.
+    source : dict or None
+        `model` and `inputs_crc32`: what the codes were encoded from, where the file says.
+    """
+
+    def __init__(
+        self, path: Path, head: Header, words: NDArray[np.uint64], table: NDArray[np.uint32]
+    ) -> None:
+        self.path, self.words = path, words
+        self.n_bits, self.layers, self.source = head.n_bits, head.layers, head.source
+        self._head, self._table = head, table
+
+    def verify(self) -> None:
+        """Read all words; raises ValueError where they are not those that were written."""
+        found = BlockChecksums(self._head.block_bytes)
+        for chunk in _chunks(_bytes_of(self.words), f"checking {self.path.name}"):
+            found.update(chunk)
+        wrong = np.flatnonzero(found.table() != self._table)
+        if len(wrong):
+            rows = self._head.block_rows or max(1, self._head.n)
+            last = min(self._head.n, (int(wrong[-1]) + 1) * rows) - 1
+            raise ValueError(
+                f"{self.path}: Expected words whose CRC-32 is the one stored for each block. "
+                f"Received: {len(wrong)} of {len(self._table)} blocks with another one, among "
+                f"codes {int(wrong[0]) * rows} to {last}; the file is damaged, write it again."
+            )
 
 
 def write(
     path: Path, words: NDArray[np.uint64], n_bits: int, layers: Iterable[tuple[str, int, int]]
 ) -> None:
     """Write the file, whole or not at all."""
-    data = np.ascontiguousarray(words, "<u8").reshape(-1).view(np.uint8).data
+    content = new_content(n_bits, layers)
+    offset = len(to_bytes(content))
+    checksums = BlockChecksums(content["block_rows"] * max(1, 8 * words.shape[1]))
     with replacing(path) as file:
-        content = {
-            "n": words.shape[0],
-            "n_bits": n_bits,
-            "layers": [list(layer) for layer in layers],
-            "words_crc32": crc32(data),
-        }
-        file.write(header(content))
-        for start in range(0, len(data), CHUNK):
-            file.write(data[start : start + CHUNK])
+        file.seek(offset)
+        for chunk in _chunks(_bytes_of(words), f"writing {path.name}"):
+            checksums.update(chunk)
+            file.write(chunk)
+        table = checksums.table().tobytes()
+        file.write(table)
+        file.seek(0)
+        file.write(to_bytes(content | counted(len(words), table), offset))
 
 
-def read(path: Path, mmap: bool) -> Contents:
-    """Read and check the file; with ``mmap`` the words stay on disk, unread."""
-    with open(path, "rb") as file:
-        head, offset = _read_header(path, file)
-        n, n_bits = head["n"], head["n_bits"]
-        shape = (n, -(-n_bits // 64))
-        size, expected = os.fstat(file.fileno()).st_size, offset + 8 * shape[0] * shape[1]
-        if size != expected:
+def read(path: Path, map_words: bool) -> StoredCodes:
+    """Read and check the file, opened once; with `map_words` the words stay on disk, unread.
+
+    Raises
+    ------
+    ValueError
+        Where the file is no file of codes, of a later version, cut short, added to or, without
+        `map_words`, damaged anywhere.
+    """
+    with open_regular(path, "rb") as file:
+        head = read_header(path, file)
+        size = os.fstat(file.fileno()).st_size
+        if size != head.file_bytes:
             raise ValueError(
-                f"{path}: Expected {expected} bytes ({n} codes of {n_bits} bits). "
+                f"{path}: Expected {head.file_bytes} bytes ({head.n} codes of {head.n_bits} bits). "
                 f"Received: {size} bytes; the file is cut short or was added to."
             )
-        if mmap and shape[0] * shape[1] > 0:
-            words: NDArray[np.uint64] = np.memmap(path, "<u8", "r", offset, shape)
-        else:
-            file.seek(offset)
-            words = np.fromfile(file, "<u8").reshape(shape)
-            crc = crc32(words.reshape(-1).view(np.uint8).data)
-            if crc != head["words_crc32"]:
-                raise ValueError(
-                    f"{path}: Expected words of CRC-32 {head['words_crc32']:08x}. "
-                    f"Received: {crc:08x}; the file is damaged, write it again."
-                )
-    return words, n_bits, [tuple(layer) for layer in head["layers"]]
+        words = _mapped(file, head) if map_words and head.words_bytes else _read(path, file, head)
+        table = _table(path, file, head)
+    stored = StoredCodes(path, head, words.reshape(head.n, head.n_words), table)
+    if not map_words:
+        stored.verify()
+    return stored
 
 
 def read_source(path: Path) -> dict[str, Any] | None:
-    """What the codes in the file were encoded from; None where it does not say."""
-    with open(path, "rb") as file:
-        return _read_header(path, file)[0].get("source")
+    """What the codes in the file were encoded from; None where it does not say.
 
-
-def header(content: dict[str, Any], offset: int | None = None) -> bytes:
-    """The file up to its words, which begin at ``offset``, by default the first page that is free.
-
-    ``content`` is the JSON but for ``words_offset``.
+    The header alone is read, and must be undamaged (ValueError).
     """
-    if offset is None:
-        # It stands inside the header whose length it depends on: leave room for its digits.
-        longest = len(json.dumps(content | {"words_offset": 0}).encode()) + 20
-        offset = -(-(PREFIX.size + 4 + longest) // PAGE) * PAGE
-    text = json.dumps(content | {"words_offset": offset}).encode()
-    prefix = PREFIX.pack(MAGIC, VERSION, len(text))
-    crc = struct.pack("<I", zlib.crc32(prefix + text))
-    return (prefix + crc + text).ljust(offset, b"\0")
+    with open_regular(path, "rb") as file:
+        return read_header(path, file).source
 
 
-def _read_header(path: Path, file: Any) -> tuple[dict[str, Any], int]:
-    prefix = file.read(PREFIX.size)
-    if len(prefix) < PREFIX.size or not prefix.startswith(MAGIC):
+def new_content(n_bits: int, layers: Iterable[tuple[str, int, int]]) -> dict[str, Any]:
+    """The header's JSON of a file whose codes are still to come: as long as it can become."""
+    return {
+        "n": WIDEST,
+        "n_bits": n_bits,
+        "layers": [list(layer) for layer in layers],
+        "block_rows": max(1, BLOCK_BYTES // max(1, 8 * -(-n_bits // 64))),
+        "blocks_crc32": WIDEST,
+    }
+
+
+def counted(n: int, table: bytes) -> dict[str, Any]:
+    """What the JSON of `new_content` says when all `n` codes are there."""
+    return {"n": n, "blocks_crc32": zlib.crc32(table)}
+
+
+def _mapped(file: IO[bytes], head: Header) -> NDArray[np.uint64]:
+    # Not np.memmap: joblib would open that again by its name, which may be another file by then.
+    start = head.words_offset - head.words_offset % mmap.ALLOCATIONGRANULARITY
+    length = head.words_offset + head.words_bytes - start
+    mapped = mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ, offset=start)
+    words = np.frombuffer(mapped, "<u8", head.words_bytes // 8, head.words_offset - start)
+    return words.astype(np.uint64, copy=False)
+
+
+def _read(path: Path, file: IO[bytes], head: Header) -> NDArray[np.uint64]:
+    file.seek(head.words_offset)
+    words = np.fromfile(file, "<u8", head.words_bytes // 8)
+    if words.nbytes != head.words_bytes:
         raise ValueError(
-            f"{path}: Expected a file written by Codes.save (it begins with {MAGIC.decode()}). "
-            f"Received: {len(prefix)} bytes that begin with {prefix[:8]!r}."
+            f"{path}: Expected {head.words_bytes} bytes of words. Received: {words.nbytes}; the "
+            "file was cut short while it was read."
         )
-    _, version, length = PREFIX.unpack(prefix)
-    crc, text = file.read(4), file.read(min(length, 1 << 30))
-    if len(crc) < 4 or struct.unpack("<I", crc)[0] != zlib.crc32(prefix + text):
-        raise ValueError(
-            f"{path}: Expected a header that matches its checksum. "
-            "Received: one that does not; the file is cut short or damaged."
-        )
-    if version != VERSION:
-        raise ValueError(
-            f"{path}: Expected version {VERSION} of the format. Received: version {version}; "
-            "read it with a later tfhash."
-        )
-    head = json.loads(text)
-    return head, head["words_offset"]
+    words.flags.writeable = False
+    return words.astype(np.uint64, copy=False)
 
 
-def crc32(data: memoryview, crc: int = 0) -> int:
-    """CRC-32 of ``data`` after the bytes whose CRC-32 is ``crc``."""
-    for start in range(0, len(data), CHUNK):
-        crc = zlib.crc32(data[start : start + CHUNK], crc)
-    return crc
+def _table(path: Path, file: IO[bytes], head: Header) -> NDArray[np.uint32]:
+    if head.block_rows is None:
+        return np.array([head.checksum] if head.words_bytes else [], "<u4")
+    file.seek(head.words_offset + head.words_bytes)
+    table = np.fromfile(file, "<u4", head.table_bytes // 4)
+    crc = zlib.crc32(table.tobytes())
+    if crc != head.checksum:
+        raise ValueError(
+            f"{path}: Expected a table of checksums whose own CRC-32 is {head.checksum:08x}. "
+            f"Received: {crc:08x}; the file is damaged, write it again."
+        )
+    return table
+
+
+def _bytes_of(words: NDArray[np.uint64]) -> memoryview:
+    return np.ascontiguousarray(words, "<u8").reshape(-1).view(np.uint8).data
+
+
+def _chunks(data: memoryview, what: str) -> Iterator[memoryview]:
+    """Parts of `data`, with a progress bar on a terminal after two seconds."""
+    starts = range(0, len(data), CHUNK)
+    for start in tqdm(starts, what, delay=2, disable=None, leave=False, unit="MB"):
+        yield data[start : start + CHUNK]

@@ -1,8 +1,8 @@
 """A file of codes that grows block by block, and goes on where it was when it is cut off.
 
 Until it is whole it is two files beside the name it will have, described for other readers in
-``docs/code_file.md``: ``.NAME.partial``, the file as it will be but for its header, and
-``.NAME.journal``, which says after each block how far it goes and what its checksums are.
+`docs/code_file.md`: `.NAME.partial`, the file as it will be but for its header and checksums, and
+`.NAME.journal`, which says after each block how far it goes and what its checksums are.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfhash._store import file as whole
-from tfhash.files import FileLock
+from tfhash._store.checksums import CHUNK, BlockChecksums, crc32
+from tfhash._store.file import counted, new_content
+from tfhash._store.header import PAGE, WIDEST, parse_json, to_bytes
+from tfhash.files import FileLock, destination, named, open_regular
 
 JOURNAL_VERSION = 1
-WIDEST = 10**20  # no number in a header is longer
 
 
 class GrowingStore:
@@ -34,6 +35,7 @@ class GrowingStore:
     Parameters
     ----------
     path : Path
+        A symbolic link stands for what it points to.
     n_bits : int
     layers : sequence of (name, start, stop)
     model : str
@@ -57,29 +59,20 @@ class GrowingStore:
     def __init__(
         self, path: Path, n_bits: int, layers: Sequence[tuple[str, int, int]], model: str
     ) -> None:
-        self.path = path
+        self.path = path = destination(path)
         self.rows, self.inputs_crc32 = 0, 0
         self._words_crc32 = 0
         self._row_bytes = 8 * -(-n_bits // 64)
-        self._content: dict[str, Any] = {
-            "n": WIDEST,
-            "n_bits": n_bits,
-            "layers": [list(layer) for layer in layers],
-            "words_crc32": WIDEST,
-            "source": {"model": model, "inputs_crc32": WIDEST},
-        }
-        self._offset = len(whole.header(self._content))
+        self._content = new_content(n_bits, layers)
+        self._content["source"] = {"model": model, "inputs_crc32": WIDEST}
+        self._checksums = BlockChecksums(max(1, self._content["block_rows"] * self._row_bytes))
+        self._offset = len(to_bytes(self._content))
         self._partial = path.with_name(f".{path.name}.partial")
         self._journal = path.with_name(f".{path.name}.journal")
         self._lock = FileLock(path.with_name(f".{path.name}.lock"))
         self._files: list[IO[bytes]] = []
 
     def __enter__(self) -> GrowingStore:
-        if not self.path.parent.is_dir():
-            raise FileNotFoundError(
-                f"Expected a folder to write {self.path.name!r} in. Received: {self.path.parent}, "
-                "which does not exist."
-            )
         if not self._lock.acquire():
             raise BlockingIOError(
                 f"{self.path}: Expected a store that nobody else is writing. Received: one that "
@@ -105,7 +98,7 @@ class GrowingStore:
 
     def reserve(self, n: int) -> None:
         """Raise OSError, before any work is done, where ``n`` rows will not fit on the disk."""
-        needed = (n - self.rows) * self._row_bytes + whole.PAGE
+        needed = (n - self.rows) * self._row_bytes + PAGE
         free = shutil.disk_usage(self.path.parent).free
         if needed > free:
             raise OSError(
@@ -130,7 +123,7 @@ class GrowingStore:
             Where the disk is full or fails; the blocks before are kept.
         """
         data = np.ascontiguousarray(words, "<u8").reshape(-1).view(np.uint8).data
-        crc, rows = whole.crc32(data, self._words_crc32), self.rows + len(words)
+        crc, rows = crc32(data, self._words_crc32), self.rows + len(words)
         partial, journal = self._files
         length = journal.tell()
         try:
@@ -147,6 +140,7 @@ class GrowingStore:
                 "again to the same path to go on from there",
                 str(self.path),
             ) from None
+        self._checksums.update(data)
         self.rows, self._words_crc32, self.inputs_crc32 = rows, crc, inputs_crc32
 
     def words_of(self, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -160,15 +154,17 @@ class GrowingStore:
 
     def finish(self) -> None:
         """Make the file whole and give it its name."""
-        content = self._content | {
-            "n": self.rows,
-            "words_crc32": self._words_crc32,
-            "source": self._content["source"] | {"inputs_crc32": self.inputs_crc32},
-        }
+        table = self._checksums.table().tobytes()
+        source = self._content["source"] | {"inputs_crc32": self.inputs_crc32}
+        content = self._content | counted(self.rows, table) | {"source": source}
         partial = self._files[0]
-        partial.seek(0)
-        _write(partial, whole.header(content, self._offset))
-        os.fsync(partial.fileno())
+        try:
+            _write(partial, table)
+            partial.seek(0)
+            _write(partial, to_bytes(content, self._offset))
+            os.fsync(partial.fileno())
+        except OSError as error:
+            raise named(error, self.path) from None
         for file in self._files:
             file.close()
         os.replace(self._partial, self.path)
@@ -182,12 +178,11 @@ class GrowingStore:
             "layers": self._content["layers"],
             "model": self._content["source"]["model"],
         }
-        known = self._partial.exists() and self._journal.exists()
+        known = os.path.lexists(self._partial) and os.path.lexists(self._journal)
         lines = _lines(self._journal) if known else []
         # Unbuffered: what a block's write has returned from outlives the process.
         for path in (self._partial, self._journal):
-            file = open(path, "r+b" if lines else "w+b", buffering=0)  # noqa: SIM115 - till __exit__
-            self._files.append(file)
+            self._files.append(open_regular(path, "r+b" if lines else "w+b", follow=False))
         partial, journal = self._files
         if not lines:
             partial.truncate(self._offset)
@@ -213,13 +208,21 @@ class GrowingStore:
         partial.seek(self._offset)
         end = 0
         for position, line in lines:
-            crc, left = self._words_crc32, (line["rows"] - self.rows) * self._row_bytes
-            while left > 0 and (data := partial.read(min(left, whole.CHUNK))):
-                crc, left = zlib.crc32(data, crc), left - len(data)
-            if left != 0 or crc != line["words_crc32"]:
+            rows, words_crc32, inputs_crc32 = (
+                line.get(name) for name in ("rows", "words_crc32", "inputs_crc32")
+            )
+            if not isinstance(rows, int) or not isinstance(inputs_crc32, int):
                 break
-            self.rows, self._words_crc32 = line["rows"], crc
-            self.inputs_crc32, end = line["inputs_crc32"], position
+            mark = self._checksums.mark()
+            crc, left = self._words_crc32, (rows - self.rows) * self._row_bytes
+            while left > 0 and (data := partial.read(min(left, CHUNK))):
+                self._checksums.update(memoryview(data))
+                crc, left = zlib.crc32(data, crc), left - len(data)
+            if left != 0 or crc != words_crc32:
+                self._checksums.go_back(mark)
+                break
+            self.rows, self._words_crc32 = rows, crc
+            self.inputs_crc32, end = inputs_crc32, position
         return end
 
 
@@ -237,10 +240,15 @@ def _line(content: dict[str, Any]) -> bytes:
 def _lines(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """The lines of a journal up to the first that is torn, each with the position of its end."""
     result, position = [], 0
-    for line in path.read_bytes().splitlines(keepends=True):
+    with open_regular(path, "rb", follow=False) as file:
+        lines = file.read().splitlines(keepends=True)
+    for line in lines:
         position += len(line)
         crc, _, text = line.rstrip(b"\n").partition(b" ")
         if not line.endswith(b"\n") or crc != b"%08x" % zlib.crc32(text):
             break
-        result.append((position, json.loads(text)))
+        try:
+            result.append((position, parse_json(text)))
+        except ValueError:  # no line that a store wrote
+            break
     return result

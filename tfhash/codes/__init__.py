@@ -1,6 +1,8 @@
 """Neural codes: one bit per unit and example, packed 64 to a word."""
 
-from tfhash.codes.codes import Codes, LayerSpan
+from tfhash.codes.codes import Codes
+from tfhash.codes.layers import LayerSpan, short_list
 from tfhash.codes.packing import Packer, native_floats
+from tfhash.codes.words import frozen, plain_array
 
-__all__ = ["Codes", "LayerSpan", "Packer", "native_floats"]
+__all__ = ["Codes", "LayerSpan", "Packer", "frozen", "native_floats", "plain_array", "short_list"]

@@ -3,22 +3,17 @@
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from tfhash import _native, _store
-from tfhash.codes.packing import native_floats
+from tfhash.codes.indexing import chosen_rows
+from tfhash.codes.layers import LayerSpan, adjoined, checked_layers, end_to_end, short_list
+from tfhash.codes.packing import bit_matrix, join_bits, matrix_of, native_floats
+from tfhash.codes.words import check_padding, frozen, own_words, whole_number
 from tfhash.errors import near_layers
-
-
-class LayerSpan(NamedTuple):
-    """The bits ``[start, stop)`` of a code that belong to one layer."""
-
-    name: str
-    start: int
-    stop: int
 
 
 class Codes:
@@ -27,11 +22,16 @@ class Codes:
     Make them with :meth:`from_bits`, :meth:`from_activations`, :meth:`load` or
     :meth:`tfhash.Encoder.encode`.
 
+    Codes are what scikit-learn's splitters and searches take as X, beside the estimators of
+    :mod:`tfhash.metrics`: they have a `shape`, are indexed by rows, pickle and copy.
+    `np.asarray(codes)` unpacks the bits, as :meth:`to_bits`, which takes 8 times their memory.
+
     Parameters
     ----------
     words : uint64 [n, ceil(n_bits / 64)]
         Bit ``j`` of code ``i`` is ``words[i, j // 64] >> (j % 64) & 1``; bits past ``n_bits`` are
-        0. Kept, not copied, where it is C-contiguous.
+        0. Copied, so that nobody else can write to them, unless the array is read-only, and what
+        it is a view of too (a file mapped with mode "r" stays mapped).
     n_bits : int
     layers : sequence of (name, start, stop), optional
         Spans of bits, in order, without gaps, that together are the whole code; names differ.
@@ -42,7 +42,7 @@ class Codes:
         Where the shape, dtype, padding bits or spans are not as stated.
     """
 
-    __slots__ = ("_layers", "_n_bits", "_words")
+    __slots__ = ("_layers", "_n_bits", "_stored", "_words")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(
@@ -51,35 +51,33 @@ class Codes:
         n_bits: int,
         layers: Iterable[tuple[str, int, int]] = (),
     ) -> None:
-        n_words = -(-n_bits // 64)
-        if words.dtype != np.uint64 or words.ndim != 2 or words.shape[1] != n_words:
-            raise ValueError(
-                f"Expected uint64 words of shape [n, {n_words}] for codes of {n_bits} bits. "
-                f"Received: {words.dtype} of shape {words.shape}."
-            )
-        padding = 64 * n_words - n_bits
-        if padding and (words[:, -1] >> np.uint64(64 - padding)).any():
-            raise ValueError(
-                f"Expected 0 in the {padding} padding bits after bit {n_bits - 1}. Received: "
-                "words where some are 1."
-            )
-        self._set(words, n_bits, _checked_layers(layers, n_bits))
+        n_bits = whole_number(n_bits, "n_bits", 0)
+        self._set(own_words(words, n_bits), n_bits, checked_layers(layers, n_bits), None)
 
     def _set(
-        self, words: NDArray[np.uint64], n_bits: int, layers: tuple[LayerSpan, ...]
+        self,
+        words: NDArray[np.uint64],
+        n_bits: int,
+        layers: tuple[LayerSpan, ...],
+        stored: _store.StoredCodes | None,
     ) -> "Codes":
-        self._words = np.ascontiguousarray(words).view()
-        self._words.flags.writeable = False
+        # A view of a read-only array: its flag cannot be set back.
+        self._words = frozen(np.ascontiguousarray(words)).view()
         self._n_bits = n_bits
         self._layers = layers
+        self._stored = stored  # the file that the words are mapped from
         return self
 
     @classmethod
     def _trusted(
-        cls, words: NDArray[np.uint64], n_bits: int, layers: tuple[LayerSpan, ...]
+        cls,
+        words: NDArray[np.uint64],
+        n_bits: int,
+        layers: tuple[LayerSpan, ...],
+        stored: _store.StoredCodes | None = None,
     ) -> "Codes":
-        """Without the checks: they would read words that may lie on disk."""
-        return cls.__new__(cls)._set(words, n_bits, layers)
+        """Of words that nobody else holds, or that are mapped: they are not read to be checked."""
+        return cls.__new__(cls)._set(words, n_bits, layers, stored)
 
     @classmethod
     def from_bits(cls, bits: ArrayLike, layers: Iterable[tuple[str, int, int]] = ()) -> "Codes":
@@ -96,13 +94,7 @@ class Codes:
         ValueError
             Where it is no matrix, or holds anything but 0 and 1.
         """
-        matrix = np.asarray(bits)
-        _check_matrix(matrix, "bits")
-        if matrix.dtype == np.bool_:
-            matrix = np.ascontiguousarray(matrix).view(np.uint8)
-        elif matrix.dtype != np.uint8:
-            matrix = _zeros_and_ones(matrix)
-        return cls._packed(matrix, layers)
+        return cls._packed(bit_matrix(matrix_of(bits, "bits")), layers)
 
     @classmethod
     def from_activations(
@@ -122,16 +114,15 @@ class Codes:
             Where it is no matrix of floating-point numbers, or holds a NaN or an infinity (a
             network that has diverged has no code); the row and column are named.
         """
-        matrix = np.asarray(activations)
-        _check_matrix(matrix, "activations")
-        return cls._packed(native_floats(matrix), layers)
+        return cls._packed(native_floats(matrix_of(activations, "activations")), layers)
 
     @classmethod
     def _packed(cls, matrix: NDArray[Any], layers: Iterable[tuple[str, int, int]]) -> "Codes":
         n, n_bits = matrix.shape
         words = np.zeros((n, -(-n_bits // 64)), np.uint64)
-        _native.pack(np.ascontiguousarray(matrix), words, 0, 0)
-        return cls(words, n_bits, layers)
+        spans = checked_layers(layers, n_bits)
+        _native.pack(np.require(matrix, requirements=["C", "A"]), words, 0, 0)
+        return cls._trusted(words, n_bits, spans)
 
     @classmethod
     def concatenate(cls, parts: Sequence["Codes"], axis: int = 0) -> "Codes":
@@ -149,8 +140,15 @@ class Codes:
         ValueError
             Where the parts do not fit together.
         """
+        parts = list(parts)
         if not parts:
             raise ValueError("Expected at least one Codes to concatenate. Received: none.")
+        for part in parts:
+            if not isinstance(part, Codes):
+                raise ValueError(
+                    f"Expected Codes to concatenate. Received: {type(part).__name__}; "
+                    "make codes of bits with Codes.from_bits."
+                )
         first = parts[0]
         if axis == 0:
             for part in parts:
@@ -159,7 +157,8 @@ class Codes:
                         "Expected codes of the same bits and layers to concatenate. Received: "
                         f"{_outline(first)} and {_outline(part)}."
                     )
-            return cls(np.concatenate([p.words for p in parts]), first.n_bits, first.layers)
+            words = np.concatenate([part.words for part in parts])
+            return cls._trusted(words, first.n_bits, first.layers)
         if axis != 1:
             raise ValueError(f"Expected axis 0 (examples) or 1 (bits). Received: {axis!r}.")
         lengths = sorted({len(part) for part in parts})
@@ -175,17 +174,8 @@ class Codes:
         cls, spans: Sequence[tuple["Codes", int, int]], layers: Sequence[LayerSpan]
     ) -> "Codes":
         """Spans ``(codes, start, stop)`` of bits side by side; layers are laid end to end."""
-        n, n_bits = len(spans[0][0]), sum(stop - start for _, start, stop in spans)
-        words = np.zeros((n, -(-n_bits // 64)), np.uint64)
-        at = 0
-        for codes, start, stop in spans:
-            _native.copy_bits(codes.words, codes.n_bits, start, stop - start, words, at)
-            at += stop - start
-        moved, at = [], 0
-        for layer in layers:
-            moved.append((layer.name, at, at + layer.stop - layer.start))
-            at = moved[-1][2]
-        return cls(words, n_bits, moved)
+        words, n_bits = join_bits([(c.words, c.n_bits, start, stop) for c, start, stop in spans])
+        return cls._trusted(words, n_bits, end_to_end(layers))
 
     @property
     def words(self) -> NDArray[np.uint64]:
@@ -211,6 +201,25 @@ class Codes:
         return self._layers
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """`(n, n_bits)`, the shape of the matrix of bits."""
+        return len(self), self._n_bits
+
+    @property
+    def ndim(self) -> int:
+        """2, of the matrix of bits."""
+        return 2
+
+    @property
+    def source(self) -> dict[str, Any] | None:
+        """What memory-mapped codes were encoded from, where an encoder wrote their file.
+
+        `model`, its fingerprint, and `inputs_crc32`, a checksum of all inputs in the file. None
+        for codes in memory.
+        """
+        return None if self._stored is None else self._stored.source
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the words."""
         return self._words.nbytes
@@ -218,22 +227,20 @@ class Codes:
     def __len__(self) -> int:
         return len(self._words)
 
-    def __getitem__(self, rows: int | slice | ArrayLike) -> "Codes":
+    def __getitem__(self, rows: Any) -> "Codes":
         """The codes of some examples: an index (giving one code), slice, indices or bool mask.
 
         A slice shares memory (and stays on disk where these codes are memory-mapped).
+        `codes[rows, :]` and `codes[rows, ...]` are `codes[rows]`.
+
+        Raises
+        ------
+        IndexError
+            Where a row is not there, or bits are asked for.
         """
-        if isinstance(rows, int | np.integer):
-            if not -len(self) <= rows < len(self):
-                raise IndexError(f"Expected a row of {len(self)} codes. Received: {rows}.")
-            rows = [int(rows)]
-        chosen = rows if isinstance(rows, slice) else np.asarray(rows)
-        if isinstance(chosen, np.ndarray) and chosen.size == 0 and chosen.dtype != np.bool_:
-            chosen = chosen.astype(np.int64)  # NumPy reads an empty list as float64
-        words = self._words[chosen]
-        if words.ndim != 2:
-            raise IndexError("Expected one index, a slice, indices or a mask over the codes.")
-        return Codes._trusted(words, self._n_bits, self._layers)
+        words = self._words[chosen_rows(rows, len(self))]
+        stored = self._stored if np.may_share_memory(words, self._words) else None
+        return Codes._trusted(words, self._n_bits, self._layers, stored)
 
     def select(self, layers: str | Sequence[str]) -> "Codes":
         """The codes of some layers alone, in the order given.
@@ -268,30 +275,40 @@ class Codes:
         return self._of(self._layers[len(self._layers) - self._checked_count(k) :])
 
     def _checked_count(self, k: int) -> int:
-        if not 1 <= k <= len(self._layers):
-            raise ValueError(
-                f"Expected a number of layers from 1 to {len(self._layers)}. Received: {k}."
-            )
-        return k
+        return whole_number(k, "the number of layers", 1, len(self._layers))
 
     def _of(self, layers: Sequence[LayerSpan]) -> "Codes":
-        spans: list[tuple[int, int]] = []
-        for layer in layers:
-            if spans and spans[-1][1] == layer.start:  # adjoining spans are copied as one
-                spans[-1] = (spans[-1][0], layer.stop)
-            else:
-                spans.append((layer.start, layer.stop))
-        return Codes._joined([(self, start, stop) for start, stop in spans], layers)
+        return Codes._joined([(self, start, stop) for start, stop in adjoined(layers)], layers)
 
     def to_bits(self) -> NDArray[np.uint8]:
         """Unpack to uint8 [n, n_bits] of 0 and 1."""
         return np.unpackbits(self.packed_bytes, axis=1, count=self._n_bits, bitorder="little")
 
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """The bits, uint8 [n, n_bits] unless `dtype` is given; what `np.asarray(codes)` calls."""
+        if copy is False:
+            raise ValueError(
+                "Expected copy to be None or True: codes are packed, and their bits an array of "
+                "their own. Received: copy=False."
+            )
+        bits = self.to_bits()
+        return bits if dtype is None else bits.astype(dtype, copy=False)
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write to one file, atomically: an existing file is replaced only by a whole new one.
 
-        ``docs/code_file.md`` describes the format.
+        ``docs/code_file.md`` describes the format. An existing file keeps its permissions; where
+        `path` is a symbolic link, the file that it points to is written.
+
+        Raises
+        ------
+        OSError
+            Where the folder cannot be written, the disk is full, or `path` is a folder or device.
+        ValueError
+            Where these codes are memory-mapped and their own file is damaged.
         """
+        if self._stored is not None:
+            self.verify()  # not to write damaged words with a checksum that is right
         _store.write(Path(path), self._words, self._n_bits, self._layers)
 
     @classmethod
@@ -302,19 +319,65 @@ class Codes:
         ----------
         path : file
         mmap : bool
-            Leave the words on disk and read them as they are needed. The header and the size are
-            checked either way; the words themselves (checksum, padding) only without ``mmap``.
+            Leave the words on disk and read them as they are needed. The header, the size and the
+            table of checksums are checked either way; the words themselves (checksums, padding)
+            only without ``mmap``, or by :meth:`verify`.
 
         Raises
         ------
-        FileNotFoundError
+        OSError
+            Where there is no such file, or it cannot be read.
         ValueError
             Where the file is no file of codes, of a later version, cut short or damaged.
         """
-        words, n_bits, layers = _store.read(Path(path), mmap)
-        if mmap:
-            return cls._trusted(words, n_bits, _checked_layers(layers, n_bits))
-        return cls(words, n_bits, layers)
+        stored = _store.read(Path(path), mmap)
+        return cls._from_stored(stored, is_mapped=mmap)
+
+    @classmethod
+    def _from_stored(cls, stored: _store.StoredCodes, is_mapped: bool) -> "Codes":
+        try:
+            layers = checked_layers(stored.layers, stored.n_bits)
+            if not is_mapped:
+                check_padding(stored.words, stored.n_bits)
+        except ValueError as error:
+            raise ValueError(f"{stored.path}: {error}") from None
+        return cls._trusted(stored.words, stored.n_bits, layers, stored if is_mapped else None)
+
+    def verify(self) -> None:
+        """Read all the words, once, and compare them with the checksums of their file.
+
+        Codes that are memory-mapped are not checked otherwise but where it costs next to nothing:
+        when an encoder returns them from a finished ``out=`` file and when they are saved. Others
+        were checked when they were made. A part of mapped codes has its whole file checked.
+
+        Raises
+        ------
+        ValueError
+            Where words are not those that were written, or a bit past ``n_bits`` is 1; the file
+            and the codes are named.
+        """
+        if self._stored is None:
+            return
+        self._stored.verify()
+        try:
+            check_padding(self._stored.words, self._n_bits)
+        except ValueError as error:
+            raise ValueError(f"{self._stored.path}: {error}") from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Words of mapped codes are copied: the file may be elsewhere, or another one, by then.
+        return _unpickled, (self._words, self._n_bits, [tuple(layer) for layer in self._layers])
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        # Of codes pickled by tfhash 0.1.
+        parts = state[1]
+        self.__init__(parts["_words"], parts["_n_bits"], parts["_layers"])  # type: ignore[misc]
+
+    def __copy__(self) -> "Codes":
+        return self  # immutable
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Codes":
+        return self
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Codes):
@@ -326,45 +389,13 @@ class Codes:
         return f"Codes(n={len(self)}, {_outline(self)}, nbytes={self.nbytes})"
 
 
-def _check_matrix(matrix: NDArray[Any], what: str) -> None:
-    if matrix.ndim != 2:
-        raise ValueError(
-            f"Expected a matrix of {what}, one row an example. Received shape: {matrix.shape}."
-        )
-
-
-def _zeros_and_ones(matrix: NDArray[Any]) -> NDArray[np.uint8]:
-    if matrix.dtype.kind not in "iuf":
-        raise ValueError(f"Expected bits that are 0 or 1. Received dtype: {matrix.dtype}.")
-    wrong = ~((matrix == 0) | (matrix == 1))
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        raise ValueError(
-            "Expected bits that are 0 or 1. "
-            f"Received: {matrix[row, column]} at row {row}, column {column}."
-        )
-    return matrix.astype(np.uint8)
-
-
-def _checked_layers(layers: Iterable[tuple[str, int, int]], n_bits: int) -> tuple[LayerSpan, ...]:
-    spans = tuple(LayerSpan(str(name), int(start), int(stop)) for name, start, stop in layers)
-    ends = [0, *(span.stop for span in spans)]
-    if spans and (
-        any(span.start != end or span.stop < end for span, end in zip(spans, ends, strict=False))
-        or ends[-1] != n_bits
-    ):
-        raise ValueError(
-            f"Expected layers that follow one another and cover {n_bits} bits. "
-            f"Received: {[tuple(span) for span in spans]}."
-        )
-    if len({span.name for span in spans}) != len(spans):
-        raise ValueError(
-            f"Expected layers of different names. Received: {[span.name for span in spans]}."
-        )
-    return spans
+def _unpickled(
+    words: NDArray[np.uint64], n_bits: int, layers: Iterable[tuple[str, int, int]]
+) -> Codes:
+    # An array that owns its memory was made by the unpickling.
+    return Codes(frozen(words) if words.base is None else words, n_bits, layers)
 
 
 def _outline(codes: Codes) -> str:
-    names = ", ".join(layer.name for layer in codes.layers[:8])
-    more = ", ..." if len(codes.layers) > 8 else ""
-    return f"n_bits={codes.n_bits}" + (f", layers=[{names}{more}]" if names else "")
+    names = short_list(layer.name for layer in codes.layers)
+    return f"n_bits={codes.n_bits}" + (f", layers=[{names}]" if names else "")

@@ -1,20 +1,13 @@
-"""CIFAR-10 as published: the folder `cifar-10-batches-py` of Python pickles.
-
-A pickle can run any code when it is read freely. These are read by an unpickler that builds
-nothing but dictionaries, lists, strings, numbers and plain arrays of integers, and hands none of
-the file's bytes to NumPy's own unpickling.
-"""
+"""CIFAR-10 as published: the folder `cifar-10-batches-py` of Python pickles."""
 
 from __future__ import annotations
 
-import io
-import pickle
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tfhash.datasets import files, pickles
 from tfhash.datasets.dataset import Dataset, DatasetError, from_pixels
 
 FOLDER = "cifar-10-batches-py"
@@ -23,17 +16,40 @@ SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
 TRAIN_FILES = [f"data_batch_{i}" for i in range(1, 6)]
 TEST_FILE = "test_batch"
 PER_FILE = 10_000
+# What one image is in a batch: its pixels, six characters a byte in the oldest kind of pickle, its
+# label and the name of its file.
+_MOST_PER_IMAGE = 6 * 3072 + 256
+# What the dataset is also published as, by a file of it.
+_OTHER_VERSIONS = {
+    "data_batch_1.bin": "the binary version",
+    "data_batch_1.mat": "the MATLAB version",
+}
 
 
 def find(path: Path) -> Path | None:
     """The folder of batches that `path` names or holds (a batch names its folder), if any."""
+    names = [*TRAIN_FILES, TEST_FILE]
     if path.is_file():
-        path = path.parent
-    # Keras extracts into a folder of its own, named "...-target" in newer versions.
-    for folder in (path, path / FOLDER, path / f"{FOLDER}-target" / FOLDER):
-        if any((folder / name).is_file() for name in [*TRAIN_FILES, TEST_FILE]):
+        # Batches may have folders of their own.
+        own = path.parent.name.removesuffix(".gz") in names
+        folders = [path.parent.parent if own else path.parent]
+    else:
+        # Keras extracts into a folder of its own, named "...-target" in newer versions.
+        folders = [path, path / FOLDER, path / f"{FOLDER}-target" / FOLDER]
+    for folder in folders:
+        if any(_file(folder, name) for name in names):
             return folder
     return None
+
+
+def other_version(path: Path) -> str:
+    """Which other version of the dataset lies where `find` found nothing; empty if none."""
+    folder = path.parent if path.is_file() else path
+    for place in (folder, folder / "cifar-10-batches-bin", folder / "cifar-10-batches-mat"):
+        for name, version in _OTHER_VERSIONS.items():
+            if (place / name).is_file():
+                return f"{version} in {place}; the Python version is read: {URL}"
+    return ""
 
 
 def load(folder: Path) -> Dataset:
@@ -49,128 +65,71 @@ def load(folder: Path) -> Dataset:
     DatasetError
         A batch is missing, truncated, not what was published, or would run code when read.
     """
-    batches = [_read_batch(folder / name) for name in TRAIN_FILES]
-    return from_pixels(
-        "cifar10",
-        (np.concatenate([x for x, _ in batches]), np.concatenate([y for _, y in batches])),
-        _read_batch(folder / TEST_FILE),
-        n_classes=10,
-    )
+    names = [*TRAIN_FILES, TEST_FILE]
+    paths = [_file(folder, name) for name in names]
+    for name, path in zip(names, paths, strict=True):
+        if path is None:
+            raise DatasetError(
+                f"Expected a published CIFAR-10 batch ({URL}) in {folder / name}. Received: No "
+                f"such file. All of {', '.join(names)} are needed."
+            )
+    *batches, test = [read_batch(path, PER_FILE) for path in paths if path is not None]
+    with files.reading(f"Expected CIFAR-10 in {folder}.", f"Take the published files again: {URL}"):
+        return from_pixels(
+            "cifar10",
+            (np.concatenate([x for x, _ in batches]), np.concatenate([y for _, y in batches])),
+            test,
+            n_classes=10,
+        )
 
 
-def _read_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 [10000, 32, 32, 3] and labels int64 [10000] of one batch."""
+def read_batch(path: Path, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images uint8 [n, 32, 32, 3] and integer labels [n] of one batch.
+
+    Raises
+    ------
+    DatasetError
+        The file is no batch of `n` images.
+    """
     expected = f"Expected a published CIFAR-10 batch ({URL}) in {path}."
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DatasetError(
-            f"{expected} Received: {error.strerror}. All of {', '.join([*TRAIN_FILES, TEST_FILE])} "
-            f"are needed."
-        ) from error
-    try:
-        batch = _Unpickler(io.BytesIO(content), encoding="bytes").load()
-    except _Refused as error:
-        raise DatasetError(f"{expected} Received: {error}. It was not read.") from error
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        raise DatasetError(
-            f"{expected} Received: {len(content)} bytes that cannot be read ({error}); it may be "
-            f"truncated. Take the published file again."
-        ) from error
-    if isinstance(batch, dict):
-        batch = {k.decode() if isinstance(k, bytes) else k: v for k, v in batch.items()}
-    if not isinstance(batch, dict) or not {"data", "labels"} <= batch.keys():
-        raise DatasetError(f"{expected} Received: no dictionary with data and labels.")
-    data, labels = _plain(batch["data"]), _plain(batch["labels"])
-    if isinstance(labels, list) and all(isinstance(label, int) for label in labels):
-        labels = np.array(labels)
-    _check(f"{expected} Its data", data, np.uint8, (PER_FILE, 3072))
-    _check(f"{expected} Its labels", labels, np.integer, (PER_FILE,))
-    return data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels
-
-
-def _check(what: str, array: Any, dtype: Any, shape: tuple[int, ...]) -> None:
-    is_array = isinstance(array, np.ndarray)
-    if not is_array or not np.issubdtype(array.dtype, dtype) or array.shape != shape:
-        got = f"{array.dtype} {list(array.shape)}" if is_array else type(array).__name__
-        raise DatasetError(f"{what} should be {dtype.__name__} {list(shape)}. Received: {got}.")
-
-
-class _Refused(pickle.UnpicklingError):
-    """The pickle asks for something that a batch of images does not need."""
-
-
-class _Dtype:
-    """Stands in for numpy.dtype: little-endian or single-byte integers only."""
-
-    def __init__(self, name: Any, *_: Any) -> None:
-        name = name.decode() if isinstance(name, bytes) else name
-        if name not in ("u1", "i1", "i4", "i8"):
-            raise _Refused(f"an array of type {name!r}")
-        self.name = name
-
-    def __setstate__(self, state: Any) -> None:
-        if state[1] not in ("<", "|", b"<", b"|"):
-            raise _Refused(f"an array of byte order {state[1]!r}")
-
-
-class _Array:
-    """Stands in for numpy.ndarray: shape, type and bytes, turned into an array by `_plain`."""
-
-    value: np.ndarray
-
-    def __setstate__(self, state: Any) -> None:
-        _, shape, dtype, fortran, data = state
-        self.value = _array(data, dtype, shape, "F" if fortran else "C")
-
-
-def _array(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
-    if not isinstance(dtype, _Dtype) or not isinstance(data, bytes | bytearray):
-        raise _Refused("an array that does not consist of plain bytes")
-    return np.frombuffer(data, dtype=f"<{dtype.name}").reshape(shape, order=order)
-
-
-def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any, *_: Any) -> _Array:
-    array = _Array()
-    array.value = _array(data, dtype, shape, order)
-    return array
-
-
-def _scalar(dtype: Any, data: Any) -> int:
-    return int(_array(data, dtype, (), "C"))
-
-
-def _encode(text: Any, encoding: Any) -> bytes:
-    if not isinstance(text, str) or encoding not in ("latin1", b"latin1"):
-        raise _Refused("a call of _codecs.encode on something other than bytes")
-    return text.encode("latin1")
-
-
-def _plain(value: Any) -> Any:
-    """Arrays instead of their stand-ins, in `value` or in the list that it is."""
-    if isinstance(value, list):
-        return [_plain(v) for v in value]
-    return value.value if isinstance(value, _Array) else value
-
-
-# What a batch needs, under the names that Python 2, NumPy 1 and NumPy 2 wrote.
-_ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
-    ("numpy", "dtype"): _Dtype,
-    ("numpy", "ndarray"): _Array,
-    # How Python 3 writes bytes in the protocols that Python 2 could read.
-    ("_codecs", "encode"): _encode,
-}
-for _core in ("numpy.core", "numpy._core"):
-    _ADMITTED[(f"{_core}.multiarray", "_reconstruct")] = lambda *_: _Array()
-    _ADMITTED[(f"{_core}.multiarray", "scalar")] = _scalar
-    _ADMITTED[(f"{_core}.numeric", "_frombuffer")] = _from_buffer
-
-
-class _Unpickler(pickle.Unpickler):
-    """Reads what is admitted and refuses the rest."""
-
-    def find_class(self, module: str, name: str) -> Any:
+    with files.reading(expected, "Take the published file again."):
+        content = files.content(path, n * _MOST_PER_IMAGE + 4096)
+        # Kinds of pickles that have no mark begin with anything.
+        if files.kind(content) not in (None, files.PICKLE) or not content:
+            raise files.Unreadable(files.describe(content))
         try:
-            return _ADMITTED[(module, name)]
-        except KeyError:
-            raise _Refused(f"a pickle that calls {module}.{name}") from None
+            batch = pickles.loads(content)
+        except pickles.Refused as error:
+            raise files.Unreadable(f"{error}. It was not read") from error
+        except Exception as error:  # a damaged pickle can raise nearly anything
+            raise files.Unreadable(
+                f"{files.describe(content)}, {len(content):,} bytes, that cannot be read "
+                f"({' '.join(str(error).split())[:200]}); it may be truncated"
+            ) from error
+        if isinstance(batch, dict):
+            batch = {k.decode() if isinstance(k, bytes) else k: v for k, v in batch.items()}
+        if not isinstance(batch, dict) or not {"data", "labels"} <= batch.keys():
+            raise files.Unreadable("no dictionary with data and labels")
+        data, labels = batch["data"], batch["labels"]
+        if isinstance(labels, list) and all(isinstance(label, int) for label in labels):
+            labels = np.array(labels)
+        images = _checked("data", data, np.uint8, (n, 3072))
+        return (
+            images.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1),
+            _checked("labels", labels, np.integer, (n,)),
+        )
+
+
+def _checked(what: str, value: Any, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
+    array = value.value if isinstance(value, pickles.PickledArray) else value
+    if not isinstance(array, np.ndarray):
+        got = f"a {type(value).__name__}"
+    elif np.issubdtype(array.dtype, dtype) and array.shape == shape:
+        return array
+    else:
+        got = f"{array.dtype} {list(array.shape)}"
+    raise files.Unreadable(f"{what} that are {got} in place of {dtype.__name__} {list(shape)}")
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    return files.find_file(folder, [name, f"{name}.gz"])

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from tfhash.datasets.dataset import Dataset, DatasetError, from_pixels
+from tfhash.datasets import files, idx, npz
+from tfhash.datasets.dataset import Dataset, from_pixels
 
 FILE = "mnist.npz"
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
@@ -30,15 +28,15 @@ IDX_FILES = {
 
 def find(path: Path) -> Path | None:
     """The `mnist.npz` or the folder of IDX files that `path` names or holds, if any."""
+    if path.is_file() and "-ubyte" not in path.name:
+        return path
     if path.is_file():
-        # Any one of the IDX files stands for the folder that holds all four.
-        return path.parent if "-ubyte" in path.name else path
+        # Any one of the IDX files, which may have folders of their own, stands for all four.
+        return path.parent.parent if "-ubyte" in path.parent.name else path.parent
     if (path / FILE).is_file():
         return path / FILE
-    for folder in (path, path / "mnist", path / "MNIST" / "raw"):
-        if any(_idx_path(folder, stem).is_file() for stem in IDX_FILES.values()):
-            return folder
-    return None
+    folders = [path, path / "mnist", path / "MNIST" / "raw"]
+    return next((folder for folder in folders if _holds_idx(folder)), None)
 
 
 def load(path: Path) -> Dataset:
@@ -55,72 +53,37 @@ def load(path: Path) -> Dataset:
         A file is missing, truncated, or does not hold what was published.
     """
     arrays = _read_npz(path) if path.is_file() else _read_idx_folder(path)
-    for key, shape in ARRAYS.items():
-        if arrays[key].dtype != np.uint8 or arrays[key].shape != shape:
-            raise DatasetError(
-                f"Expected {key} of MNIST as uint8 {list(shape)} in {path}. "
-                f"Received: {arrays[key].dtype} {list(arrays[key].shape)}. Remove it and take the "
-                f"published file: {URL}"
-            )
-    return from_pixels(
-        "mnist",
-        (arrays["x_train"], arrays["y_train"]),
-        (arrays["x_test"], arrays["y_test"]),
-        n_classes=10,
-    )
+    with files.reading(f"Expected MNIST in {path}.", f"Take the published file again: {URL}"):
+        return from_pixels(
+            "mnist",
+            (arrays["x_train"], arrays["y_train"]),
+            (arrays["x_test"], arrays["y_test"]),
+            n_classes=10,
+        )
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            # A bare .npy file loads as an array, which has no names.
-            found = list(getattr(file, "files", []))
-            missing = [key for key in ARRAYS if key not in found]
-            if not missing:
-                return {key: file[key] for key in ARRAYS}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise DatasetError(
-            f"Expected the published {FILE} ({', '.join(ARRAYS)}) in {path}. Received: a file "
-            f"that cannot be read ({error}); it may be truncated. Remove it and take {URL}"
-        ) from error
-    raise DatasetError(
-        f"Expected the arrays {', '.join(ARRAYS)} in {path}. Received: {', '.join(found) or 'none'}"
-        f" ({', '.join(missing)} missing). Name the published {FILE}: {URL}"
-    )
+    arrays = ", ".join(f"{name} {list(shape)}" for name, shape in ARRAYS.items())
+    expected = f"Expected the published {FILE} (uint8: {arrays}) in {path}."
+    with files.reading(expected, f"Remove it and take {URL}"):
+        return npz.read(path, ARRAYS)
 
 
-def _idx_path(folder: Path, stem: str) -> Path:
-    """The file `stem` in `folder`: plain or gzipped, with either of the usual separators."""
-    names = [stem, stem + ".gz"]
-    names += [name.replace("-idx", ".idx") for name in names]
-    return next((folder / n for n in names if (folder / n).is_file()), folder / stem)
+def _holds_idx(folder: Path) -> bool:
+    return any(files.find_file(folder, idx.names(stem)) for stem in IDX_FILES.values())
 
 
 def _read_idx_folder(folder: Path) -> dict[str, np.ndarray]:
-    return {key: _read_idx(_idx_path(folder, stem)) for key, stem in IDX_FILES.items()}
-
-
-def _read_idx(path: Path) -> np.ndarray:
-    """One IDX file: zero, zero, type (8 = uint8), number of sizes, big-endian sizes, data."""
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(
-            f"Expected the IDX file {path.name}[.gz] of MNIST in {path.parent}. Received: "
-            f"{error}. All four of {', '.join(IDX_FILES.values())} are needed."
-        ) from error
-    n_sizes = content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0
-    start = 4 + 4 * n_sizes
-    if n_sizes == 0 or len(content) < start:
-        raise DatasetError(
-            f"Expected an IDX file of unsigned bytes in {path}. Received: a file that starts with "
-            f"{content[:4].hex(' ') or 'nothing'}. Take the published file again."
-        )
-    shape = tuple(int(v) for v in np.frombuffer(content[4:start], dtype=">u4"))
-    data = np.frombuffer(content, dtype=np.uint8, offset=start)
-    if data.size != int(np.prod(shape, dtype=np.int64)):
-        raise DatasetError(
-            f"Expected {int(np.prod(shape, dtype=np.int64))} bytes of data in {path}, as its head "
-            f"says. Received: {data.size}; it may be truncated. Take the published file again."
-        )
-    return data.reshape(shape)
+    arrays = {}
+    for key, stem in IDX_FILES.items():
+        path, shape = files.find_file(folder, idx.names(stem)), ARRAYS[key]
+        expected = f"Expected the IDX file {stem} of MNIST, unsigned bytes {list(shape)}, in "
+        if path is None:
+            with files.reading(
+                f"{expected}{folder}.", f"All four are needed: {', '.join(IDX_FILES.values())}."
+            ):
+                raise files.Unreadable("No such file")
+        else:
+            with files.reading(f"{expected}{path}.", "Take the published file again."):
+                arrays[key] = idx.read(path, shape)
+    return arrays

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from types import ModuleType
 
-from tfhash.datasets import cifar10, digits, mnist
+from tfhash.datasets import cifar10, digits, files, mnist
 from tfhash.datasets.dataset import Dataset, DatasetError
 
 NAMES = ("digits", "mnist", "cifar10")
@@ -61,17 +61,29 @@ def _locate(
     published = module.FILE if module is mnist else module.FOLDER
     for given_as, given in ((option, path), ("data_dir", data_dir)):
         if given is not None:
-            place = Path(given).expanduser()
-            found: Path | None = module.find(place)
-            if found is None:
-                what = "a place without it" if place.exists() else "no such file or folder"
-                raise DatasetError(
-                    f"Expected {title} ({published}) where {given_as} points, {place}. Received: "
-                    f"{what}. Name the file or its folder, or leave {given_as} out to download it."
-                )
+            with files.reading(
+                f"Expected {title} ({published}) where {given_as} points, {given}.",
+                f"Name the file or its folder, or leave {given_as} out to download it.",
+            ):
+                place = Path(given).expanduser()
+                found: Path | None = module.find(place)
+                if found is None:
+                    raise files.Unreadable(_without(module, place))
             return found
     cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "datasets"
     return module.find(cache) or _download(module, title, option, published)
+
+
+def _without(module: ModuleType, place: Path) -> str:
+    """What is there in place of the dataset, as a message says it."""
+    if not place.exists():
+        return "no such file or folder"
+    if module is cifar10 and (version := cifar10.other_version(place)):
+        return version
+    if place.is_file():
+        return files.describe(files.head(place))
+    held = files.listed(place) if place.is_dir() else "neither a file nor a folder"
+    return f"a place without it ({held or 'an empty folder'})"
 
 
 def _download(module: ModuleType, title: str, option: str, published: str) -> Path:

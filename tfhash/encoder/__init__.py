@@ -1,5 +1,8 @@
 """The encoder: from a Keras model and inputs to neural codes."""
 
-from tfhash.encoder.encoder import Encoder
+from tfhash._extras import named_if_missing
+
+with named_if_missing("tfhash.encoder"):
+    from tfhash.encoder.encoder import Encoder
 
 __all__ = ["Encoder"]

@@ -1,8 +1,14 @@
-"""Which activation functions there are, and where the output of each is cut in two.
+"""Which activation functions there are, and what the bit of a unit is.
 
-The bit of a unit is 1 where its pre-activation is > 0, read off its output: "output > threshold",
-with the threshold the function's value at 0. For ReLU and its like that is the linear piece an
-input is on; smooth functions partition the input space by the same rule (He et al., Section 1).
+The bit is 1 where the unit's pre-activation is > 0 (He et al., Section 3): the number that its
+activation function is applied to. That is the rule for every function, whatever its slopes, signs
+and parameters, also where it bends elsewhere than at 0 (``ReLU(threshold=1)``, ``hard_shrink``),
+and in every precision. The pre-activation itself is read
+(:mod:`tfhash.encoder.pre_activations`). Two things are read off the output instead:
+
+- A plain ReLU (``relu``, ``relu6``), which is > 0 exactly where its pre-activation is
+  (:func:`is_exact`).
+- A unit for which the user gives a threshold: its bit is "output > threshold".
 """
 
 import difflib
@@ -18,6 +24,7 @@ from tfhash import graph
 
 Activations = Sequence[str | Callable[..., Any]] | Mapping[str | Callable[..., Any], float]
 
+# Each with its value at 0: increasing functions are greater where their pre-activation is > 0.
 # Linear, or nearly, on one side of 0 and flat, or flatter, on the other: encoded unless told else.
 RECTIFIERS = {
     "relu": 0.0,
@@ -54,7 +61,14 @@ THRESHOLDS = RECTIFIERS | OTHERS
 WITHOUT_SIGN = ("softmax", "log_softmax", "sparsemax", "glu", "threshold")
 # Elementwise operations that bend, which a user may have meant as an activation.
 BENDS = ("maximum", "minimum", "absolute", "where", "clip")
-ALIASES = {"swish": "silu", "hard_swish": "hard_silu", "re_lu": "relu", "p_relu": "prelu"}
+ALIASES = {
+    "swish": "silu",
+    "hard_swish": "hard_silu",
+    "re_lu": "relu",
+    "p_relu": "prelu",
+    "softmax_v2": "softmax",  # what tf.nn's call themselves
+    "log_softmax_v2": "log_softmax",
+}
 LIBRARIES = ("keras", "tensorflow", "jax", "torch")
 
 
@@ -67,11 +81,14 @@ def of_call(operation: Any, args: tuple[Any, ...]) -> str | Callable[..., Any] |
         return None  # applied at every step; the output is the last one's
     if isinstance(operation, keras.layers.Wrapper):
         return of_call(operation.layer, args)
-    name = _known(graph.kind(operation))
+    if isinstance(operation, keras.layers.Lambda):
+        function = of_function(operation.function)
+        return function if isinstance(function, str) else None
     if isinstance(operation, keras.Layer):
-        if name is not None and type(operation).__module__.startswith("keras.src."):
-            return name
-        return None if graph.is_composite(operation) else of_function(_activation_of(operation))
+        if graph.is_composite(operation):
+            return None
+        return _known(graph.kind(_kerases(operation))) or of_function(_activation_of(operation))
+    name = _known(graph.kind(operation))
     if name is None and graph.kind(operation) == "maximum" and _has_zero(args):
         return "relu"
     return name
@@ -100,10 +117,37 @@ def name_of(activation: str | Callable[..., Any]) -> str:
 
 
 def threshold_of(activation: str | Callable[..., Any], operation: Any) -> float | None:
-    """Where an activation's outputs are cut; None where no threshold is known."""
+    """The activation's value at 0; None where it has no sign for each unit, or is not known."""
     if activation == "squareplus":
-        return math.sqrt(getattr(operation, "b", 4)) / 2
+        function = _activation_of(innermost(operation))
+        b = getattr(function, "keywords", {}).get("b", getattr(operation, "b", 4))
+        return math.sqrt(b) / 2
     return THRESHOLDS.get(activation) if isinstance(activation, str) else None
+
+
+def is_exact(activation: str | Callable[..., Any], operation: Any) -> bool:
+    """Whether the output is > 0 exactly where the pre-activation is, in every precision."""
+    if activation not in ("relu", "relu6"):
+        return False
+    layer = innermost(operation)
+    function = _activation_of(layer) if isinstance(layer, keras.Layer) else None
+    if function is not None:
+        if isinstance(function, keras.Layer):
+            return is_exact(activation, function)
+        return not isinstance(function, functools.partial)
+    cap = getattr(layer, "max_value", None)
+    return (
+        not getattr(layer, "negative_slope", 0)
+        and not getattr(layer, "threshold", 0)
+        and (cap is None or cap > 0)
+    )
+
+
+def innermost(operation: Any) -> Any:
+    """The layer in wrappers, whose activation is theirs."""
+    while isinstance(operation, keras.layers.Wrapper):
+        operation = operation.layer
+    return operation
 
 
 def wanted(activations: Activations | None) -> dict[Any, float | None]:
@@ -146,6 +190,11 @@ def wanted(activations: Activations | None) -> dict[Any, float | None]:
 def _known(name: str) -> str | None:
     name = ALIASES.get(name, name)
     return name if name in THRESHOLDS or name in WITHOUT_SIGN else None
+
+
+def _kerases(layer: keras.Layer) -> type:
+    """The class of Keras's own whose ``call`` the layer has: for a user's subclass its base."""
+    return next(cls for cls in type(layer).__mro__ if "call" in vars(cls))
 
 
 def _activation_of(layer: Any) -> Any:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import keras
 import numpy as np
 
-from tfhash import _store
-from tfhash.codes import Codes
 from tfhash.encoder.activations import name_of
-from tfhash.encoder.batches import InputsChecksum, Source
+from tfhash.encoder.batches import InputsChecksum
 from tfhash.encoder.inputs import Batch
 from tfhash.encoder.survey import Unit
 
@@ -48,29 +45,6 @@ def check_inputs(batch: Batch, names: Sequence[str], row_base: int) -> None:
             raise ValueError(
                 f"Expected finite inputs{which}. Received: {array[at]} in row {row_base + at[0]}."
             )
-
-
-def check_finished(
-    path: Path, model: str, source: Source, size: int, checksum: InputsChecksum
-) -> None:
-    """Raises ValueError where a finished store is not what encoding would give again."""
-    known = _store.read_source(path)
-    if known is None or known["model"] != model:
-        theirs = "no fingerprint" if known is None else f"fingerprint {known['model']}"
-        raise ValueError(
-            f"{path}: Expected codes of the model of fingerprint {model}. Received: codes of "
-            f"{theirs}. Choose another path, or remove the file."
-        )
-    n = 0
-    for batch in source.blocks(size, 0, None):
-        checksum.update(batch)
-        n += len(batch[0])
-    if n != len(Codes.load(path, mmap=True)):
-        raise ValueError(
-            f"{path}: Expected codes of {n} inputs. Received: codes of "
-            f"{len(Codes.load(path, mmap=True))}. Choose another path, or remove the file."
-        )
-    check_same_inputs(checksum, n, known["inputs_crc32"])
 
 
 def check_same_inputs(checksum: InputsChecksum, n: int, expected: int) -> None:

@@ -13,21 +13,22 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tfhash import _store, graph
-from tfhash.codes import Codes
+from tfhash.codes import Codes, frozen
+from tfhash.encoder import inference
 from tfhash.encoder.activations import Activations
 from tfhash.encoder.batches import InputsChecksum, Source
 from tfhash.encoder.checks import (
-    check_finished,
     check_inputs,
     check_same_inputs,
     check_weights,
     nothing_to_encode,
 )
 from tfhash.encoder.fingerprint import Probe, fingerprint
+from tfhash.encoder.finished import finished_codes
 from tfhash.encoder.forward import PACKINGS, Forward
 from tfhash.encoder.inputs import Inputs
 from tfhash.encoder.samples import Sample, check_rows
-from tfhash.encoder.summary import summary
+from tfhash.encoder.summary import summary, warn_of_hidden
 from tfhash.encoder.survey import Choice, Survey, choose
 from tfhash.encoder.symbols import symbols_of
 
@@ -100,7 +101,7 @@ class Encoder:
         self._inputs = Inputs(symbols_of(model, inputs))
         survey = Survey(model)
         try:
-            outputs = survey(self._inputs.struct)
+            outputs, before = survey(self._inputs.struct)
         except graph.NotTraced:
             raise ValueError(
                 f"Expected a model whose calls can be traced. Received: {model.name!r} of class "
@@ -113,12 +114,21 @@ class Encoder:
         self._units = choose(self._findings.units, layers, activations)
         if not self._units:
             raise ValueError(nothing_to_encode(model, self._findings.units))
-        named = {unit.name: out for unit, out in zip(self._findings.units, outputs, strict=True)}
+        tensors = list(zip(self._findings.units, outputs, before, strict=True))
+        chosen = {unit.name for unit in self._units}
         self._activation_model = keras.Model(
             self._inputs.struct,
-            [named[unit.name] for unit in self._units],
+            [output for unit, output, _ in tensors if unit.name in chosen],
             name=f"{model.name}_units",
         )
+        self._sign_model = keras.Model(
+            self._inputs.struct,
+            [output if u.reads_output else z for u, output, z in tensors if u.name in chosen],
+            name=f"{model.name}_signs",
+        )
+        inference.warn_of_movers(model, self._findings.moved)
+        if layers is None:
+            warn_of_hidden(model.name, self._findings)
         self._forward: Forward | None = None
         self._probe: Probe | None = None
 
@@ -188,8 +198,10 @@ class Encoder:
             Write the codes to this file (:meth:`Codes.load` reads it) as they are made, and
             return them memory-mapped. The file appears when it is whole. Where the same was cut
             off before, it goes on there, skipping the inputs that are encoded; where the file is
-            there already, nothing is done but to check that the inputs are the same. In both
-            cases up to 16 rows are encoded again and compared with the file.
+            there already, nothing is done but to check that it is undamaged and the inputs are
+            the same; a damaged one is encoded again, with a warning. In both cases up to 16 rows
+            are encoded again and compared with the file. A symbolic link stands for what it
+            points to.
 
         Returns
         -------
@@ -201,7 +213,7 @@ class Encoder:
         ValueError
             Where inputs have another shape than the model's; where inputs, weights or activations
             are NaN or infinite (the row, the weight, or the layer and row are named); where
-            ``out`` holds the codes of another model or of other inputs.
+            ``out`` is no file of codes, or holds those of another model or of other inputs.
         OSError
             Where the disk is full; what was written is kept, to go on from.
         """
@@ -220,7 +232,7 @@ class Encoder:
         words = _Rows(source.n, -(-self.n_bits // 64))
         for block, _ in self._blocks(source, size, 0, None):
             words.append(block)
-        return Codes(words.finish(), self.n_bits, self._spans)
+        return Codes(frozen(words.finish()), self.n_bits, self._spans)
 
     def _at(self, shapes: tuple[tuple[int, ...], ...]) -> Encoder:
         """The encoder of the same units for inputs of these shapes."""
@@ -241,9 +253,7 @@ class Encoder:
 
     def _compiled(self) -> Forward:
         if self._forward is None:
-            self._forward = Forward(
-                self._activation_model, self._inputs, self._units, self._packing
-            )
+            self._forward = Forward(self._sign_model, self._inputs, self._units, self._packing)
         return self._forward
 
     def _fitting_batch(self) -> int:
@@ -254,10 +264,10 @@ class Encoder:
     def _encode_to(self, path: Path, source: Source, size: int) -> Codes:
         checksum, model = InputsChecksum(), self.fingerprint
         if path.exists():
-            check_finished(path, model, source, size, checksum)
-            codes = Codes.load(path, mmap=True)
-            self._check_rows(path, source.sample, size, codes.words.__getitem__)
-            return codes
+            codes = finished_codes(path, model, source, size)
+            if codes is not None:
+                self._check_rows(path, source.sample, size, codes.words.__getitem__)
+                return codes
         with _store.GrowingStore(path, self.n_bits, self._spans, model) as store:
             if source.n is not None:
                 store.reserve(source.n)
@@ -305,6 +315,9 @@ class Encoder:
         ``check_begun`` is called when the rows before ``start`` have gone by.
         """
         forward, row, number = self._compiled(), start, start // size
+        fills = bool(self._inputs.batch_size) or (
+            forward.compiles_each_size and self._findings.keeps_rows_apart
+        )
         total = None if source.n is None else -(-source.n // size)
         bar = tqdm(
             source.blocks(size, start, checksum),
@@ -320,10 +333,14 @@ class Encoder:
                 check_begun()
             rows = len(batch[0])
             check_inputs(batch, self._inputs.names, row)
+            padded = [_pad(a, size) for a in batch] if fills else batch
             try:
-                words = forward.words(forward.run([_pad(a, size) for a in batch]), rows, row)
+                words = forward.words(forward.run(padded), rows, row)
             except ValueError as error:
                 raise ValueError(f"batch {number}, {error}") from None
+            if row == start and self._findings.opaque:
+                again = forward.words(forward.run(padded), rows, row)
+                inference.warn_unless_repeated(words, again, self._spans, self._findings.opaque)
             if checksum is not None:
                 checksum.update(batch)
             yield words, 0 if checksum is None else checksum.value

@@ -27,19 +27,28 @@ class Forward:
     Parameters
     ----------
     model : keras.Model
-        Its outputs are those of the units.
+        Its outputs are, for each unit, its output where that is read, else its pre-activation.
     inputs : Inputs
     units : list of Unit
     packing : "auto", "graph" or "native"
+
+    Attributes
+    ----------
+    in_graph : bool
+        Whether the bits are packed in the compiled graph.
+    compiles_each_size : bool
+        Whether another number of rows costs a compilation.
     """
 
     def __init__(
         self, model: keras.Model, inputs: Inputs, units: Sequence[Unit], packing: str
     ) -> None:
         self._inputs, self._units = inputs, units
+        self._cuts = [unit.threshold if unit.reads_output else 0.0 for unit in units]
         self._packer = Packer((unit.name, unit.n_units) for unit in units)
         accelerated = backend.has_accelerator()
         self.in_graph = packing == "graph" or (packing == "auto" and accelerated)
+        self.compiles_each_size = accelerated or backend.compiles_each_shape()
         self._call = backend.compiled_model(
             model, self._pack_in_graph if self.in_graph else self._signed, accelerated
         )
@@ -72,20 +81,20 @@ class Forward:
         return self._packer.join(parts)
 
     def _signed(self, outputs: Any) -> list[Any]:
-        """Activations less their thresholds: > 0 where the bit is 1."""
+        """Numbers > 0 where the bit is 1."""
         return [
-            output if unit.threshold == 0 else _wide(output) - unit.threshold
-            for unit, output in zip(self._units, keras.tree.flatten(outputs), strict=True)
+            output if not cut else _wide(output) - cut
+            for cut, output in zip(self._cuts, keras.tree.flatten(outputs), strict=True)
         ]
 
     def _pack_in_graph(self, outputs: Any) -> list[Any]:
         """uint8 [rows, 8 * ceil(n_units / 64)] for each layer; bool [rows, n_layers], finite."""
         ops = keras.ops
         parts, finite = [], []
-        for unit, output in zip(self._units, keras.tree.flatten(outputs), strict=True):
+        for unit, output in zip(self._units, self._signed(outputs), strict=True):
             output = ops.reshape(output, (-1, unit.n_units))
             finite.append(ops.all(ops.isfinite(output), axis=1))
-            bits = ops.cast(_wide(output) > unit.threshold, "uint8")
+            bits = ops.cast(backend.is_positive(output), "uint8")
             bits = ops.pad(bits, ((0, 0), (0, -unit.n_units % 64)))
             bits = ops.reshape(bits, (-1, -(-unit.n_units // 64) * 8, 8))
             weights = np.array([1, 2, 4, 8, 16, 32, 64, 128], np.uint8)

@@ -116,7 +116,7 @@ class Inputs:
             + (
                 f": give the array alone, x[{next(iter(x))!r}] for instance."
                 if len(self.names) == 1 and len(x) > 0
-                else f", which may be {near}."
+                else f", which may be {' or '.join(near)}."
                 if near
                 else "."
             )

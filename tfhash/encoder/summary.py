@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 from tfhash.encoder.activations import name_of
@@ -33,6 +34,22 @@ def summary(model_name: str, findings: Findings, chosen: Sequence[Unit]) -> list
     plain = ", ".join(f"{count} {name}" for name, count in sorted(findings.plain.items()))
     lines.append(f"Without an activation: {plain or 'none'}.")
     return lines
+
+
+def warn_of_hidden(model_name: str, findings: Findings) -> None:
+    """Warn of what is left out though nobody asked for it: it cannot be seen or is not known."""
+    hidden = [name for name, _, _ in findings.left_out if name in findings.hidden]
+    hidden += [unit.name for unit in findings.units if unit.reason and callable(unit.activation)]
+    if hidden:
+        reasons = {name: reason for name, _, reason in findings.left_out}
+        reasons |= {unit.name: unit.reason for unit in findings.units if unit.reason}
+        said = "; ".join(f"{name!r}: {reasons[name]}" for name in hidden[:5])
+        more = f"; and {len(hidden) - 5} more" if len(hidden) > 5 else ""
+        warnings.warn(
+            f"The codes of {model_name!r} leave out what these layers may hold of units: {said}"
+            f"{more}. Encoder.summary() lists all; layers= chooses without this warning.",
+            stacklevel=3,
+        )
 
 
 def _activation(unit: Unit) -> str:

@@ -12,6 +12,7 @@ import keras
 
 from tfhash import graph
 from tfhash.encoder import activations as functions
+from tfhash.encoder import inference, pre_activations
 from tfhash.errors import near_layers
 
 Choice = str | type
@@ -32,7 +33,9 @@ class Unit:
     is_output : bool
         Whether it is an output of the model.
     threshold : float or None
-        The bit is 1 where the output is greater; None where no threshold is known.
+        The activation's value at 0, or what the user gives; None where there is none.
+    reads_output : bool
+        Whether the bit is "output > threshold", and not "pre-activation > 0".
     reason : str
         Why it is left out; empty where it is encoded.
     """
@@ -43,6 +46,7 @@ class Unit:
     shape: tuple[int | None, ...]
     is_output: bool
     threshold: float | None
+    reads_output: bool
     reason: str = ""
 
     @property
@@ -72,6 +76,14 @@ class Findings:
         All calls with an activation, in order.
     left_out : list of (name, class, reason)
         Layers that were not, or not wholly, looked into.
+    opaque : list of str
+        Names of those whose calls cannot be traced.
+    hidden : list of str
+        Names of those that may hold units of the kinds encoded by default.
+    moved : set of int
+        Ids of the variables that a call would assign to.
+    keeps_rows_apart : bool
+        Whether each row of the outputs is known to depend on that row alone.
     plain : Counter
         Classes of the layers and operations without activation.
     graphs : dict
@@ -83,6 +95,10 @@ class Findings:
     def __init__(self) -> None:
         self.units: list[Unit] = []
         self.left_out: list[tuple[str, str, str]] = []
+        self.opaque: list[str] = []
+        self.hidden: list[str] = []
+        self.moved: set[int] = set()
+        self.keeps_rows_apart = False
         self.plain: Counter[str] = Counter()
         self.graphs: dict[Any, Any] = {}
         self.untraced = ""
@@ -96,63 +112,102 @@ class Findings:
 
 
 class Survey(keras.layers.Layer):
-    """Runs a model and returns the outputs of all its activations, as a list.
+    """Runs a model and returns the outputs of all its activations and what each is applied to.
 
     ``found`` is what was seen, until it is closed: later calls are like the first.
     """
 
     def __init__(self, model: keras.Model) -> None:
-        super().__init__(name="units")
+        # Of no precision of its own: the global dtype policy is not the model's.
+        super().__init__(name="units", autocast=False, dtype="float32")
         self.model = model
         self.found = Findings()
 
-    def call(self, inputs: Any) -> list[Any]:
-        tensors: dict[str, Any] = {}
-        calls: dict[str, tuple[Any, Any]] = {}
-        left_out: list[tuple[str, str, str]] = []
-        plain: Counter[str] = Counter()
-        opaque: set[int] = set()
-
-        def record(path: str, operation: Any, args: tuple[Any, ...], output: Any) -> None:
-            activation = functions.of_call(operation, args)
-            if activation is not None and len(keras.tree.flatten(output)) == 1:
-                name = _numbered(path, tensors)
-                tensors[name] = keras.tree.flatten(output)[0]
-                calls[name] = (operation, activation)
-            elif (reason := _blind_spot(operation)) and id(operation) not in opaque:
-                left_out.append((path, type(operation).__name__, reason))
-            elif not isinstance(
-                operation, keras.Model | keras.layers.InputLayer
-            ) and not graph.is_composite(operation):
-                plain[type(operation).__name__] += 1
-
-        def is_opaque(path: str, operation: Any, reason: str) -> None:
-            opaque.add(id(operation))
-            left_out.append(
-                (path, type(operation).__name__, f"its call cannot be traced ({reason})")
-            )
-
+    def call(self, inputs: Any) -> tuple[list[Any], list[Any]]:
+        seen = _Seen()
         try:
-            outputs = graph.Runner(record, is_opaque, self.found.graphs).run(self.model, inputs)
+            with inference.unchanged() as moved:
+                runner = graph.Runner(seen.visit, seen.opaque, self.found.graphs)
+                outputs = runner.run(self.model, inputs)
         except graph.NotTraced as error:
             self.found.untraced = str(error)  # Keras will say more in the error's own message
             raise
-        if self.found.closed:
-            return list(tensors.values())
+        if not self.found.closed:
+            seen.report(self.found, outputs)
+            self.found.moved = moved
+        return list(seen.tensors.values()), list(seen.before.values())
+
+
+class _Seen:
+    """What is seen in one run of a model."""
+
+    def __init__(self) -> None:
+        self.tensors: dict[str, Any] = {}
+        self.before: dict[str, Any] = {}
+        self._calls: dict[str, tuple[Any, Any, bool]] = {}
+        self._left_out: list[tuple[str, str, str]] = []
+        self._opaque: dict[int, str] = {}
+        self._hidden: list[str] = []
+        self._plain: Counter[str] = Counter()
+        self._apart = True
+
+    def visit(self, path: str, operation: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
+        """Call the operation, and keep what is to be known of it."""
+        self._apart = self._apart and inference.keeps_rows_apart(operation, kwargs)
+        activation = functions.of_call(operation, args)
+        if activation is None:
+            output = operation(*args, **kwargs)
+            self._without_activation(path, operation)
+            return output
+        output, before = pre_activations.call(operation, args, kwargs)
+        if keras.ops.is_tensor(output):
+            name = _numbered(path, self.tensors)
+            exact = before is None or functions.is_exact(activation, operation)
+            self._calls[name] = (operation, activation, exact)
+            self.tensors[name], self.before[name] = output, output if before is None else before
+        return output
+
+    def opaque(self, path: str, operation: Any, reason: str) -> None:
+        """Note a layer that cannot be taken apart."""
+        if functions.of_call(operation, ()) is None:
+            self._leave_out(path, operation, f"its call cannot be traced ({reason})", hides=True)
+            self._opaque[id(operation)] = path
+
+    def report(self, found: Findings, outputs: Any) -> None:
+        """Hand over what is known after the run that gave these outputs."""
         last = {id(tensor) for tensor in keras.tree.flatten(outputs)}
-        units = [
+        found.units = [
             Unit(
                 name,
                 operation,
                 activation,
-                tuple(tensors[name].shape[1:]),
-                id(tensors[name]) in last,
+                tuple(self.tensors[name].shape[1:]),
+                id(self.tensors[name]) in last,
                 functions.threshold_of(activation, operation),
+                exact,
             )
-            for name, (operation, activation) in calls.items()
+            for name, (operation, activation, exact) in self._calls.items()
         ]
-        self.found.units, self.found.left_out, self.found.plain = units, left_out, plain
-        return list(tensors.values())
+        found.left_out, found.plain, found.hidden = self._left_out, self._plain, self._hidden
+        found.opaque, found.keeps_rows_apart = list(self._opaque.values()), self._apart
+
+    def _without_activation(self, path: str, operation: Any) -> None:
+        if id(operation) in self._opaque:
+            return
+        if graph.is_foreign(operation):
+            self._opaque[id(operation)] = path
+        reason, hides = _blind_spot(operation)
+        if reason:
+            self._leave_out(path, operation, reason, hides)
+        elif not isinstance(operation, keras.layers.InputLayer):
+            self._plain[type(operation).__name__] += 1
+
+    def _leave_out(self, path: str, operation: Any, reason: str, hides: bool) -> None:
+        entry = (path, type(operation).__name__, reason)
+        if entry not in self._left_out:
+            self._left_out.append(entry)
+            if hides:
+                self._hidden.append(path)
 
 
 def choose(
@@ -185,7 +240,7 @@ def _reason(unit: Unit, accepted: dict[Any, float | None]) -> str:
     if key not in accepted and not isinstance(key, str):
         key = functions.name_of(key)  # functions may be given by name too
     if key in accepted and accepted[key] is not None:
-        unit.threshold = accepted[key]
+        unit.threshold, unit.reads_output = accepted[key], True
     if unit.is_output and key in functions.OTHERS:
         return "output of the model: name it in layers= to encode it"
     if key in accepted:
@@ -229,21 +284,26 @@ def _matched(units: Sequence[Unit], layers: Sequence[Choice]) -> dict[str, bool]
     return named
 
 
-def _blind_spot(operation: Any) -> str:
-    """Why a call without an activation of its own may still hide one; else empty."""
-    if isinstance(operation, keras.layers.RNN | keras.layers.Bidirectional):
-        return "recurrent: its activations are applied at every step, inside"
+def _blind_spot(operation: Any) -> tuple[str, bool]:
+    """Why a call without an activation of its own may still hide some; empty where it does not.
+
+    And whether those may be of the kinds that are encoded by default.
+    """
+    if graph.is_foreign(operation):
+        return "wraps a network of another library, which cannot be looked into", True
     if not isinstance(operation, keras.Layer):
-        kind = graph.kind(operation)
-        return "elementwise, but no activation that is known" if kind in functions.BENDS else ""
-    if isinstance(operation, keras.Model) or graph.is_composite(operation):
-        return ""
+        bends = graph.kind(operation) in functions.BENDS
+        return ("elementwise, but no activation that is known", True) if bends else ("", False)
     inner = {
-        activation
-        for layer in operation._flatten_layers(include_self=False)
-        if isinstance(activation := functions.of_call(layer, ()), str)
+        name
+        for layer in operation._flatten_layers()
+        if isinstance(name := functions.of_function(getattr(layer, "activation", None)), str)
+        or isinstance(name := functions.of_call(layer, ()), str)
     }
-    return f"holds {', '.join(sorted(inner))} inside" if inner else ""
+    rectifies = not inner.isdisjoint(functions.RECTIFIERS)
+    if isinstance(operation, keras.layers.RNN | keras.layers.Bidirectional):
+        return "recurrent: its activations are applied at every step, inside", rectifies
+    return (f"holds {', '.join(sorted(inner))} inside", rectifies) if inner else ("", False)
 
 
 def _numbered(path: str, taken: Container[str]) -> str:

@@ -1,11 +1,14 @@
 """Figures: from tidy tables to `matplotlib.figure.Figure`. They compute nothing."""
 
-from tfhash.figures.histograms import diameter_histograms
-from tfhash.figures.layer_wise import figure_5
-from tfhash.figures.planes import plane, planes
-from tfhash.figures.registry import FIGURES, FigureKind
-from tfhash.figures.style import TITLES, Caption, save
-from tfhash.figures.tsne import figure_1
+from tfhash._extras import named_if_missing
+
+with named_if_missing("tfhash.figures"):
+    from tfhash.figures.histograms import diameter_histograms
+    from tfhash.figures.layer_wise import figure_5
+    from tfhash.figures.planes import plane, planes
+    from tfhash.figures.registry import FIGURES, FigureKind
+    from tfhash.figures.style import TITLES, Caption, save
+    from tfhash.figures.tsne import figure_1
 
 __all__ = [
     "FIGURES",

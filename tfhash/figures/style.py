@@ -13,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from tfhash.files import replacing
+
 # Okabe and Ito's palette: told apart by all common kinds of colour vision.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555"
 TITLES = {"digits": "Digits", "mnist": "MNIST", "cifar10": "CIFAR-10"}  # of the datasets
@@ -98,9 +100,17 @@ def new_row(
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> list[Path]:
-    """Write `figure` to `path` with .png (200 dots per inch) and .svg added, and return both."""
-    files = [Path(f"{path}.png"), Path(f"{path}.svg")]
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(files[0], dpi=200)
-        figure.savefig(files[1], dpi=120, metadata={"Date": None})
+    """Write `figure` to `path` with .png (200 dots per inch) and .svg added, and return both.
+
+    Each is written whole or not at all.
+    """
+    options: dict[str, dict[str, Any]] = {
+        "png": {"dpi": 200},
+        "svg": {"dpi": 120, "metadata": {"Date": None}},
+    }
+    files = []
+    for form, how in options.items():
+        files.append(Path(f"{path}.{form}"))
+        with matplotlib.rc_context(STYLE), replacing(files[-1]) as file:
+            figure.savefig(file, format=form, **how)
     return files

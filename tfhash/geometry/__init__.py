@@ -1,9 +1,12 @@
 """The exact shape of linear regions, along lines and in planes, for any ReLU network in Keras."""
 
-from tfhash.geometry.chords import Chords, chords
-from tfhash.geometry.diameters import stochastic_chords, stochastic_diameters
-from tfhash.geometry.lines import LineRegions, line_regions
-from tfhash.geometry.planes import PlaneRegions, plane_regions
+from tfhash._extras import named_if_missing
+
+with named_if_missing("tfhash.geometry"):
+    from tfhash.geometry.chords import Chords, chords
+    from tfhash.geometry.diameters import stochastic_chords, stochastic_diameters
+    from tfhash.geometry.lines import LineRegions, line_regions
+    from tfhash.geometry.planes import PlaneRegions, plane_regions
 
 __all__ = [
     "Chords",

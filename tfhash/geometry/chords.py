@@ -93,8 +93,8 @@ def chords(
     ----------
     model : keras.Model
         Built, with one input of a fixed shape. It is not changed.
-    x : float [n, *input shape]
-    directions : float [n, *input shape], or [*input shape] for one direction for all
+    x : float [n, ...input shape]
+    directions : float [n, ...input shape], or [...input shape] for one direction for all
         Of any length but 0.
     limit : float, > 0
         Look no farther than ``abs(t) = limit``, a multiple of the direction.

@@ -48,7 +48,7 @@ def stochastic_diameters(
     ----------
     model : keras.Model
         As :func:`chords` takes it.
-    x : float [n, *input shape]
+    x : float [n, ...input shape]
     seed : int or None
         Of the random directions; row ``i`` has the same one whatever ``n`` and ``batch_size``.
         None draws others each time.
@@ -57,8 +57,8 @@ def stochastic_diameters(
         far, so that a diameter is at most 10. Where many are clipped, their mean says more of the
         limit than of the network: ``float("inf")`` clips none.
     direction : "random", "to_center" or array
-        Uniform on the sphere; towards the mean of ``x``; or as given, [n, *input shape] or
-        [*input shape], of any length but 0.
+        Uniform on the sphere; towards the mean of ``x``; or as given, [n, ...input shape] or
+        [...input shape], of any length but 0.
     region, dtype, batch_size : as in :func:`chords`
 
     Returns

@@ -123,7 +123,7 @@ def line_regions(
     ----------
     model : keras.Model
         As :func:`tfhash.geometry.chords` takes it.
-    start, stop : float [*input shape], or [n, *input shape] for n segments
+    start, stop : float [...input shape], or [n, ...input shape] for n segments
     region : "activation" or "linear"
         Whether a region ends where a unit passes a kink of its activation function, or also where
         a maximum, such as max pooling, takes another value.

@@ -138,7 +138,7 @@ def plane_regions(
     ----------
     model : keras.Model
         As :func:`tfhash.geometry.chords` takes it.
-    origin, u, v : float [*input shape]
+    origin, u, v : float [...input shape]
         The plane is ``origin + a * u + b * v``.
     extent : float, or (a_min, a_max, b_min, b_max)
         The window; one number ``e`` means (-e, e, -e, e).

@@ -76,7 +76,7 @@ def walk(
 
     Parameters
     ----------
-    x, directions : [n, *input shape]
+    x, directions : [n, ...input shape]
     visit : function of (side, z, u, layer, first_unit)
         Called at every layer: a unit switches where ``z + t * u`` crosses 0. ``side`` is 1 where
         it now counts as above, 0 where not: tensors, or the number 0 at candidates of a maximum,

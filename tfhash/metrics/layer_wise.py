@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from numpy.typing import ArrayLike
 
+from tfhash._extras import named_if_missing
 from tfhash.codes import Codes
 from tfhash.metrics.properties import FAMILIES, EncodingProperties, encoding_properties
 
@@ -101,7 +102,8 @@ def layer_wise(
     >>> encoder = tfhash.Encoder(model)
     >>> metrics.layer_wise(encoder.encode(x), y, encoder.encode(x_test), y_test)
     """
-    import pandas as pd
+    with named_if_missing("metrics.layer_wise"):
+        import pandas as pd
 
     if [tuple(layer) for layer in train.layers] != [tuple(layer) for layer in test.layers]:
         raise ValueError(

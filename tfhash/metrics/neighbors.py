@@ -140,7 +140,7 @@ class HammingKNeighborsClassifier(ClassifierMixin, BaseEstimator):
         return distances[others].reshape(shape), indices[others].reshape(shape)
 
     def predict_proba(self, X: CodesLike | None) -> NDArray[np.float64]:
-        """The share of the neighbours in each class, float64 [q, n_classes], ordered as classes_.
+        """The share of the neighbours in each class, float64 [q, n_classes], ordered as `classes_`.
 
         Parameters and errors as :meth:`kneighbors`.
         """

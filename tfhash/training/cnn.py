@@ -1,29 +1,27 @@
-"""Training one convolutional network, step by step, so that it can be stopped at any of them."""
+"""Training convolutional networks, step by step, so that they can be stopped at any of them."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfhash.datasets import Dataset
-from tfhash.files import replacing
-from tfhash.training.cnn_spec import CnnSpec
+from tfhash.models import TITLES
+from tfhash.runs import HISTORY_COLUMNS, CnnSpec, RunError, Runs, RunWriter
 from tfhash.training.evaluating import Sums, evaluate
 from tfhash.training.loss import keras_loss
 from tfhash.training.progress import skip
-from tfhash.training.runs import RunError, Runs, RunWriter
 
 if TYPE_CHECKING:
     import keras
     from tqdm import tqdm
 
 EVALUATION_BATCH = 500
-STATE_FILE = "state.npz"
+SUMS = {"loss": float, "accuracy": float, "n": int}
 
 
 def train_cnn(
@@ -73,6 +71,29 @@ def train_cnn(
     return True
 
 
+class CnnTrainer:
+    """Trains convolutional networks one after another, each a line an epoch. A `Trainer`."""
+
+    unit = "step"
+
+    def work(self, spec: CnnSpec, dataset: Dataset) -> int:
+        """Training steps of a run."""
+        return spec.epochs * steps_per_epoch(spec, len(spec.training_data(dataset).x_train))
+
+    def __call__(
+        self, specs: Sequence[CnnSpec], dataset: Dataset, runs: Runs, progress: tqdm[Any]
+    ) -> None:
+        for spec in specs:
+            steps = steps_per_epoch(spec, len(spec.training_data(dataset).x_train))
+            progress.write(
+                f"{spec.dataset}: {TITLES[spec.architecture]}, {spec.epochs} epochs of {steps} "
+                f"steps, rate {spec.learning_rate:g} x {spec.decay:g} every {spec.decay_every:g} "
+                f"epochs, {spec.protocol} protocol, {spec.precision}, into {runs.path(spec)}"
+            )
+            if not train_cnn(spec, dataset, runs, progress):
+                skip(progress, spec.epochs * steps)
+
+
 def steps_per_epoch(spec: CnnSpec, n: int) -> int:
     """Training steps of an epoch of `n` examples."""
     return -(-n // spec.batch_size)
@@ -98,7 +119,6 @@ class _Training:
         self.epoch, self.step = 1, 0
         self.sums = Sums()
         self.history: list[dict[str, float]] = []
-        self.file = writer.partial / STATE_FILE
         if not self._restore():
             writer.clear()
             self._keep(0)
@@ -117,7 +137,6 @@ class _Training:
                     self.save()
                     saved = time.monotonic()
             self._end_epoch(time.monotonic() - started)
-        self.file.unlink(missing_ok=True)
         if self.spec.epochs not in self.spec.checkpoint_epochs:
             self._save_checkpoint(self.spec.epochs)
         self.writer.save_history(self.history)
@@ -133,33 +152,44 @@ class _Training:
             "history": self.history,
         }
         variables = enumerate(self._variables())
-        arrays: dict[str, Any] = {f"variable_{i}": np.asarray(v) for i, v in variables}
-        with replacing(self.file) as file:
-            np.savez(file, header=np.array(json.dumps(header)), **arrays)
+        self.writer.state.save(header, {f"variable_{i}": np.asarray(v) for i, v in variables})
 
     def _restore(self) -> bool:
         """Take up the saved state, if there is one."""
-        try:
-            with np.load(self.file) as content:
-                header = json.loads(str(content["header"]))
-                arrays = [content[f"variable_{i}"] for i in range(len(content.files) - 1)]
-        except FileNotFoundError:
+        loaded = self.writer.state.load()
+        if loaded is None:
             return False
-        there = CnnSpec.from_json(header["spec"])
+        header, arrays = loaded
+        try:
+            there = CnnSpec.from_json(header["spec"])
+            epoch, step = int(header["epoch"]), int(header["step"])
+            sums = Sums(*(kind(header["sums"][k]) for k, kind in SUMS.items()))
+            history = [{k: float(row[k]) for k in HISTORY_COLUMNS} for row in header["history"]]
+            kept = [arrays[f"variable_{i}"] for i in range(len(arrays))]
+        except (ValueError, KeyError, TypeError) as error:
+            self.writer.state.set_aside(f"{type(error).__name__}: {error}")
+            return False
         differences = self.spec.differences(there)
         if differences:
             raise RunError(
-                f"Expected {self.file.parent} to be a run of the same spec, stopped on its way. "
+                f"Expected {self.writer.partial} to be a run of the same spec, stopped on its way. "
                 f"Received a run of another one ({'; '.join(differences)}). Go on with its flags, "
                 "give another --save_path, or remove it."
             )
-        if not self.writer.has_checkpoints(header["epoch"] - 1):
+        variables = self._variables()
+        if (
+            not (1 <= epoch <= self.spec.epochs and 0 <= step <= self.n_steps)
+            or len(history) != epoch - 1
+            or [a.shape for a in kept] != [tuple(v.shape) for v in variables]
+        ):
+            self.writer.state.set_aside("that of another network, or of no epoch of this one")
             return False
-        for variable, array in zip(self._variables(), arrays, strict=True):
+        if not self.writer.has_checkpoints(epoch - 1):
+            return False
+        for variable, array in zip(variables, kept, strict=True):
             variable.assign(array)
-        self.epoch, self.step = header["epoch"], header["step"]
-        self.sums = Sums(**header["sums"])
-        self.history = header["history"]
+        self.epoch, self.step, self.sums = epoch, step, sums
+        self.history = [{**row, "epoch": i} for i, row in enumerate(history, start=1)]
         return True
 
     def _variables(self) -> list[keras.Variable]:

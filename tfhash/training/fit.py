@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfhash.datasets import Dataset
+from tfhash.runs import Runs, RunSpec, RunWriter
 from tfhash.training.evaluating import evaluate
 from tfhash.training.loss import keras_loss
-from tfhash.training.runs import Runs, RunWriter
-from tfhash.training.spec import RunSpec
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -45,7 +44,7 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
     data = spec.training_data(dataset)
     model = spec.build_model(dataset)
     # A second face of the same layers is compiled and trained, so that what is kept is the bare
-    # network: no optimiser state, nothing of how it was trained.
+    # network: no optimizer state, nothing of how it was trained.
     fitted = keras.Model(model.inputs, model.outputs)
     batches = _batches(spec, data)
     fitted.compile(

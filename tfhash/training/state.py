@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfhash.files import replacing
-from tfhash.results import HISTORY_COLUMNS
-from tfhash.training.placement import STATISTICS, Placement, Tensors, variables
-from tfhash.training.spec import RunSpec
+from tfhash.runs import HISTORY_COLUMNS, RunSpec, StateFile
+from tfhash.training.weight_layout import STATISTICS, Tensors, WeightLayout, variables
 
 if TYPE_CHECKING:
     import keras
@@ -64,20 +62,20 @@ class SweepState:
         ]
         return cls(list(models), 0, 0, {"weights": tensors, "momentum": zeros, "velocity": zeros})
 
-    def placed(self, placement: Placement) -> dict[str, dict[str, np.ndarray]]:
-        """The state as `backend.epoch_loop` takes it."""
-        placed = {part: placement.weights(self.models[part]) for part in PARTS}
-        placed["statistics"] = placement.statistics(self.models["weights"])
+    def placed(self, layout: WeightLayout) -> dict[str, dict[str, np.ndarray]]:
+        """The state as `EpochLoop.load` takes it."""
+        placed = {part: layout.weights(self.models[part]) for part in PARTS}
+        placed["statistics"] = layout.statistics(self.models["weights"])
         placed["steps"] = {"steps": np.array(self.steps, np.int32)}
         return placed
 
-    def update(self, placed: Mapping[str, Mapping[str, np.ndarray]], placement: Placement) -> None:
+    def update(self, placed: Mapping[str, Mapping[str, np.ndarray]], layout: WeightLayout) -> None:
         """Take over what the loop has come to."""
         for part in PARTS:
             arrays = dict(placed[part])
             if part == "weights":
                 arrays.update(placed["statistics"])
-            self.models[part] = [placement.take(arrays, i) for i in range(len(self.specs))]
+            self.models[part] = [layout.take(arrays, i) for i in range(len(self.specs))]
         self.steps = int(placed["steps"]["steps"])
 
     def keep(self, chosen: Sequence[int]) -> None:
@@ -117,7 +115,7 @@ class SweepState:
     def save(self, folder: Path) -> None:
         """Write the state to a file in `folder`, whole or not at all."""
         folder.mkdir(exist_ok=True)
-        arrays: dict[str, Any] = {
+        arrays = {
             f"{part}/{i}/{kind}/{layer}": array
             for part in PARTS
             for i, tensors in enumerate(self.models[part])
@@ -128,9 +126,8 @@ class SweepState:
             "epoch": self.epoch,
             "steps": self.steps,
         }
-        arrays.update(header=json.dumps(header), history=np.array(self.history))
-        with replacing(self._file(folder)) as file:
-            np.savez(file, **arrays)
+        arrays["history"] = np.array(self.history)
+        StateFile(self._file(folder)).save(header, arrays)
 
     def remove(self, folder: Path) -> None:
         """Remove what `save` wrote, or was writing when it was killed."""
@@ -145,27 +142,59 @@ class SweepState:
         return folder / f"{hashlib.sha256(''.join(specs).encode()).hexdigest()[:16]}.npz"
 
 
-def find_state(folder: Path, specs: Sequence[RunSpec]) -> SweepState | None:
-    """The latest saved state in `folder` that has all of `specs`, or None.
+def find_state(folder: Path, models: Mapping[RunSpec, keras.Model]) -> SweepState | None:
+    """The latest saved state in `folder` that has all of the networks `models`, or None.
 
-    Finished runs stay in it where they were trained with `specs` to the end: the program, and
-    with it every rounding, is then the same as if it had never been stopped.
+    Finished runs stay in it where they were trained with the others to the end: the program, and
+    with it every rounding, is then the same as if it had never been stopped. A file that is no
+    state of these networks is set aside, and a warning says so.
     """
-    found = None
-    for file in folder.glob("*.npz"):
+    found: SweepState | None = None
+    for path in sorted(folder.glob("[!.]*.npz")):
+        file = StateFile(path)
+        loaded = file.load(lambda header: set(models) <= set(_specs_of(header)))
+        if loaded is None or (found and loaded[0]["epoch"] <= found.epoch):
+            continue
         try:
-            with np.load(file) as content:
-                header = json.loads(str(content["header"]))
-                there = [RunSpec.from_json(spec) for spec in header["specs"]]
-                if not set(specs) <= set(there) or (found and header["epoch"] <= found.epoch):
-                    continue
-                models: dict[str, list[Tensors]] = {part: [{} for _ in there] for part in PARTS}
-                for key in content.files:
-                    if key not in ("header", "history"):
-                        part, i, kind, layer = key.split("/")
-                        models[part][int(i)][kind, int(layer)] = content[key]
-                history: list[Any] = list(content["history"])
-                found = SweepState(there, header["epoch"], header["steps"], models, history)
-        except (OSError, ValueError, KeyError):
-            continue  # not ours, or damaged: training starts again
+            state = _state_of(*loaded)
+            _check_shapes(state, models)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            file.set_aside(f"{type(error).__name__}: {error}")
+            continue
+        found = state
     return found
+
+
+def _specs_of(header: Mapping[str, Any]) -> list[RunSpec]:
+    return [RunSpec.from_json(spec) for spec in header["specs"]]
+
+
+def _state_of(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> SweepState:
+    specs = _specs_of(header)
+    models: dict[str, list[Tensors]] = {part: [{} for _ in specs] for part in PARTS}
+    for key, array in arrays.items():
+        if key != "history":
+            part, i, kind, layer = key.split("/")
+            models[part][int(i)][kind, int(layer)] = array
+    return SweepState(
+        specs, int(header["epoch"]), int(header["steps"]), models, list(arrays["history"])
+    )
+
+
+def _check_shapes(state: SweepState, models: Mapping[RunSpec, keras.Model]) -> None:
+    """Raise ValueError where the arrays are not those of `models` at such an epoch."""
+    if not 0 <= state.epoch <= min(spec.epochs for spec in models) or state.steps < 0:
+        raise ValueError(f"epoch {state.epoch}, step {state.steps}")
+    if np.shape(state.history) != (state.epoch + 1, len(HISTORY_COLUMNS) - 1, len(state.specs)):
+        raise ValueError(f"a history of shape {np.shape(state.history)}")
+    start = SweepState.start(models)
+    for spec in models:
+        for part in PARTS:
+            wanted = start.models[part][start.index(spec)]
+            there = state.models[part][state.index(spec)]
+            if _shapes(wanted) != _shapes(there):
+                raise ValueError(f"{part} of other shapes than those of width {spec.width}")
+
+
+def _shapes(tensors: Tensors) -> dict[tuple[str, int], tuple[tuple[int, ...], str]]:
+    return {key: (array.shape, str(array.dtype)) for key, array in tensors.items()}

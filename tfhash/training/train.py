@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfhash.datasets import Dataset
+from tfhash.runs import AnySpec, Runs
 from tfhash.training.progress import progress_bar
-from tfhash.training.runs import Runs
-from tfhash.training.spec import RunSpec
-from tfhash.training.sweep import SweepTrainer
+from tfhash.training.sweep_trainer import SweepTrainer
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-Trainer = Callable[[Sequence[RunSpec], Dataset, Runs, "tqdm[Any]"], None]
+Trainer = Callable[[Sequence[Any], Dataset, Runs, "tqdm[Any]"], None]
 """What trains: it claims each of the specs with `runs.claim`, one at a time or many at once, hands
 checkpoints and history to the writers it gets, calls their `finish`, and moves the progress bar by
-`spec.epochs` for every spec. Where `claim` gives None, the run is done or in other hands."""
+`spec.epochs` for every spec. Where `claim` gives None, the run is done or in other hands.
+
+One that counts its work otherwise has `unit`, its name, and `work(spec, dataset)`, its amount."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +29,21 @@ class TrainingReport:
 
     Attributes
     ----------
-    trained : list of RunSpec
+    trained : list of RunSpec or CnnSpec
         Finished by this call.
-    skipped : list of RunSpec
+    skipped : list of RunSpec or CnnSpec
         Finished before it.
-    elsewhere : list of RunSpec
+    elsewhere : list of RunSpec or CnnSpec
         Not finished: another process is at work on them.
     """
 
-    trained: list[RunSpec]
-    skipped: list[RunSpec]
-    elsewhere: list[RunSpec]
+    trained: list[AnySpec]
+    skipped: list[AnySpec]
+    elsewhere: list[AnySpec]
 
 
 def train(
-    specs: Sequence[RunSpec],
+    specs: Sequence[AnySpec],
     dataset: Dataset,
     root: str | os.PathLike[str],
     trainer: Trainer | None = None,
@@ -74,8 +75,11 @@ def train(
     finished = {spec: runs.is_finished(spec) for spec in specs}
     pending = [spec for spec in specs if not finished[spec]]
     if pending:
-        with progress_bar(sum(spec.epochs for spec in pending), "epoch") as progress:
-            (trainer or SweepTrainer())(pending, dataset, runs, progress)
+        train_all: Any = trainer or SweepTrainer()
+        work = getattr(train_all, "work", lambda spec, dataset: spec.epochs)
+        amount = sum(work(spec, dataset) for spec in pending)
+        with progress_bar(amount, getattr(train_all, "unit", "epoch")) as progress:
+            train_all(pending, dataset, runs, progress)
     now = {spec: runs.is_finished(spec) for spec in pending}
     return TrainingReport(
         trained=[spec for spec in pending if now[spec]],

@@ -1,0 +1,278 @@
+"""What is fuzzed: for each loader its sound files, and what it may do with damaged ones."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import pickle
+import pickletools
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from fuzz.damage import damaged
+from tfhash import Codes, metrics, results
+from tfhash.datasets import DatasetError, cifar10, files, idx, npz
+
+SHAPE = (5, 3, 2)
+ARRAY = np.arange(30, dtype=np.uint8).reshape(SHAPE)
+BATCH = 2  # images
+
+
+@dataclass(frozen=True)
+class Target:
+    """A loader under damage.
+
+    Attributes
+    ----------
+    contents
+        Draws the content of a file.
+    read
+        Has the loader read the file, in a folder of its own: "read", or "refused" where it raised
+        what it documents. Whatever else it raises is a failure.
+    """
+
+    contents: st.SearchStrategy[bytes]
+    read: Callable[[Path], str]
+
+
+def _same(data: bytes) -> bytes:
+    return data
+
+
+def _variants(
+    *variants: tuple[bytes, Callable[[bytes], bytes]], pieces: list[bytes] | None = None
+) -> st.SearchStrategy[bytes]:
+    """Damage inside of compression, and outside of it."""
+    inside = [damaged(data, pieces).map(wrap) for data, wrap in variants]
+    outside = [damaged(wrap(data), pieces) for data, wrap in variants if wrap is not _same]
+    return st.one_of(*inside, *outside)
+
+
+def _refused_by_name(error: Exception, path: Path) -> str:
+    assert str(path) in str(error), f"The error does not name its file: {error}"
+    return "refused"
+
+
+# ---- datasets ------------------------------------------------------------------------------------
+
+
+def _idx_content() -> bytes:
+    return b"\0\0\x08\x03" + b"".join(n.to_bytes(4, "big") for n in SHAPE) + ARRAY.tobytes()
+
+
+def _read_idx(path: Path) -> str:
+    try:
+        with files.reading(f"Expected an IDX file in {path}.", "Take it again."):
+            array = idx.read(path, SHAPE)
+    except DatasetError as error:
+        return _refused_by_name(error, path)
+    assert array.shape == SHAPE and array.dtype == np.uint8
+    return "read"
+
+
+def _npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def _archive(method: int) -> Callable[[bytes], bytes]:
+    def wrap(member: bytes) -> bytes:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", method) as archive:
+            archive.writestr("x.npy", member)
+            archive.writestr("y.npy", _npy(ARRAY[:, 0, 0]))
+        return file.getvalue()
+
+    return wrap
+
+
+def _read_npz(path: Path) -> str:
+    try:
+        with files.reading(f"Expected an archive in {path}.", "Take it again."):
+            arrays = npz.read(path, {"x": SHAPE, "y": SHAPE[:1]})
+    except DatasetError as error:
+        return _refused_by_name(error, path)
+    assert arrays["x"].shape == SHAPE and arrays["y"].shape == SHAPE[:1]
+    assert arrays["x"].dtype == arrays["y"].dtype == np.uint8
+    return "read"
+
+
+def _batch(protocol: int) -> bytes:
+    batch: dict[bytes, Any] = {
+        b"batch_label": b"a batch",
+        b"labels": [3, 7],
+        b"data": np.arange(BATCH * 3072).astype(np.uint8).reshape(BATCH, 3072),
+        b"filenames": [b"a.png", b"b.png"],
+    }
+    return pickle.dumps(batch, protocol=protocol)
+
+
+def _read_batch(path: Path) -> str:
+    try:
+        images, labels = cifar10.read_batch(path, BATCH)
+    except DatasetError as error:
+        return _refused_by_name(error, path)
+    assert images.shape == (BATCH, 32, 32, 3) and images.dtype == np.uint8
+    assert labels.shape == (BATCH,) and labels.dtype.kind in "iu"
+    return "read"
+
+
+_OPCODES = [code.code.encode("latin-1") for code in pickletools.opcodes]
+_PICKLED = [
+    *_OPCODES,
+    b"h\x00h\x00\x86q\x00",  # a pair of what the memo holds, and into the memo
+    b"cnumpy\ndtype\n",
+    b"cos\nsystem\n(S'true'\ntR",
+    b"c_codecs\nencode\n",
+    b"\x8c\x05numpy\x8c\x07ndarray\x93",
+]
+
+
+# ---- codes ---------------------------------------------------------------------------------------
+
+
+def _codes() -> Codes:
+    bits = np.random.default_rng(0).integers(0, 2, (40, 70), np.uint8)
+    return Codes.from_bits(bits)
+
+
+def _codes_content(codes: Codes) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        codes.save(Path(folder) / "codes")
+        return (Path(folder) / "codes").read_bytes()
+
+
+def _read_codes(path: Path) -> str:
+    """Both ways of loading, and use of what they give: no index may leave its array."""
+    said = []
+    loaded = []
+    for mmap in (False, True):
+        try:
+            codes = Codes.load(path, mmap=mmap)
+            # Maps are checked when they are asked to be, or used.
+            if mmap and hasattr(codes, "verify"):
+                codes.verify()
+            loaded.append(codes)
+        except ValueError as error:
+            assert type(error) is ValueError, f"It is a {type(error).__name__}: {error}"
+            said.append(_refused_by_name(error, path))
+    if len(loaded) == 2 and hasattr(loaded[1], "verify"):
+        assert loaded[0] == loaded[1]
+    if loaded and not said and len(loaded[0]):
+        regions = metrics.region_ids(loaded[0])
+        np.testing.assert_array_equal(regions, metrics.region_ids(loaded[1]))
+    return "refused" if said else "read"
+
+
+# ---- run directories -----------------------------------------------------------------------------
+
+_SPEC = {
+    "experiment": "layer_width",
+    "dataset": "digits",
+    "protocol": "paper",
+    "depth": 1,
+    "width": 5,
+    "repeat": 1,
+    "seed": 0,
+    "epochs": 2,
+    "batch_size": 32,
+    "learning_rate": 0.003,
+    "decay": 1.0,
+    "decay_every": 1,
+    "batch_norm": False,
+    "l2": 0.0,
+    "clip_norm": None,
+    "early_stopping": None,
+    "hold_out": 0.0,
+    "sample_size": None,
+    "epoch_size": None,
+    "inputs": None,
+    "checkpoint_epochs": [],
+}
+_PROPERTIES = {"epochs": {"2": {"train_redundancy_ratio": 0.25, "knn_accuracy": 0.5}}}
+_HISTORY = (
+    "epoch,train_loss,train_accuracy,test_loss,test_accuracy\n1,2.1,0.3,2.0,0.4\n2,1,0.6,1,0.7\n"
+)
+_JSON = [b"null", b"NaN", b"1e999", b"[]", b"{}", b'"', b"\\ud800", b"\xff", b"-", b"../", b"/"]
+_CSV = [b",", b"\n", b'"', b"nan", b"1e999", b"\xff", b"\0"]
+
+
+def _write_run(root: Path, width: int) -> Path:
+    run = root / "layer_width" / "digits" / "depth=1" / f"width={width}" / "repeat=1"
+    run.mkdir(parents=True)
+    (run / "spec.json").write_text(json.dumps({**_SPEC, "width": width}))
+    (run / "properties.json").write_text(json.dumps(_PROPERTIES))
+    (run / "history.csv").write_text(_HISTORY)
+    return run
+
+
+def _read_run(name: str) -> Callable[[Path], str]:
+    """Load a damaged run beside a sound one, whose numbers must all be there."""
+
+    def read(path: Path) -> str:
+        root = path.parent / "runs"
+        shutil.rmtree(root, ignore_errors=True)
+        _write_run(root, 4)
+        shutil.copy(path, _write_run(root, 5) / name)
+        table = results.load(root)
+        sound = table[table["width"] == 4]
+        assert len(sound) >= 10, f"The sound run has {len(sound)} of its 10 rows."
+        return "read" if len(table) > len(sound) else "refused"
+
+    return read
+
+
+def _targets() -> dict[str, Target]:
+    array, codes, content = _npy(ARRAY), _codes(), _idx_content()
+    batches = [(_batch(protocol), _same) for protocol in range(1, 6)]
+    return {
+        "codes": Target(
+            _variants((_codes_content(codes), _same), (_codes_content(codes[:0]), _same)),
+            _read_codes,
+        ),
+        "idx": Target(_variants((content, _same), (content, gzip.compress)), _read_idx),
+        "npz": Target(
+            _variants(
+                (array, _archive(zipfile.ZIP_STORED)),
+                (array, _archive(zipfile.ZIP_DEFLATED)),
+                (_npy(np.asfortranarray(ARRAY)), _archive(zipfile.ZIP_STORED)),
+                pieces=[b"(", b"[", b"{", b"-", b",", b"'", b"None", b"O", b"(1,)*9"],
+            ),
+            _read_npz,
+        ),
+        "cifar": Target(
+            st.one_of(
+                _variants(*batches, (_batch(4), gzip.compress), pieces=_PICKLED),
+                st.lists(st.sampled_from(_PICKLED), max_size=40).map(
+                    lambda pieces: b"\x80\x04" + b"".join(pieces) + b"."
+                ),
+            ),
+            _read_batch,
+        ),
+        "spec": Target(
+            _variants((json.dumps({**_SPEC, "width": 5}).encode(), _same), pieces=_JSON),
+            _read_run("spec.json"),
+        ),
+        "properties": Target(
+            _variants((json.dumps(_PROPERTIES).encode(), _same), pieces=_JSON),
+            _read_run("properties.json"),
+        ),
+        "history": Target(
+            _variants((_HISTORY.encode(), _same), pieces=_CSV), _read_run("history.csv")
+        ),
+    }
+
+
+TARGETS = _targets()
+# Those that run where none is named. `results.load` still ends at a damaged file of a run.
+DEFAULT = ("codes", "idx", "npz", "cifar")

@@ -1,0 +1,174 @@
+"""The command `tfhash`, and flags made from options."""
+
+import subprocess
+import sys
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from absl import flags
+
+from tfhash import Codes, cli, results
+from tfhash.cli.commands import COMMANDS, SUBCOMMANDS
+from tfhash.studies import STUDIES
+
+DATA = {"dataset", "data_dir", "mnist_path", "cifar10_path"}
+SWEEP = {"protocol", "depth", "widths", "begin_repeat", "repeat", "batch_size", "epoch", "seed"}
+TRAIN = {"save_path", "one_by_one", "batch_norm", "group_size", "tensorboard"}
+MEASURE = {"load_path", "workers", "metrics"}
+CNN = {"architecture", "protocol", "begin_repeat", "repeat", "batch_size", "epoch", "examples"}
+# The flags of the scripts, as they were before they were made from options.
+ORIGINAL = {
+    **{
+        f"{name}_train": DATA | SWEEP | TRAIN | {"also"}
+        for name in ("layer_width", "training_time", "layer_wise")
+    },
+    **{
+        f"{name}_encoding_properties": DATA | SWEEP | MEASURE
+        for name in ("layer_width", "training_time", "layer_wise")
+    },
+    "sample_size_train": DATA | SWEEP | TRAIN | {"also", "sample_sizes"},
+    "sample_size_encoding_properties": DATA | SWEEP | MEASURE | {"sample_sizes"},
+    **{name: DATA | SWEEP | TRAIN for name in ("diameters", "random_data", "region_density")},
+    "cnn_train": DATA | CNN | {"seed", "save_path", "learning_rate", "decay_every", "precision"},
+    "cnn_encoding_properties": DATA | CNN | {"seed", "load_path", "metrics"},
+    "draw_figures": {"load_path", "figures_path"},
+    "demo": {"save_path", "figures_path"},
+    "tsne": DATA
+    | {"load_path", "figures_path", "depth", "width", "repeat", "epoch", "model", "split"}
+    | {"examples", "perplexity", "seed"},
+}
+
+
+@pytest.mark.parametrize("name", ORIGINAL)
+def test_original_flags_are_there(name, tmp_path):
+    values = flags.FlagValues()
+    COMMANDS[name].define(values, tmp_path)
+    extra = {"workers"} if name in ("diameters", "random_data", "region_density") else set()
+    extra |= {"workers"} if name == "cnn_encoding_properties" else set()
+    assert {n for n in values if values[n].name == n} == ORIGINAL[name] | extra
+    assert set(COMMANDS) == set(ORIGINAL)
+
+
+def test_every_option_is_a_flag_of_its_study(tmp_path):
+    for name, study in STUDIES.items():
+        values = flags.FlagValues()
+        SUBCOMMANDS[f"run {name}"].define(values, tmp_path)
+        for one in fields(study.options):
+            axis = one.metadata.get("axis")
+            if one.name != "path" and axis in (None, "width"):
+                assert one.name in values, (name, one.name)
+        assert ("sample_sizes" in values) == (name == "sample_size")
+
+
+def test_help_is_quick_to_load():
+    """`tfhash --help` and the help of a study load neither Keras nor pandas nor matplotlib."""
+    code = (
+        "import sys\nfrom tfhash import cli\n"
+        "assert cli.tfhash(['tfhash', '--help']) == 0\n"
+        "assert cli.tfhash(['tfhash', 'run', 'layer_width', '--help']) == 0\n"
+        "loaded = {'keras', 'tensorflow', 'jax', 'pandas', 'matplotlib'} & set(sys.modules)\n"
+        "assert not loaded, loaded"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "run layer_width" in done.stdout and "--widths" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "layer_with"], "Did you mean run layer_width"),
+        (["drwa"], "Did you mean draw"),
+        (["run"], "Expected a command among run layer_width"),
+        (["run", "layer_width", "--widht=3"], "Did you mean: width"),
+        (["run", "layer_width", "--dataset=minst"], "digits|mnist|cifar10"),
+        (["run", "layer_width", "--metrics=redundency"], "Did you mean redundancy"),
+        (["run", "layer_width", "mnist"], "Expected flags such as --name=value"),
+    ],
+)
+def test_unknown_names_are_one_line_with_near_ones(capsys, words, message):
+    assert cli.tfhash(["tfhash", *words]) == 2
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1 and err.startswith("tfhash")
+
+
+def test_run_and_draw(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    small = ("--dataset=digits", "--widths=3,4", "--repeat=1", "--epoch=1", "--metrics=redundancy")
+    assert cli.tfhash(["tfhash", "run", "layer_width", *small]) == 0
+    text = capsys.readouterr().out
+    assert "Trained 2 networks" in text and "Measured 2 networks" in text
+    assert len(results.find_runs("runs")) == 2
+    assert cli.tfhash(["tfhash", "draw", "--figures_path", "pictures"]) == 0
+    assert (tmp_path / "pictures" / "figure_2a_digits.png").is_file()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A model, and data of three classes in the layouts that people have."""
+    import keras
+
+    folder = tmp_path_factory.mktemp("files")
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Dense(9, "relu", name="hidden"), keras.layers.Dense(3)]
+    keras.Sequential([keras.Input((6,)), *layers]).save(folder / "model.keras")
+    rng = np.random.default_rng(0)
+    y = np.arange(150) % 3
+    x = (rng.normal(0, 3, (3, 6))[y] + rng.normal(0, 0.3, (150, 6))).astype(np.float32)
+    np.savez(folder / "parts.npz", x_train=x[:100], y_train=y[:100], x_test=x[100:], y_test=y[100:])
+    np.savez(folder / "whole.npz", x=x, y=y)
+    np.savez(folder / "other.npz", a=x, b=x)
+    np.save(folder / "inputs.npy", x)
+    return folder
+
+
+def test_encode_a_users_files(files, tmp_path, capsys):
+    import keras
+
+    model = str(files / "model.keras")
+    out = tmp_path / "out.codes"
+    command = ["tfhash", "encode", model, str(files / "inputs.npy"), "--out", str(out)]
+    assert cli.tfhash(command) == 0
+    text = capsys.readouterr().out
+    assert "150 examples" in text and "9 bits each" in text and "hidden" in text
+    codes = Codes.load(out)
+    hidden = keras.saving.load_model(model).layers[0]
+    bits = np.asarray(hidden(np.load(files / "inputs.npy"))) > 0
+    assert np.array_equal(codes.to_bits(), bits)
+    for data, message in (("other.npz", "among a, b. Received: none"), ("none.npz", "none.npz")):
+        assert cli.tfhash(["tfhash", "encode", model, str(files / data)]) == 2
+        err = capsys.readouterr().err
+        assert message in err and err.count("\n") == 1
+
+
+def test_measure_a_users_files(files, capsys):
+    model = str(files / "model.keras")
+    assert cli.tfhash(["tfhash", "measure", model, str(files / "parts.npz")]) == 0
+    text = capsys.readouterr().out
+    assert "100 training and 50 test examples" in text
+    shown = {line.split("  ")[0]: line for line in text.splitlines()}
+    assert {"redundancy, training", "K-Means, test", "K-NN, test", "logistic, test"} <= set(shown)
+    assert float(shown["K-NN, test"].split()[2]) > 0.9  # classes that lie far apart
+    assert cli.tfhash(["tfhash", "measure", model, str(files / "whole.npz")]) == 0
+    assert "120 training and 30 test examples" in capsys.readouterr().out
+    assert cli.tfhash(["tfhash", "measure", model, str(files / "inputs.npy")]) == 0
+    assert "No labels in the file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["model.keras"], "Expected MODEL.keras and DATA and flags"),
+        (["none.keras", "whole.npz"], "no such file"),
+        (["whole.npz", "whole.npz"], "Expected a Keras model in"),
+        (["model.keras", "model.keras"], "Expected .npy, .npz or a folder of images"),
+        (["model.keras", "other.npz"], "Expected arrays x_train and x_test"),
+        (["model.keras", "whole.npz", "--metrics=kmean"], "Did you mean kmeans"),
+    ],
+)
+def test_measure_says_what_is_wrong(files, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(files)
+    assert cli.tfhash(["tfhash", "measure", *words]) == 2
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1 and err.startswith("tfhash measure: ")

@@ -1,0 +1,67 @@
+"""Codes of random models against pre-activations that NumPy computes in float64."""
+
+import warnings
+
+import keras
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from generated_models import models
+from tfhash import Encoder
+
+N_MODELS = 300
+
+
+class Count:
+    """Of all bits compared: how many are within rounding of 0, and how many models."""
+
+    models = bits = near = wrong = 0
+
+
+def test_bits_are_the_signs_of_pre_activations_in_float64():
+    count = Count()
+
+    @settings(
+        max_examples=N_MODELS,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(models(), st.sampled_from(["native", "graph"]), st.booleans())
+    def check(generated, packing, other_policy):
+        model, x = generated.model, generated.x
+        before = [keras.ops.convert_to_numpy(v).tobytes() for v in model.variables]
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("mixed_float16" if other_policy else policy)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                encoder = Encoder(model, packing=packing)
+                codes = encoder.encode(x, batch_size=5)
+        finally:
+            keras.config.set_dtype_policy(policy)
+        after = [keras.ops.convert_to_numpy(v).tobytes() for v in model.variables]
+        assert before == after, "the model was changed"
+        bits = codes.to_bits()
+        assert len(codes.layers) == len(generated.pre_activations), encoder.layer_names
+        for layer, z in zip(codes.layers, generated.pre_activations, strict=True):
+            z = z.reshape(len(x), -1)
+            near = np.abs(z) <= generated.rounding * np.abs(z).max()
+            differing = bits[:, layer.start : layer.stop] != (z > 0)
+            assert not (differing & ~near).any(), (
+                layer.name,
+                generated.policy,
+                np.abs(z[differing]).max() / np.abs(z).max(),
+            )
+            count.near += near.sum() if generated.policy.startswith("float") else 0
+            count.wrong += differing.sum()
+            count.bits += z.size
+        count.models += 1
+
+    check()
+    print(f"{count.models} models, {count.bits} bits, {count.near} near 0, {count.wrong} differ")
+    assert count.models >= N_MODELS
+    assert count.near < 0.01 * count.bits
+    assert count.wrong < 0.01 * count.bits

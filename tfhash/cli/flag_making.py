@@ -1,0 +1,121 @@
+"""Flags made from the dataclasses that hold the options: each is written once, there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from absl import flags
+
+from tfhash.errors import InputError
+
+# Fields that are folders, by name: help, and the default folder under the home of runs.
+_FOLDERS = {
+    "save_path": ("Folder of the runs.", "runs"),
+    "load_path": ("Folder of the runs.", "runs"),
+    "figures_path": ("Folder for figures and tables (figures/ in the folder of the runs).", None),
+}
+
+
+def define(
+    options: type, values: flags.FlagValues, home: Path, wanted: Callable[[Any], bool], path: str
+) -> None:
+    """Define a flag for each field of the dataclass `options` that is `wanted`.
+
+    Parameters
+    ----------
+    options
+        A dataclass, its fields made by `option`.
+    values
+        Where the flags are defined.
+    home
+        Folder in which runs/ is by default.
+    wanted
+        From a field's metadata to whether it becomes a flag.
+    path
+        Flag for the field `path`: "save_path" or "load_path".
+    """
+    hints = get_type_hints(options)
+    for one in fields(options):
+        name = path if one.name == "path" else one.name
+        if name in _FOLDERS:
+            text, folder = _FOLDERS[name]
+            default = None if folder is None else str(home / folder)
+            flags.DEFINE_string(name, default, text, flag_values=values)
+        elif wanted(one.metadata):
+            _define_one(name, hints[one.name], one.default, one.metadata, values)
+
+
+def given(options: type, values: flags.FlagValues, path: str) -> dict[str, Any]:
+    """The values of the flags, as keyword arguments of `options`."""
+    hints = get_type_hints(options)
+    found: dict[str, Any] = {}
+    for one in fields(options):
+        name = path if one.name == "path" else one.name
+        if name in values:
+            found[one.name] = _converted(name, hints[one.name], values[name].value)
+    return found
+
+
+def describe(values: flags.FlagValues) -> str:
+    """What `--help` says of all flags."""
+    shown = [values[name] for name in values if name == values[name].name]
+    return "\n".join(
+        f"  --{flag.name}: {flag.help}"
+        + (
+            ""
+            if flag.default in (None, False)
+            else f" Default: {flag.default_as_str.strip(chr(39))}"
+        )
+        for flag in shown
+    )
+
+
+def _define_one(
+    name: str, hint: Any, default: Any, metadata: Any, values: flags.FlagValues
+) -> None:
+    kind, text = _kind(hint), metadata["text"]
+    given: dict[str, Any] = {"flag_values": values}
+    if metadata["choices"]:
+        flags.DEFINE_enum(name, default, list(metadata["choices"]), text, **given)
+    elif get_origin(kind) is tuple:
+        listed = None if default is None else ",".join(map(str, default))
+        flags.DEFINE_list(name, listed, text, **given)
+    elif kind is bool:
+        flags.DEFINE_bool(name, default, text, **given)
+    elif kind is int:
+        flags.DEFINE_integer(name, default, text, lower_bound=metadata["least"], **given)
+    elif kind is float:
+        flags.DEFINE_float(name, default, text, **given)
+    else:
+        flags.DEFINE_string(name, default, text, **given)
+
+
+def _converted(name: str, hint: Any, value: Any) -> Any:
+    kind = _kind(hint)
+    if value is None:
+        return None
+    if kind is Path:
+        return Path(value).expanduser()
+    if get_origin(kind) is tuple:
+        return _whole_numbers(name, value) if get_args(kind)[0] is int else tuple(value)
+    return value
+
+
+def _whole_numbers(name: str, values: list[str]) -> tuple[int, ...]:
+    try:
+        return tuple(int(value) for value in values)
+    except ValueError:
+        raise InputError(
+            f"Expected whole numbers, as --{name} 10,20,40. Received: {','.join(values)}."
+        ) from None
+
+
+def _kind(hint: Any) -> Any:
+    """The type of a field, without None."""
+    if get_origin(hint) is UnionType:
+        return next(kind for kind in get_args(hint) if kind is not type(None))
+    return hint

@@ -1,0 +1,220 @@
+"""`tfhash encode` and `tfhash measure`: a saved model and data of the user's own."""
+
+from __future__ import annotations
+
+import time
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfhash.errors import InputError, unknown_name
+from tfhash.studies.options import option
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfhash.codes import Codes
+
+# Names that inputs and labels are looked for under, in this order.
+INPUTS = ("x", "x_test", "X", "images", "x_train")
+TEST_SHARE = 0.2  # of the examples, where a file does not say which are for testing
+WORDS = {
+    "train_redundancy_ratio": ("redundancy, training", "share of examples that share a region"),
+    "test_redundancy_ratio": ("redundancy, test", "0 is best: no two examples have one code"),
+    "train_kmeans_accuracy": ("K-Means, training", "accuracy of clusters of the codes"),
+    "test_kmeans_accuracy": ("K-Means, test", "accuracy of clusters of the codes"),
+    "knn_accuracy": ("K-NN, test", "accuracy of the 9 nearest codes by Hamming distance"),
+    "logistic_accuracy": ("logistic, test", "accuracy of logistic regression on the codes"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeOptions:
+    """What `tfhash encode` takes."""
+
+    out: Path | None = option(None, "File that the codes are written to (DATA.codes).")
+    array: str | None = option(None, "Which array of an .npz is encoded (x, x_test, ...).")
+    batch_size: int | None = option(None, "Examples encoded at once.", least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureOptions:
+    """What `tfhash measure` takes."""
+
+    metrics: tuple[str, ...] = option(
+        ("redundancy", "kmeans", "knn", "logistic"), "What to measure; without labels redundancy."
+    )
+    batch_size: int | None = option(None, "Examples encoded at once.", least=1)
+    seed: int = option(0, "Of K-Means, and of the split into training and test examples.", least=0)
+
+
+def encode(model_path: str, data_path: str, options: EncodeOptions) -> None:
+    """Write the codes of a file's inputs, and say what they are."""
+    from tfhash.encoder import Encoder
+
+    model = _load_model(Path(model_path).expanduser())
+    data = Path(data_path).expanduser()
+    arrays = _load_arrays(data, model)
+    name = options.array or next((n for n in INPUTS if n in arrays), "")
+    if not name and len(arrays) == 1:
+        (name,) = arrays
+    if name not in arrays:
+        raise unknown_name("--array", name or "none", arrays)
+    out = options.out or data.with_name(f"{data.stem}.codes")
+    started = time.monotonic()
+    codes = _checked(lambda: Encoder(model).encode(arrays[name], options.batch_size, out=out))
+    rows = [
+        ("inputs", f"{name} of {data}", f"{len(codes):,} examples"),
+        ("codes", str(out), f"{codes.n_bits:,} bits each, {out.stat().st_size / 2**20:.1f} MiB"),
+        *(("", layer.name, f"{layer.stop - layer.start:,} bits") for layer in codes.layers),
+        ("time", "", f"{time.monotonic() - started:.1f} s"),
+    ]
+    print(_table(rows) + "\n\ntfhash.Codes.load reads them.", flush=True)
+
+
+def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
+    """Measure the encoding properties of a model on a file's examples, and print a table."""
+    from tfhash import metrics
+    from tfhash.encoder import Encoder
+    from tfhash.metrics.properties import FAMILIES
+
+    for family in options.metrics:
+        if family not in FAMILIES:
+            raise unknown_name("metrics", family, FAMILIES)
+    model = _load_model(Path(model_path).expanduser())
+    arrays = _load_arrays(Path(data_path).expanduser(), model)
+    x, y, x_test, y_test = _split(arrays, options.seed)
+    encoder = _checked(lambda: Encoder(model))
+    train, test = (
+        _checked(lambda inputs=inputs: encoder.encode(inputs, options.batch_size))
+        for inputs in (x, x_test)
+    )
+    rows = [("", "", f"{len(train):,} training and {len(test):,} test examples")]
+    rows += [("bits of a code", f"{train.n_bits:,}", f"of {len(train.layers)} layers")]
+    for name, codes in (("training", train), ("test", test)):
+        n = metrics.count_regions(codes)
+        rows.append((f"regions, {name}", f"{n:,}", "distinct codes: linear regions with examples"))
+    rows += _properties(train, y, test, y_test, options)
+    print(_table(rows), flush=True)
+    if y is None:
+        print("\nNo labels in the file (y, y_train): redundancy alone is measured.", flush=True)
+
+
+def _properties(
+    train: Codes,
+    y: np.ndarray | None,
+    test: Codes,
+    y_test: np.ndarray | None,
+    options: MeasureOptions,
+) -> list[tuple[str, str, str]]:
+    from tfhash import metrics
+
+    if y is None or y_test is None:
+        ratios = (metrics.redundancy_ratio(codes) for codes in (train, test))
+        found = dict(zip(list(WORDS)[:2], ratios, strict=True))
+    else:
+        found = asdict(
+            _checked(
+                lambda: metrics.encoding_properties(
+                    train, y, test, y_test, families=options.metrics, random_state=options.seed
+                )
+            )
+        )
+    return [
+        (WORDS[name][0], f"{value:.4f}", WORDS[name][1])
+        for name, value in found.items()
+        if value is not None
+    ]
+
+
+def _load_model(path: Path) -> keras.Model:
+    import keras
+
+    if not path.is_file():
+        raise InputError(f"Expected a Keras model (.keras, .h5) at {path}. Received: no such file.")
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # a damaged file can raise nearly anything
+        raise InputError(f"Expected a Keras model in {path}. Received: {error}") from error
+
+
+def _load_arrays(path: Path, model: keras.Model) -> Mapping[str, np.ndarray]:
+    """The arrays in a file by name, or the images in a folder as "x" with labels "y"."""
+    try:
+        if path.is_dir():
+            return _load_images(path, model)
+        content = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None)
+        if isinstance(content, np.ndarray):
+            return {"x": content}
+        with content:
+            return {name: content[name] for name in content.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        raise InputError(
+            f"Expected .npy, .npz or a folder of images at {path}. Received: {error}."
+        ) from error
+
+
+def _load_images(path: Path, model: keras.Model) -> Mapping[str, np.ndarray]:
+    import keras
+
+    shape = model.input_shape[1:]
+    if len(shape) != 3 or None in shape:
+        raise ValueError(f"a folder of images, for a model that takes inputs of shape {shape}")
+    labelled = any(inner.is_dir() for inner in path.iterdir())
+    modes = {1: "grayscale", 3: "rgb", 4: "rgba"}
+    batches = keras.utils.image_dataset_from_directory(
+        path,
+        labels="inferred" if labelled else None,
+        image_size=shape[:2],
+        color_mode=modes.get(shape[2], "rgb"),
+        shuffle=False,
+        verbose=False,
+    )
+    pairs: list[Any] = [batch if labelled else (batch, None) for batch in batches]
+    x = np.concatenate([keras.ops.convert_to_numpy(images) for images, _ in pairs])
+    if not labelled:
+        return {"x": x}
+    return {"x": x, "y": np.concatenate([keras.ops.convert_to_numpy(y) for _, y in pairs])}
+
+
+def _split(
+    arrays: Mapping[str, np.ndarray], seed: int
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray | None]:
+    """Training inputs and labels, then test inputs and labels; labels None where there are none."""
+    if {"x_train", "x_test"} <= set(arrays):
+        y, y_test = arrays.get("y_train"), arrays.get("y_test")
+        return arrays["x_train"], y, arrays["x_test"], y_test if y is not None else None
+    name = next((n for n in INPUTS if n in arrays), None)
+    if name is None:
+        raise InputError(
+            f"Expected arrays x_train and x_test, or x, and their labels y_train and y_test, or y. "
+            f"Received: {', '.join(arrays) or 'none'}."
+        )
+    x, y = arrays[name], arrays.get(name.replace("x", "y", 1))
+    if y is not None and len(y) != len(x):
+        raise InputError(f"Expected a label for each of {len(x)} examples. Received: {len(y)}.")
+    order = np.random.default_rng(seed).permutation(len(x))
+    n_test = max(1, round(TEST_SHARE * len(x)))
+    test, train = np.sort(order[:n_test]), np.sort(order[n_test:])
+    if y is None:
+        return x[train], None, x[test], None
+    return x[train], y[train], x[test], y[test]
+
+
+def _checked(function: Any) -> Any:
+    """What `function` gives; what the library refuses is one line for the user."""
+    try:
+        return function()
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def _table(rows: list[tuple[str, str, str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(2)]
+    return "\n".join(f"{a:{widths[0]}}  {b:>{widths[1]}}  {c}".rstrip() for a, b, c in rows)

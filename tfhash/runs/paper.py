@@ -1,0 +1,68 @@
+"""The paper's own numbers, and how far ours are from them."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import pandas as pd
+
+from tfhash.runs.tables import CURVE_KEYS
+
+
+def paper_curves() -> pd.DataFrame:
+    """The paper's curves, read off Figures 2a, 2b, 3, 4, 8 and 9.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns figure, dataset, metric, split, x_name, series ("" for none), x, y, uncertainty
+        (about a 95% reading error of y) and reading (whether the curve was covered by another).
+        The network's own accuracy is the metric "accuracy", as in `load`.
+    """
+    table = _packaged("paper_curves.csv")
+    table["metric"] = table["metric"].replace({"test_accuracy": "accuracy"})
+    table["series"] = table["series"].fillna("")
+    return table
+
+
+def paper_tables() -> pd.DataFrame:
+    """The paper's Tables 1, 2 and 5: columns source, table, dataset, model, metric, value, unit."""
+    return _packaged("paper_tables.csv")
+
+
+def deviations(ours: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
+    """How far our curves are from the paper's, at the points that both have.
+
+    Parameters
+    ----------
+    ours
+        What `curves` gave.
+    paper
+        Rows of `paper_curves`, of one figure.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per curve: dataset, metric, split, series, points, mean_difference and
+        largest_difference (absolute, in the metric's own unit), largest_at (the x of the largest).
+    """
+    both = ours.merge(paper, on=CURVE_KEYS, validate="one_to_one")
+    both["difference"] = (both["mean"] - both["y"]).abs()
+    rows = []
+    for keys, curve in both.groupby(["dataset", "metric", "split", "series"]):
+        worst = curve.loc[curve["difference"].idxmax()]
+        rows.append(
+            (*keys, len(curve), curve["difference"].mean(), worst["difference"], worst["x"])
+        )
+    return pd.DataFrame(
+        rows,
+        columns=[
+            *("dataset", "metric", "split", "series", "points"),
+            *("mean_difference", "largest_difference", "largest_at"),
+        ],
+    )
+
+
+def _packaged(name: str) -> pd.DataFrame:
+    with resources.as_file(resources.files("tfhash") / "data" / name) as file:
+        return pd.read_csv(file)

@@ -1,0 +1,188 @@
+"""A run's spec: everything that decides what one trained network comes out as."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfhash.datasets import Dataset
+from tfhash.models import mlp
+from tfhash.runs.spec_json import Spec, SpecError
+
+if TYPE_CHECKING:
+    import keras
+
+# Keep random images and labels apart from the random orders of the epochs.
+_IMAGES, _LABELS = 1 << 32, (1 << 32) + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec(Spec):
+    """Everything that defines one multi-layer perceptron: two equal specs give the same network.
+
+    Attributes
+    ----------
+    experiment : str
+        What the run belongs to, as "layer_width": the first part of its directory.
+    dataset, protocol : str
+        Names of both.
+    depth, width : int
+        Hidden layers, and units of each.
+    repeat : int
+        Number of the repeat, from 1. With `seed` it decides the weights and the batch order.
+    seed : int
+        Base seed of the whole sweep.
+    epochs, batch_size : int
+        Length of training and examples per step; the last step of an epoch takes what is left.
+    learning_rate, decay, decay_every
+        Adam's rate is `learning_rate * decay ** (epochs done // decay_every)`.
+    batch_norm, l2, early_stopping, hold_out
+        As in `Recipe`.
+    clip_norm : float or None
+        What the norm of all gradients together is clipped to, None for no clipping.
+    sample_size : int or None
+        Training examples drawn at random (after the hold-out), None for all.
+    epoch_size : int or None
+        Examples that an epoch goes through: a smaller sample is gone through again and again, so
+        that all sample sizes are trained for the same number of steps. None for each once.
+    inputs : str or None
+        "uniform" to train on (and be measured against) pixels drawn from U(0, 1) in the place of
+        the images, with the images' labels; None for the images.
+    label_noise : float
+        Share of the training labels that is replaced before training, each by one drawn uniformly
+        from all classes, so that some stay what they were. The test labels are never touched.
+    checkpoint_epochs : tuple of int
+        Epochs whose weights are kept, increasing; 0 is before training. The last epoch that was
+        trained is kept in any case.
+    """
+
+    experiment: str
+    dataset: str
+    protocol: str
+    depth: int
+    width: int
+    repeat: int
+    seed: int = 0
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    decay: float = 1.0
+    decay_every: int = 1
+    batch_norm: bool = False
+    l2: float = 0.0
+    clip_norm: float | None = None
+    early_stopping: int | None = None
+    hold_out: float = 0.0
+    sample_size: int | None = None
+    epoch_size: int | None = None
+    inputs: str | None = None
+    label_noise: float = 0.0
+    checkpoint_epochs: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.check_fields()
+        self.check_least(depth=1, width=1, repeat=1, batch_size=1, decay_every=1)
+        self.check_least(sample_size=1, epoch_size=1, epochs=0, seed=0)
+        if not self.learning_rate > 0:
+            raise SpecError(f"Expected a learning rate above 0. Received: {self.learning_rate}.")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise SpecError(f"Expected clip_norm above 0. Received: {self.clip_norm}.")
+        if self.inputs not in (None, "uniform"):
+            raise SpecError(f"Expected inputs 'uniform' or none. Received: {self.inputs!r}.")
+        if not 0 <= self.label_noise <= 1:
+            raise SpecError(f"Expected label_noise from 0 to 1. Received: {self.label_noise}.")
+        kept = self.checkpoint_epochs
+        if any(b <= a for a, b in pairwise(kept)) or any(
+            not 0 <= epoch <= self.epochs for epoch in kept
+        ):
+            raise SpecError(
+                f"Expected increasing checkpoint epochs from 0 to {self.epochs}. "
+                f"Received: {list(kept)}."
+            )
+
+    @property
+    def directory(self) -> Path:
+        """Where the run is kept, relative to the root of all runs."""
+        parts = [self.experiment, self.dataset, f"depth={self.depth}", f"width={self.width}"]
+        if self.sample_size is not None:
+            parts.append(f"sample_size={self.sample_size}")
+        if self.inputs is not None:
+            parts.append(f"inputs={self.inputs}")
+        if self.label_noise:
+            parts.append(f"label_noise={float(self.label_noise)}")
+        return Path(*parts, f"repeat={self.repeat}")
+
+    @property
+    def network(self) -> RunSpec:
+        """This spec without what has no bearing on the weights: whom they are trained for, and
+        when they are written. Two runs with the same one have the same weights in every epoch."""
+        return replace(self, experiment="", checkpoint_epochs=())
+
+    def rate(self, epoch: int) -> float:
+        """Adam's learning rate while `epoch` (from 1) is trained."""
+        return self.learning_rate * self.decay ** ((epoch - 1) // self.decay_every)
+
+    def batch_order(self, epoch: int, n: int) -> np.ndarray:
+        """Order int64 [epoch_size or n] in which `epoch` (from 1) goes through n examples.
+
+        The same for every model of a repeat, however it is trained.
+        """
+        rng = np.random.default_rng([self.seed, self.repeat, epoch])
+        if self.epoch_size is None:
+            return rng.permutation(n)
+        passes = [rng.permutation(n) for _ in range(-(-self.epoch_size // n))]
+        return np.concatenate(passes)[: self.epoch_size]
+
+    def training_data(self, dataset: Dataset) -> Dataset:
+        """The training subset of `dataset`, with its test set."""
+        data, rows = self.pool(dataset)
+        return data.take(rows)
+
+    def measured_data(self, dataset: Dataset) -> Dataset:
+        """The training subset, with its true labels, and the test set."""
+        return replace(self, label_noise=0.0).training_data(dataset)
+
+    def pool(self, dataset: Dataset) -> tuple[Dataset, np.ndarray]:
+        """A dataset and the rows of it, int64 [n], that are this run's training data.
+
+        Where nothing but the rows is the run's own, the dataset is `dataset` itself: runs on
+        different samples can share the images.
+        """
+        data = dataset.hold_out(self.hold_out) if self.hold_out else dataset
+        rows = np.arange(len(data.x_train))
+        if self.sample_size is not None:
+            rows = data.sample(self.sample_size, [self.seed, self.repeat])
+        if self.inputs is None and not self.label_noise:
+            return dataset, rows
+        data = dataset.take(rows)
+        if self.inputs is not None:
+            data = data.uniform([self.seed, self.repeat, _IMAGES])
+        if self.label_noise:
+            labels = self._noisy_labels(data.y_train, data.n_classes)
+            data = replace(data, y_train=labels)
+        return data, np.arange(len(rows))
+
+    def _noisy_labels(self, labels: np.ndarray, n_classes: int) -> np.ndarray:
+        """`labels`, some of them replaced: at a higher rate the same ones and more of them."""
+        rng = np.random.default_rng([self.seed, self.repeat, _LABELS])
+        drawn, order = rng.integers(0, n_classes, len(labels)), rng.permutation(len(labels))
+        chosen = order[: round(self.label_noise * len(labels))]
+        noisy = labels.copy()
+        noisy[chosen] = drawn[chosen]
+        return noisy
+
+    def build_model(self, dataset: Dataset) -> keras.Model:
+        """The network before training, uncompiled."""
+        return mlp(
+            dataset.input_shape,
+            self.width,
+            self.depth,
+            dataset.n_classes,
+            batch_norm=self.batch_norm,
+            l2=self.l2,
+            seed=[self.seed, self.repeat],
+        )

@@ -1,0 +1,64 @@
+"""Files with the state of a training: what a killed command needs to go on."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfhash.files import replacing
+from tfhash.runs.layout import set_file_aside
+
+HEADER = "header"
+
+
+class StateFile:
+    """A JSON header and arrays by name, in one uncompressed `.npz` file.
+
+    Parameters
+    ----------
+    path
+        Where it is, or will be.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def save(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Write the file, whole or not at all."""
+        content: dict[str, Any] = {HEADER: json.dumps(header), **arrays}
+        with replacing(self.path) as file:
+            np.savez(file, **content)
+
+    def load(
+        self, wanted: Callable[[dict[str, Any]], bool] = lambda header: True
+    ) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+        """The header and the arrays; None where there are none, or `wanted(header)` is false.
+
+        A file that cannot be read is set aside, and a warning says so.
+        """
+        if not self.path.is_file():
+            return None
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                # Stored as they are: what unfolds to more than the file was never saved here.
+                if sum(i.file_size for i in archive.infolist()) > self.path.stat().st_size:
+                    raise ValueError("it is compressed")
+            with np.load(self.path) as content:
+                header = json.loads(str(content[HEADER]))
+                if not wanted(header):
+                    return None
+                return header, {name: content[name] for name in content.files if name != HEADER}
+        except Exception as error:  # a damaged archive can raise nearly anything
+            self.set_aside(f"{type(error).__name__}: {error}")
+            return None
+
+    def set_aside(self, reason: str) -> None:
+        """Rename a file that is not a state, and say so."""
+        set_file_aside(
+            self.path, f"Expected the state of a training. Received: {reason}. Training starts anew"
+        )

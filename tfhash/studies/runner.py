@@ -1,0 +1,176 @@
+"""The one runner of all studies: trains their networks, measures them, and says what it did."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+from tfhash import training
+from tfhash.datasets import Dataset
+from tfhash.errors import InputError
+from tfhash.runs import AnySpec, RunError, Runs, read_spec
+from tfhash.runs.records import PROPERTIES
+from tfhash.runs.trouble import say_once
+from tfhash.studies.jobs import Job, Outcome, do, jobs
+from tfhash.studies.loading import load_keras
+from tfhash.studies.options import Options
+from tfhash.studies.study import Study
+
+
+def run(study: Study, options: Options) -> None:
+    """Train the networks of a study that are missing, and measure what is missing of all."""
+    train(study.specs(options), options)
+    measure(study, options)
+
+
+def train(specs: Sequence[AnySpec], options: Options) -> None:
+    """Train what is not there yet, and say what was done and where it is."""
+    Runs(options.path, options.tensorboard).check_writable()
+    started = time.monotonic()
+    print(
+        f"{options.dataset}: {_networks(len(specs))} of {specs[0].epochs} epochs, "
+        f"{specs[0].protocol} protocol, into {options.path}",
+        flush=True,
+    )
+    folders = dict.fromkeys(str(options.path / spec.experiment / options.dataset) for spec in specs)
+    report = training.train(
+        specs, options.load_dataset(), options.path, options.trainer, options.tensorboard
+    )
+    print(
+        f"Trained {_networks(len(report.trained))} in {_duration(time.monotonic() - started)}"
+        f"{_also(len(report.skipped), 'there already')}"
+        f"{_also(len(report.elsewhere), 'being trained by another process')}. "
+        f"They are in {' and '.join(folders)}",
+        flush=True,
+    )
+
+
+def measure(study: Study, options: Options) -> None:
+    """Measure the finished runs of a study, and say what was done and where it is.
+
+    Raises
+    ------
+    InputError
+        None of them is trained; or as `jobs.do` raises.
+    """
+    asked = jobs(study, options)
+    found = [job for job in asked if job.wanted and _is_trained(job)]
+    n_missing = sum(1 for job in asked if job.wanted) - len(found)
+    if not found:
+        raise InputError(
+            f"Expected trained networks such as {asked[0].path}. Received: none of the "
+            f"{len(asked)} asked for. Train them first, with the same flags, or name their folder "
+            f"with --load_path."
+        )
+    names = dict.fromkeys(one.choice or one.measure for job in found for one in job.wanted)
+    started = time.monotonic()
+    print(
+        f"{options.dataset}: measuring {', '.join(names)} of {_networks(len(found))}"
+        f"{_also(n_missing, 'not trained yet')}",
+        flush=True,
+    )
+    outcomes = []
+    with training.progress_bar(len(found), "model") as progress:
+        for outcome in _outcomes(found, options):
+            progress.set_description("/".join(outcome.path.parts[-2:]))
+            progress.update()
+            outcomes.append(outcome)
+            if outcome.elsewhere:
+                progress.write(f"{outcome.path} is in the hands of another process.")
+            elif study.shows_values:
+                progress.write(_values(outcome))
+    _report(outcomes, study, options, time.monotonic() - started)
+
+
+def _is_trained(job: Job) -> bool:
+    """Whether there is a run that can be measured; one with a bad spec is named."""
+    if not job.path.is_dir():
+        return False
+    try:
+        read_spec(job.path)
+    except RunError as error:
+        say_once(job.path, f"the run is left out. {error}")
+        return False
+    return True
+
+
+def _report(outcomes: Sequence[Outcome], study: Study, options: Options, seconds: float) -> None:
+    measured = [one for one in outcomes if one.epochs]
+    there = [one for one in outcomes if not one.epochs and not one.elsewhere]
+    elsewhere = [one for one in outcomes if one.elsewhere]
+    n_epochs = sum(len(one.epochs) for one in measured)
+    at = f" at {n_epochs} checkpoints" if n_epochs > len(measured) else ""
+    figures = f" `tfhash draw` draws {', '.join(study.figures)}." if study.figures else ""
+    print(
+        f"Measured {_networks(len(measured))}{at} in {_duration(seconds)}"
+        f"{_also(len(there), 'measured already')}"
+        f"{_also(sum(one.there for one in measured), 'of their checkpoints measured already')}"
+        f"{_also(len(elsewhere), 'in the hands of another process')}. The numbers are beside the "
+        f"checkpoints of each run under {options.path}.{figures}",
+        flush=True,
+    )
+
+
+def _outcomes(found: Sequence[Job], options: Options) -> Iterator[Outcome]:
+    """What became of each job, as soon as it is done."""
+    if options.workers == 1 or len(found) == 1:
+        dataset = options.load_dataset()
+        for job in found:
+            yield do(job, dataset, options)
+        return
+    # Started anew: a process that is copied with TensorFlow's threads in it may hang.
+    with ProcessPoolExecutor(
+        min(options.workers, len(found)),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(options,),
+    ) as pool:
+        futures = [pool.submit(_do_in_worker, job, options) for job in found]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_in_worker: dict[str, Dataset] = {}  # the data of this process, where it is a worker
+
+
+def _start_worker(options: Options) -> None:
+    """Load the data once for each process, and share the cores among them."""
+    from tfhash import metrics
+
+    load_keras()
+    _in_worker["dataset"] = options.load_dataset()
+    metrics.set_num_threads(max(1, metrics.get_num_threads() // options.workers))
+
+
+def _do_in_worker(job: Job, options: Options) -> Outcome:
+    return do(job, _in_worker["dataset"], options)
+
+
+def _values(outcome: Outcome) -> str:
+    """The numbers of a run at its last measured epoch."""
+    known = PROPERTIES.read(outcome.path)
+    epoch = max(outcome.epochs or known)
+    lines = [f"  {name.replace('_', ' ')}: {value:.4f}" for name, value in known[epoch].items()]
+    already = "" if outcome.epochs else " (measured already)"
+    return "\n".join([f"{outcome.path}, epoch {epoch}{already}:", *lines])
+
+
+def _networks(count: int) -> str:
+    return f"{count} network" if count == 1 else f"{count} networks"
+
+
+def _also(count: int, what: str) -> str:
+    return f" ({count} {what})" if count else ""
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"

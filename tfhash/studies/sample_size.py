@@ -1,0 +1,54 @@
+"""How the encoding properties depend on the number of training examples (Figures 4 and 9)."""
+
+from collections.abc import Sequence
+
+from tfhash.errors import InputError
+from tfhash.studies.layer_width import PROPERTIES
+from tfhash.studies.options import MlpOptions
+from tfhash.studies.study import Grid, Study
+from tfhash.studies.training_time import WIDTHS
+
+SIZES = {
+    "digits": (10, 20, 50, 100, 200, 500, 1000),
+    "mnist": (*(10, 30, 60, 100, 300, 600, 1000, 2000, 3000, 6000, 10000, 20000, 30000, 60000),),
+    "cifar10": (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 40000),
+}
+# Training examples before any are held out.
+AVAILABLE = {"digits": 1433, "mnist": 60_000, "cifar10": 50_000}
+
+
+def sizes(options: MlpOptions) -> Sequence[int]:
+    """The sample sizes that are asked for, or those of the grid that there are examples for."""
+    available = _available(options)
+    asked = options.sample_sizes
+    if asked and asked[-1] > available:
+        raise InputError(
+            f"Expected sample sizes up to {available}, the training examples of "
+            f"{options.dataset}. Received: {asked[-1]}."
+        )
+    return asked or [size for size in SIZES[options.dataset] if size <= available]
+
+
+def largest(options: MlpOptions) -> int:
+    """Examples that an epoch goes through: all are trained for as many steps as the largest."""
+    return min(_available(options), SIZES[options.dataset][-1])
+
+
+def _available(options: MlpOptions) -> int:
+    available = AVAILABLE[options.dataset]
+    return available - round(available * options.recipe.hold_out)
+
+
+STUDY = Study(
+    name="sample_size",
+    title="encoding properties against the number of training examples",
+    grids=(
+        Grid(
+            axes={"sample_size": sizes, "width": WIDTHS},
+            fixed={"epoch_size": largest},
+            measures=PROPERTIES,
+        ),
+    ),
+    encode_at_once=2048,
+    figures=("figure_4a", "figure_4b", "figure_9a", "figure_9b"),
+)

@@ -1,0 +1,172 @@
+"""What a study is: which networks are trained, which of their epochs are kept, what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, Literal
+
+from tfhash.errors import InputError
+from tfhash.runs import AnySpec
+from tfhash.studies.options import MlpOptions, Options, RunOptions
+
+# Of one axis: its values by dataset, or what gives them for what a user asks.
+Values = Mapping[str, Sequence[Any]] | Callable[[Any], Sequence[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A measure in a study.
+
+    Attributes
+    ----------
+    measure : str
+        Its name in `MEASURES`.
+    choice : str or None
+        The name in --metrics that asks for it; None where it is always measured.
+    at : str
+        Which of the checkpoints, of those up to --epoch: the "last" one, "every" one, or both
+        "ends".
+    networks : str
+        "all", or the "widest" of the first repeat alone.
+    """
+
+    measure: str
+    choice: str | None = None
+    at: Literal["last", "every", "ends"] = "last"
+    networks: Literal["all", "widest"] = "all"
+
+    def epochs(self, kept: Sequence[int]) -> list[int]:
+        """Those of the epochs `kept`, in order, that it is measured at."""
+        chosen = {"last": kept[-1:], "every": kept, "ends": (*kept[:1], *kept[-1:])}[self.at]
+        return sorted(set(chosen))
+
+    def specs(self, specs: Sequence[AnySpec]) -> Sequence[AnySpec]:
+        """Those of `specs` that it is measured of."""
+        if self.networks == "all":
+            return specs
+        return sorted(specs, key=lambda spec: -getattr(spec, "width", 0))[:1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Networks of one kind: one for each repeat and each combination of values.
+
+    Attributes
+    ----------
+    axes : mapping
+        By field of the spec, its values; the last one varies fastest. Values by dataset give way
+        to those that a user asks for.
+    defaults, fixed : mapping
+        Other fields of the spec, under and over what a user asks for. A callable is handed the
+        options.
+    kept : mapping or None
+        By dataset, epochs whose weights are kept; None for the last one alone.
+    length : str
+        How long networks are trained where nobody says: as the "recipe" says, or to the last epoch
+        that is "kept"; "at_most_kept" stops there even where more epochs are asked for.
+    measures : tuple of Measured
+        What is measured.
+    """
+
+    axes: Mapping[str, Values] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    kept: Mapping[str, Sequence[int]] | None = None
+    length: Literal["recipe", "kept", "at_most_kept"] = "recipe"
+    measures: tuple[Measured, ...] = ()
+
+    def specs(self, experiment: str, options: Options) -> list[AnySpec]:
+        """The runs, a whole repeat before the next."""
+        axes = [[(name, v) for v in self._values(name, options)] for name in self.axes]
+        fixed = {k: v(options) if callable(v) else v for k, v in self.fixed.items()}
+        if self.kept is not None:
+            grid = _of_dataset(self.kept, options.dataset, "epochs")
+            epochs = self._length(grid, options)
+            fixed["epochs"] = epochs
+            fixed["checkpoint_epochs"] = tuple(epoch for epoch in grid if epoch <= epochs)
+        return [
+            options.spec(
+                experiment, dict(self.defaults), **{**fixed, "repeat": repeat, **dict(point)}
+            )
+            for repeat in options.repeats
+            for point in product(*axes)
+        ]
+
+    def _values(self, name: str, options: Options) -> Sequence[Any]:
+        values = self.axes[name]
+        if callable(values):
+            return values(options)
+        asked = options.given_axes.get(name)
+        return _of_dataset(values, options.dataset, name) if asked is None else asked
+
+    def _length(self, grid: Sequence[int], options: Options) -> int:
+        if self.length == "recipe":
+            return options.recipe.epochs if options.epoch is None else options.epoch
+        if options.epoch is None:
+            return grid[-1]
+        return min(options.epoch, grid[-1]) if self.length == "at_most_kept" else options.epoch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One factor that is studied.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in `tfhash run NAME`.
+    title : str
+        One line on what it shows.
+    grids : tuple of Grid
+        Its networks.
+    experiment : str
+        First part of its runs' directories; another study's where both share runs.
+    options : type
+        What a user may ask of it.
+    encode_at_once : int or None
+        Examples that are encoded at once where nobody says; None for the encoder's own number.
+    shows_values : bool
+        Whether the numbers of each network are printed.
+    figures : tuple of str
+        Figures and tables that are drawn of it.
+    """
+
+    name: str
+    title: str
+    grids: tuple[Grid, ...]
+    experiment: str = ""
+    options: type[RunOptions] = MlpOptions
+    encode_at_once: int | None = None
+    shows_values: bool = False
+    figures: tuple[str, ...] = ()
+
+    @property
+    def directory(self) -> str:
+        """First part of its runs' directories."""
+        return self.experiment or self.name
+
+    def specs(self, options: Options) -> list[AnySpec]:
+        """All of its runs."""
+        return [spec for grid in self.grids for spec in grid.specs(self.directory, options)]
+
+    def has_axis(self, name: str) -> bool:
+        """Whether it varies the field `name`; or, for "measures", has some to choose from."""
+        if name == "measures":
+            return any(one.choice for grid in self.grids for one in grid.measures)
+        return any(name in grid.axes for grid in self.grids)
+
+
+def recipe_widths(options: MlpOptions) -> Sequence[int]:
+    """An axis: the widths that are asked for, or the recipe's."""
+    return options.widths or options.recipe.widths
+
+
+def _of_dataset(values: Mapping[str, Sequence[Any]], dataset: str, what: str) -> Sequence[Any]:
+    if dataset not in values:
+        raise InputError(
+            f"Expected a dataset among {', '.join(values)}, for which this study has {what}. "
+            f"Received: {dataset!r}."
+        )
+    return values[dataset]

@@ -1,0 +1,306 @@
+"""Many multi-layer perceptrons of different widths, computed side by side.
+
+All of them read the same batch: their first layers are one wide matrix product. From the second
+layer on, networks of similar width are stacked, narrower ones padded with units whose weights are
+zero. Such units give zero, get zero gradients and stay zero, also under batch normalisation, Adam,
+L2 and clipping: no mask is needed, and no network can disturb another.
+
+Activations are [units, batch] and kernels [units, inputs], the transpose of Keras's: the units of
+one network then lie together in memory, and taking networks apart copies nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tfhash.training.loss import cross_entropies
+
+# Keras's defaults for BatchNormalization.
+BN_MOMENTUM, BN_EPSILON = 0.99, 1e-3
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Networks `start` to `stop` (in order of width), padded to `width`."""
+
+    start: int
+    stop: int
+    width: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A tensor of one kind and layer (from 1) of a stack, kept in a flat vector.
+
+    `stack` is None for what the first layers of all networks have in common: a column of all units.
+    """
+
+    kind: str
+    layer: int
+    stack: Stack | None
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class BatchedMLPs:
+    """The arithmetic of networks side by side, and where the weights of each are.
+
+    Weights are {"first": float32 [n_units, n_live], "rest": float32 [...]}, the kernels of all
+    first layers and one flat vector of everything else. Statistics are {"dead": float32
+    [n_units, n_inputs - n_live]}, the part of the first kernels that is not trained, and with
+    batch normalisation "moving": float32 [...].
+
+    Attributes
+    ----------
+    widths : tuple of int
+        Units per hidden layer of each network, not decreasing.
+    depth, n_inputs, n_classes : int
+        Hidden layers, inputs and logits of all of them.
+    n_live : int
+        The inputs after the first `n_live` are zero in all training examples: their weights, which
+        get no gradient, are left alone, unless there is L2.
+    batch_norm : bool
+        Batch normalisation before each ReLU.
+    l2, clip_norm : tuple of float
+        Of each network: weight of its squared kernels in the loss; what the norm of its gradients
+        is clipped to, `inf` for no clipping.
+    max_padding : float
+        A network is stacked with narrower ones where that adds at most this share of units.
+    """
+
+    widths: tuple[int, ...]
+    depth: int
+    n_inputs: int
+    n_classes: int
+    n_live: int
+    batch_norm: bool = False
+    l2: tuple[float, ...] = field(default=())
+    clip_norm: tuple[float, ...] = field(default=())
+    max_padding: float = 0.0
+
+    @cached_property
+    def stacks(self) -> list[Stack]:
+        """The networks, in stacks of similar width."""
+        stacks: list[Stack] = []
+        for i, width in enumerate(self.widths):
+            if stacks:
+                first = stacks[-1].start
+                units = sum(self.widths[first : i + 1])
+                if width * (i + 1 - first) <= units * (1 + self.max_padding):
+                    stacks[-1] = Stack(first, i + 1, width)
+                    continue
+            stacks.append(Stack(i, i + 1, width))
+        return stacks
+
+    @property
+    def n_units(self) -> int:
+        """Units of the first layers of all networks, with padding."""
+        return sum(len(stack) * stack.width for stack in self.stacks)
+
+    def units(self, i: int) -> slice:
+        """Where among the units of the first layers those of network `i` are."""
+        before = [s for s in self.stacks if s.stop <= i]
+        stack = self.stacks[len(before)]
+        start = sum(len(s) * s.width for s in before) + (i - stack.start) * stack.width
+        return slice(start, start + self.widths[i])
+
+    @cached_property
+    def weights(self) -> list[Segment]:
+        """What makes up the vector "rest" of the weights."""
+        common = ["bias", *(["gamma", "beta"] if self.batch_norm else [])]
+        segments = [Segment(kind, 1, None, (self.n_units, 1)) for kind in common]
+        for layer in range(2, self.depth + 2):
+            last = layer > self.depth
+            for stack in self.stacks:
+                units = self.n_classes if last else stack.width
+                segments.append(Segment("kernel", layer, stack, (len(stack), units, stack.width)))
+                kinds = ["bias"] if last else common
+                segments += [Segment(k, layer, stack, (len(stack), units, 1)) for k in kinds]
+        return segments
+
+    @cached_property
+    def statistics(self) -> list[Segment]:
+        """What makes up the vector "moving" of the statistics."""
+        if not self.batch_norm:
+            return []
+        kinds = ("mean", "variance")
+        return [Segment(kind, 1, None, (self.n_units, 1)) for kind in kinds] + [
+            Segment(kind, layer, stack, (len(stack), stack.width, 1))
+            for layer in range(2, self.depth + 1)
+            for stack in self.stacks
+            for kind in kinds
+        ]
+
+    def logits(self, weights: Any, statistics: Any, x: Any, valid: Any = None) -> tuple[Any, Any]:
+        """Logits [n_models, n_classes, batch] and new statistics.
+
+        Inputs are [batch, n_live] where the others are zero, or [batch, n_inputs]. In training,
+        `valid`, float32 [batch], is 1 for those that batch normalisation looks at.
+        """
+        from keras import ops
+
+        of = self._cut(weights["rest"], self.weights)
+        moving = self._cut(statistics["moving"], self.statistics) if self.batch_norm else {}
+        new: dict[Any, Any] = {}
+
+        def activate(z: Any, *key: Any) -> Any:
+            if self.batch_norm:
+                mean, variance = moving[("mean", *key)], moving[("variance", *key)]
+                if valid is not None:
+                    now = _moments(z, valid)
+                    new[("mean", *key)] = mean * BN_MOMENTUM + now[0] * (1 - BN_MOMENTUM)
+                    new[("variance", *key)] = variance * BN_MOMENTUM + now[1] * (1 - BN_MOMENTUM)
+                    mean, variance = now
+                scale = ops.rsqrt(variance + BN_EPSILON) * of[("gamma", *key)]
+                z = z * scale + (of[("beta", *key)] - mean * scale)
+            return ops.relu(z)
+
+        z = ops.matmul(weights["first"], ops.transpose(x[:, : self.n_live]))
+        if x.shape[1] > self.n_live:
+            z = z + ops.matmul(statistics["dead"], ops.transpose(x[:, self.n_live :]))
+        h = activate(z + of["bias", 1, None], 1, None)
+        logits = []
+        units = [len(stack) * stack.width for stack in self.stacks]
+        for stack, part in zip(self.stacks, _split(h, units), strict=True):
+            hidden = ops.reshape(part, (len(stack), stack.width, -1))
+            for layer in range(2, self.depth + 1):
+                z = ops.matmul(of["kernel", layer, stack], hidden) + of["bias", layer, stack]
+                hidden = activate(z, layer, stack)
+            last = self.depth + 1
+            logits.append(ops.matmul(of["kernel", last, stack], hidden) + of["bias", last, stack])
+        if self.batch_norm and valid is not None:
+            flat = [new[s.kind, s.layer, s.stack] for s in self.statistics]
+            moved = {"moving": ops.concatenate([ops.reshape(t, (-1,)) for t in flat])}
+            return ops.concatenate(logits), moved
+        return ops.concatenate(logits), {}
+
+    def loss(self, weights: Any, statistics: Any, x: Any, y: Any, valid: Any) -> tuple[Any, Any]:
+        """Sum of all mean losses, without L2; (new statistics, measures). As `Step.loss`."""
+        from keras import ops
+
+        logits, moved = self.logits(weights, statistics, x, valid)
+        losses, right = (ops.sum(each * valid, axis=1) for each in self._score(logits, y))
+        n = ops.sum(valid)
+        measures = ops.stack([losses + n * self._penalties(weights), right])
+        return ops.sum(losses) / n, (moved, measures)
+
+    def measure(self, weights: Any, statistics: Any, x: Any, y: Any) -> Any:
+        """Measures at inference. As `Step.measure`."""
+        from keras import ops
+
+        losses, right = self._score(self.logits(weights, statistics, x)[0], y)
+        if any(self.l2):
+            losses = losses + self._penalties(weights)[:, None]
+        return ops.stack([losses, right])
+
+    def gradients(self, gradients: Any, weights: Any) -> Any:
+        """The gradients with L2's, clipped model by model. As `Step.gradients`."""
+        from keras import ops
+
+        if any(self.l2):
+            scales = self._per_model(np.float32(2) * np.asarray(self.l2, np.float32), "kernel")
+            gradients = {k: g + scales[k] * weights[k] for k, g in gradients.items()}
+        if any(np.isfinite(self.clip_norm)):
+            norms = ops.sqrt(self._sums_of_squares(gradients))
+            limits = np.asarray(self.clip_norm, np.float32)
+            # As Keras, which gives NaN for a norm that is not finite.
+            factors = limits * ops.minimum(1 / norms, 1 / limits)
+            factors = ops.where(np.isfinite(limits), factors, 1.0)
+            scales = self._per_model(factors)
+            gradients = {k: g * scales[k] for k, g in gradients.items()}
+        return gradients
+
+    def _score(self, logits: Any, y: Any) -> tuple[Any, Any]:
+        """Each network's cross-entropies, and 1 for each right answer, [n_models, batch]."""
+        from keras import ops
+
+        losses = cross_entropies(logits, y)
+        right = ops.equal(ops.argmax(logits, axis=1), ops.cast(y, "int32"))
+        return losses, ops.cast(right, "float32")
+
+    @staticmethod
+    def _cut(vector: Any, segments: Sequence[Segment]) -> dict[Any, Any]:
+        from keras import ops
+
+        parts = _split(vector, [prod(segment.shape) for segment in segments])
+        return {
+            (segment.kind, segment.layer, segment.stack): ops.reshape(part, segment.shape)
+            for segment, part in zip(segments, parts, strict=True)
+        }
+
+    def _penalties(self, weights: Any) -> Any:
+        """What L2 adds to each network's loss, [n_models] or 0."""
+        if not any(self.l2):
+            return 0.0
+        return np.asarray(self.l2, np.float32) * self._sums_of_squares(weights, "kernel")
+
+    def _sums_of_squares(self, tensors: Any, kind: str | None = None) -> Any:
+        """Sum of squares of what belongs to each network, or of that of one kind, [n_models]."""
+        from keras import ops
+
+        # Of the first layers by unit, then by network; of the others by network.
+        units = ops.sum(ops.square(tensors["first"]), axis=1)
+        stacks: dict[Stack, Any] = dict.fromkeys(self.stacks, 0.0)
+        for (of_kind, _, stack), tensor in self._cut(tensors["rest"], self.weights).items():
+            if kind in (None, of_kind) and stack is None:
+                units = units + ops.square(tensor)[:, 0]
+            elif kind in (None, of_kind):
+                stacks[stack] = stacks[stack] + ops.sum(ops.square(tensor), axis=(1, 2))
+        of_first = ops.segment_sum(units, self.owners["first"], len(self.widths))
+        return of_first + ops.concatenate([stacks[stack] for stack in self.stacks])
+
+    def _per_model(self, values: Any, kind: str | None = None) -> dict[str, Any]:
+        """A value [n_models] for each network, spread over its weights, or over one kind."""
+        from keras import ops
+
+        spread = {name: ops.take(values, owners) for name, owners in self.owners.items()}
+        spread["first"] = spread["first"][:, None]
+        if kind is not None:
+            spread["rest"] = spread["rest"] * self._is_kind(kind)
+        return spread
+
+    @cached_property
+    def owners(self) -> dict[str, np.ndarray]:
+        """Number of the network, int32, of each row of "first" and each element of "rest"."""
+        units = np.concatenate(
+            [np.repeat(np.arange(s.start, s.stop), s.width) for s in self.stacks]
+        ).astype(np.int32)
+        rest = [
+            units
+            if segment.stack is None
+            else np.repeat(
+                np.arange(segment.stack.start, segment.stack.stop), prod(segment.shape[1:])
+            )
+            for segment in self.weights
+        ]
+        return {"first": units, "rest": np.concatenate(rest).astype(np.int32)}
+
+    def _is_kind(self, kind: str) -> np.ndarray:
+        return np.concatenate(
+            [np.full(prod(s.shape), s.kind == kind, np.float32) for s in self.weights]
+        )
+
+
+def _split(tensor: Any, sizes: Sequence[int]) -> list[Any]:
+    """`tensor` in parts of the given sizes; `keras.ops.split` does not take a single one."""
+    from keras import ops
+
+    return ops.split(tensor, np.cumsum(sizes)[:-1]) if len(sizes) > 1 else [tensor]
+
+
+def _moments(z: Any, valid: Any) -> tuple[Any, Any]:
+    """Mean and variance of `z` [..., batch] over the valid examples, [..., 1]."""
+    from keras import ops
+
+    n = ops.sum(valid)
+    mean = ops.sum(z * valid, axis=-1, keepdims=True) / n
+    return mean, ops.sum(ops.square(z - mean) * valid, axis=-1, keepdims=True) / n

@@ -1,0 +1,277 @@
+"""Training many runs as one compiled program, many times faster than one after another.
+
+The runs of one repeat share their batches: they are trained side by side (`BatchedMLPs`), an epoch
+per call into the backend. Weights come out as `fit` gives them, to rounding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfhash.datasets import Dataset
+from tfhash.runs import Runs, RunSpec, RunWriter
+from tfhash.training.batched_mlps import BatchedMLPs
+from tfhash.training.interrupts import Interrupts
+from tfhash.training.packed_images import PackedImages
+from tfhash.training.progress import skip
+from tfhash.training.state import SweepState, find_state
+from tfhash.training.weight_layout import WeightLayout
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from tfhash.training.epoch_loop import EpochLoop
+
+# Padding pays where starting an operation costs more than its arithmetic; on CPUs it does not.
+MAX_PADDING = 0.0
+# On TensorFlow XLA takes as long to compile as it saves in 900 steps of MNIST's 23 networks (4 s),
+# in 2,500 of the digits' 10 (1.5 s).
+XLA_STEPS = 1_000
+# Of the time, for saving the state.
+SAVING_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class SweepTrainer:
+    """Trains groups of runs, each group as one program. A `Trainer`.
+
+    Attributes
+    ----------
+    group_size : int or None
+        Most runs that are trained side by side; None for as many as a quarter of the memory holds,
+        the accelerator's where JAX has one.
+    save_every : float
+        Seconds between savings of a group's state, from which a killed command goes on; longer
+        where saving would take more than a twentieth of the time.
+    """
+
+    group_size: int | None = None
+    save_every: float = 120.0
+
+    def __call__(
+        self, specs: Sequence[RunSpec], dataset: Dataset, runs: Runs, progress: tqdm[Any]
+    ) -> None:
+        import keras
+
+        loops = CompiledLoopCache(dataset)
+        for group in groups(specs, dataset, self.group_size):
+            with contextlib.ExitStack() as stack:
+                writers = {}
+                for spec in group:
+                    writer = runs.claim(spec, resume=True)
+                    if writer is None:
+                        progress.update(spec.epochs)
+                    else:
+                        writers[spec] = stack.enter_context(writer)
+                if writers:
+                    _Group(writers, dataset, loops, runs, progress).train(self.save_every)
+            # Keras keeps what was built until told otherwise.
+            keras.utils.clear_session()
+
+
+def groups(
+    specs: Sequence[RunSpec], dataset: Dataset, group_size: int | None = None
+) -> Iterator[list[RunSpec]]:
+    """`specs` in groups that can be trained as one program, by width.
+
+    What differs in a group is width and what belongs to single networks (L2, clipping,
+    checkpoints); batches, data and everything else are common. Runs of the same network, for
+    different experiments, are next to each other.
+    """
+    from tfhash import backend
+
+    together: dict[RunSpec, list[RunSpec]] = {}
+    for spec in specs:
+        common = replace(spec.network, width=1, l2=0.0, clip_norm=None)
+        together.setdefault(common, []).append(spec)
+    n_inputs = int(np.prod(dataset.input_shape))
+    budget = backend.memory() // 4
+    for alike in together.values():
+        group: list[RunSpec] = []
+        size = 0
+        for spec in sorted(alike, key=lambda spec: (spec.width, spec.directory)):
+            # Weights, two moments, gradients and their temporaries; activations both ways.
+            n_weights = spec.width * (n_inputs + spec.depth * (spec.width + 4) + 16)
+            needed = 4 * (6 * n_weights + 8 * spec.depth * spec.width * spec.batch_size)
+            if group and (len(group) == group_size or size + needed > budget):
+                yield group
+                group, size = [], 0
+            group.append(spec)
+            size += needed
+        yield group
+
+
+class CompiledLoopCache:
+    """The images on the device, and the last program that was compiled for them.
+
+    Groups of the same widths share both, whatever rows of the images they train on.
+
+    Parameters
+    ----------
+    dataset
+        The dataset of all runs.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = self._pool = dataset
+        self._pixels: dict[bool, PackedImages] = {}
+        self._last: tuple[Any, EpochLoop] | None = None
+
+    def rows(self, spec: RunSpec) -> np.ndarray:
+        """Turn to the images of `spec`; the rows int64 [n] of them that it trains on."""
+        pool, rows = spec.pool(self._dataset)
+        if pool is not self._pool:
+            self._pool, self._pixels, self._last = pool, {}, None
+        return rows
+
+    def load(self, state: SweepState, n_steps: int) -> tuple[EpochLoop, WeightLayout]:
+        """A loop that goes on from `state`, and where in it the weights are.
+
+        `n_steps` is the length of the whole training, which decides whether compiling pays.
+        """
+        from tfhash.training.epoch_loop import EpochLoop, Step
+
+        specs = state.specs
+        # L2 pulls at all weights, those of pixels that are always zero too.
+        leave_out = not any(spec.l2 for spec in specs)
+        if leave_out not in self._pixels:
+            self._pixels = {leave_out: PackedImages.of(self._pool, leave_out)}
+            self._last = None
+        images = self._pixels[leave_out]
+        networks = BatchedMLPs(
+            widths=tuple(spec.width for spec in specs),
+            depth=specs[0].depth,
+            n_inputs=len(images.order),
+            n_classes=self._pool.n_classes,
+            n_live=images.n_live,
+            batch_norm=specs[0].batch_norm,
+            l2=tuple(spec.l2 for spec in specs),
+            clip_norm=tuple(spec.clip_norm or np.inf for spec in specs),
+            max_padding=MAX_PADDING,
+        )
+        key = (networks, specs[0].batch_size, n_steps >= XLA_STEPS)
+        if self._last is None or self._last[0] != key:
+            self._last = None  # its memory goes before the next one's comes
+            data = {
+                "train": (images.train, self._pool.y_train),
+                "test": (images.test, self._pool.y_test),
+            }
+            step = Step(len(specs), networks.loss, networks.gradients, networks.measure)
+            self._last = key, EpochLoop(step, data, *key[1:])
+        loop, layout = self._last[1], WeightLayout(networks, images.order)
+        loop.load(state.placed(layout))
+        return loop, layout
+
+
+class _Group:
+    """Runs that are being trained side by side.
+
+    `state.specs` are the networks in the program; `writers` has the runs that are not finished,
+    one or more for each network.
+    """
+
+    def __init__(
+        self,
+        writers: dict[RunSpec, RunWriter],
+        dataset: Dataset,
+        loops: CompiledLoopCache,
+        runs: Runs,
+        progress: tqdm[Any],
+    ) -> None:
+        self.writers = writers
+        self.loops = loops
+        self.progress = progress
+        self.folder = runs.states
+        one = next(iter(writers))
+        self.rows = loops.rows(one)
+        self.n_steps = one.epochs * -(-len(one.batch_order(1, len(self.rows))) // one.batch_size)
+        self.models = {spec.network: spec.build_model(dataset) for spec in writers}
+        state = find_state(self.folder, self.models)
+        if state is None or not all(
+            writer.has_checkpoints(state.epoch) for writer in writers.values()
+        ):
+            for writer in writers.values():
+                writer.clear()
+            state = SweepState.start(self.models)
+        self.state = state
+        self.loop, self.layout = loops.load(state, self.n_steps)
+
+    def train(self, save_every: float) -> None:
+        """Train all runs to their end, and finish them."""
+        state = self.state
+        skip(self.progress, state.epoch * len(self.writers))
+        if state.epoch == 0:
+            before = self.loop.measure("train", self.rows), self.loop.measure("test")
+            state.history.append(np.concatenate(before))
+            self._keep()
+        saved, pause = time.monotonic(), save_every
+        with Interrupts(partial(self.progress.write, file=sys.stderr)) as interrupts:
+            while self.writers:
+                self._leave_out_finished()
+                if interrupts.asked or time.monotonic() - saved > pause:
+                    started = time.monotonic()
+                    state.update(self.loop.read(), self.layout)
+                    state.save(self.folder)
+                    saved = time.monotonic()
+                    pause = max(save_every, (saved - started) / SAVING_SHARE)
+                interrupts.check()
+                self._train_epoch()
+        state.remove(self.folder)
+
+    def _train_epoch(self) -> None:
+        state, one = self.state, next(iter(self.writers))
+        epoch = state.epoch + 1
+        self._describe(epoch, one.epochs)
+        order = self.rows[one.batch_order(epoch, len(self.rows))]
+        trained = self.loop.epoch(order, one.rate(epoch)) / len(order)
+        state.epoch = epoch
+        state.history.append(np.concatenate([trained, self.loop.measure("test")]))
+        self.progress.update(len(self.writers))
+        self._keep()
+
+    def _leave_out_finished(self) -> None:
+        """Go on with a smaller program where early stopping has left half of it or less."""
+        at_work = sorted({self.state.index(spec) for spec in self.writers})
+        if len(at_work) <= len(self.state.specs) // 2:
+            self.state.update(self.loop.read(), self.layout)
+            self.state.keep(at_work)
+            self.loop, self.layout = self.loops.load(self.state, self.n_steps)
+
+    def _keep(self) -> None:
+        """Write the checkpoints of this epoch, and finish the runs that end with it."""
+        state = self.state
+        ended = [
+            spec for spec in self.writers if state.epoch == spec.epochs or state.has_stalled(spec)
+        ]
+        kept = [s for s in self.writers if state.epoch in s.checkpoint_epochs or s in ended]
+        if kept:
+            state.update(self.loop.read(), self.layout)
+        for spec in kept:
+            model = self.models[spec.network]
+            state.assign(model, spec)
+            self.writers[spec].save_checkpoint(state.epoch, model)
+        if ended and len(ended) < len(self.writers):
+            # Should we be killed now, the finished ones are left out of what goes on.
+            state.save(self.folder)
+        for spec, writer in self.writers.items():
+            writer.show(state.rows(spec, first=state.epoch)[0])
+        for spec in ended:
+            writer = self.writers.pop(spec)
+            writer.save_history(state.rows(spec))
+            writer.finish()
+            self.progress.update(spec.epochs - state.epoch)
+
+    def _describe(self, epoch: int, epochs: int) -> None:
+        widths = [spec.width for spec in self.writers]
+        span = f"width {min(widths)}" + (f"-{max(widths)}" if len(widths) > 1 else "")
+        self.progress.set_description(
+            f"{len(widths)} model{'s' if len(widths) > 1 else ''}, {span}, epoch {epoch}/{epochs}"
+        )
