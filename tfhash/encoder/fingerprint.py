@@ -29,14 +29,13 @@ from numpy.typing import NDArray
 from tfhash import backend
 from tfhash.encoder.inputs import Batch, Inputs
 from tfhash.encoder.survey import Unit
-from tfhash.graph import kind
+from tfhash.graph import is_foreign, kind
 
 PROBES = 16  # inputs
 PROBE_BYTES = 64 << 20  # of inputs, and of activations: fewer probes where each is large
 PROBED_UNITS = 1024  # of each layer
 PROJECTIONS = 8
 STEP = 0.02
-FOREIGN = ("TFSMLayer", "TorchModuleWrapper")  # networks of others, in no configuration
 
 
 def fingerprint(model: keras.Model, units: Sequence[Unit], probe: Callable[[], bytes]) -> str:
@@ -159,10 +158,7 @@ def _is_all(model: keras.Model, configuration: Any) -> bool:
         configuration is not None
         and _is_kerases(configuration)
         and type(model).__module__.startswith("keras.src.")
-        and not any(
-            "call" in vars(layer) or type(layer).__name__ in FOREIGN
-            for layer in model._flatten_layers()
-        )
+        and not any("call" in vars(layer) or is_foreign(layer) for layer in model._flatten_layers())
     )
 
 
