@@ -29,7 +29,7 @@ py::tuple py_knn_graph(const Array<uint64_t>& words, int64_t n_bits, int64_t k,
   int64_t* index = indices.mutable_data();
   {
     const Progress report = progress_of(progress);
-    py::gil_scoped_release release;
+    KernelCall call;
     knn_graph(codes, k, report, distance, index);
   }
   return py::make_tuple(distances, indices);
@@ -47,7 +47,7 @@ py::tuple py_radius_pairs(const Array<uint64_t>& database, const Array<uint64_t>
   int64_t next = 0;
   {
     const Progress report = progress_of(progress);
-    py::gil_scoped_release release;
+    KernelCall call;
     next = radius_pairs(codes, asked, radius, later, first_query, max_pairs, report, pairs);
   }
   const auto n = py::ssize_t(pairs.size());
