@@ -150,11 +150,7 @@ class Search {
       const bool first = chunk == 0, last = chunk == layout_.n_chunks - 1;
       hamming.planes(database_.row(first_row) + word, database_.n_words, n_rows, n_words,
                      reference_ + word, at.planes.data());
-      if (last) {  // bits past n_bits, whatever they are
-        const int64_t n_bits = std::min(64 * n_words, database_.n_bits - 64 * word);
-        std::fill(at.planes.data() + n_bits * kLaneWords,
-                  at.planes.data() + 64 * n_words * kLaneWords, 0);
-      }
+      if (last) clear_padding_planes(database_, word, n_words, at.planes.data());
       const uint16_t sizes[2] = {0, uint16_t(64 * n_words)};
       hamming.count(at.planes.data(), {sizes, every_plane_.data()}, 1, layout_.levels, first,
                     at.complement.data());

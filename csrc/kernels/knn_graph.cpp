@@ -249,9 +249,13 @@ class GraphSearch {
 
   void take(int64_t first, int64_t n) {
     std::vector<int64_t> weights(n);
+    const uint64_t last_mask = last_word_mask(codes_.n_bits);
     for (int64_t i = 0; i < n; ++i) {
       const uint64_t* row = codes_.row(first + i);
-      for (int64_t w = 0; w < codes_.n_words; ++w) weights[i] += popcount64(row[w] ^ reference_[w]);
+      for (int64_t w = 0; w < codes_.n_words; ++w) {
+        const uint64_t mask = w == codes_.n_words - 1 ? last_mask : ~uint64_t(0);
+        weights[i] += popcount64((row[w] & mask) ^ reference_[w]);
+      }
     }
     range_.rows.resize(n);
     std::iota(range_.rows.begin(), range_.rows.end(), first);

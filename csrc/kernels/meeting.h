@@ -43,6 +43,7 @@ class Meeting {
       const bool first = chunk == 0, last = chunk == layout_.n_chunks - 1;
       hamming.planes(codes.row(first_row) + word, codes.n_words, n_rows, n_words,
                      reference + word, planes_.data());
+      if (last) clear_padding_planes(codes, word, n_words, planes_.data());
       const uint16_t sizes[2] = {0, uint16_t(64 * n_words)};
       hamming.count(planes_.data(), {sizes, every_plane_.data()}, 1, layout_.levels, first,
                     complement_.data());

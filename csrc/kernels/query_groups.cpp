@@ -49,6 +49,11 @@ int64_t PlaneLayout::group_bytes() const {
   return n_chunks * (members_per_chunk() + (int64_t(1) << group)) * int64_t(sizeof(uint16_t));
 }
 
+void clear_padding_planes(const CodesView& codes, int64_t word, int64_t n_words, uint64_t* planes) {
+  const int64_t n_bits = std::min(64 * n_words, codes.n_bits - 64 * word);
+  std::fill(planes + n_bits * kLaneWords, planes + 64 * n_words * kLaneWords, 0);
+}
+
 std::vector<uint64_t> common_bits(const CodesView& queries, const PlaneLayout& layout) {
   std::vector<uint64_t> common(queries.n_words);
   const std::vector<uint64_t> none(layout.chunk_words);

@@ -27,6 +27,9 @@ struct PlaneLayout {
   int64_t members_per_chunk() const;
 };
 
+// Of the planes of words [word, word + n_words) of codes, sets those of bits past n_bits to 0.
+void clear_padding_planes(const CodesView& codes, int64_t word, int64_t n_words, uint64_t* planes);
+
 // The bits that most of the queries have (of 64 of them, spread evenly), n_words words, those past
 // n_bits 0. Distances
 // stay the same when both sides are xor'ed with it, and there are fewer bits to count.
