@@ -202,6 +202,11 @@ def results(words, n_bits, labels, k):
     _native.copy_bits(words, n_bits, 0, n_bits, copied, 3)
     yield copied
     yield from _native.hamming_knn(words, words[: n // 3], n_bits, 3)
+    yield from _native.knn_graph(words, n_bits, 3)
+    yield from map(
+        np.asarray,
+        _native.radius_pairs(words, words[: n // 3], n_bits, n_bits // 3, False, 0, 1000),
+    )
     for resident in (0, 1 << 28):
         *found, seeds = _native.kmeans(words, n_bits, k, draws, 20, 1e-4, resident)
         yield from (*map(np.asarray, found), seeds)

@@ -148,11 +148,11 @@ def _stream(
     at = 0
     while at < len(queries):
         with progress("Pairs within the radius") as report:
-            at, *pairs = _native.radius_pairs(
+            at, query, code, distance = _native.radius_pairs(
                 codes.words, queries.words, codes.n_bits, radius, later, at, pairs_at_once, report
             )
-        if len(pairs[0]):
-            yield NearPairs(*pairs)
+        if len(query):
+            yield NearPairs(query, code, distance)
 
 
 def _checked(codes: CodesLike, queries: CodesLike, radius: int) -> tuple[Codes, Codes, int]:
