@@ -6,12 +6,13 @@ import contextlib
 import gzip
 import io
 import json
+import logging
 import pickle
 import pickletools
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,19 @@ def _write_run(root: Path, width: int) -> Path:
     return run
 
 
+@contextlib.contextmanager
+def _logged(text: io.StringIO) -> Iterator[None]:
+    """What tfhash says of files goes to `text` alone."""
+    log, handler = logging.getLogger("tfhash"), logging.StreamHandler(text)
+    log.addHandler(handler)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.propagate = True
+        log.removeHandler(handler)
+
+
 def _read_run(name: str) -> Callable[[Path], str]:
     """Load a damaged run beside a sound one, whose numbers must all be there."""
 
@@ -227,7 +241,7 @@ def _read_run(name: str) -> Callable[[Path], str]:
         file = _write_run(root, 5) / name
         shutil.copy(path, file)
         said = io.StringIO()
-        with contextlib.redirect_stderr(said):
+        with _logged(said):
             table = results.load(root)
         sound = (table["width"] == 4).sum()
         assert sound >= 10, f"The sound run has {sound} of its 10 rows."
