@@ -13,6 +13,8 @@ import keras
 from keras.src.backend import AutocastScope
 from keras.src.models.functional import Functional
 
+from tfhash.foreign import not_a_model
+
 Kwargs = dict[str, Any]
 Visit = Callable[[str, Any, tuple[Any, ...], Kwargs], Any]
 Call = Callable[[Any, tuple[Any, ...], Kwargs], Any]
@@ -30,7 +32,7 @@ class NotTraced(ValueError):
 def check_built(model: Any) -> None:
     """Raises ValueError where it is no Keras model, or one whose input shape is not known."""
     if not isinstance(model, keras.Model):
-        raise ValueError(f"Expected a keras.Model. Received: {type(model).__name__}.")
+        raise ValueError(f"Expected a keras.Model. Received: {not_a_model(model)}.")
     if not model.built:
         raise ValueError(
             f"Expected a built model. Received: {model.name!r}, whose input shape is not known: "

@@ -23,13 +23,14 @@ from tfhash.encoder.checks import (
     check_weights,
     nothing_to_encode,
 )
+from tfhash.encoder.choice import choose
 from tfhash.encoder.fingerprint import Probe, fingerprint
 from tfhash.encoder.finished import finished_codes
 from tfhash.encoder.forward import PACKINGS, Forward
 from tfhash.encoder.inputs import Inputs
 from tfhash.encoder.samples import Sample, check_rows
 from tfhash.encoder.summary import summary, warn_of_hidden
-from tfhash.encoder.survey import Choice, Survey, choose
+from tfhash.encoder.survey import Choice, Survey
 from tfhash.encoder.symbols import symbols_of
 
 BATCH_BYTES = 256 << 20  # of activations, where the batch size is ours to choose
@@ -59,11 +60,12 @@ class Encoder:
     ----------
     model : keras.Model
         Built. Its current weights are used.
-    layers : sequence of str and classes, optional
-        Encode these alone: names as in :attr:`layer_names`, patterns (``"block*_relu"``) or
-        classes (``keras.layers.ReLU``). A layer in a nested model is named ``"model/layer"``, the
-        second call of a layer ``"layer#2"``. A layer that is left out otherwise is encoded where
-        it is given by its very name.
+    layers : str, class, layer or int, or a sequence of them, optional
+        Encode these alone: names as in :attr:`layer_names`, patterns (``"block*_relu"``),
+        classes (``keras.layers.ReLU``), layers of the model, or indices in ``model.layers``. A
+        layer in a nested model is named ``"model/layer"``, the second call of a layer
+        ``"layer#2"``. A layer that is left out otherwise is encoded where it is given by its very
+        name, as a layer or by its index.
     activations : sequence of str, or dict from str or function to float, optional
         Encode these alone. By default: ``relu``, ``relu6``, ``leaky_relu``, ``prelu``, ``elu``,
         ``selu``, ``celu``, ``gelu``, ``silu``, ``hard_silu``, ``mish``, ``softplus``,
@@ -94,7 +96,7 @@ class Encoder:
     def __init__(
         self,
         model: keras.Model,
-        layers: Sequence[Choice] | None = None,
+        layers: Choice | Sequence[Choice] | None = None,
         activations: Activations | None = None,
         inputs: Any = None,
         packing: str = "auto",
@@ -103,7 +105,6 @@ class Encoder:
             raise ValueError(f"Expected packing to be one of {PACKINGS}. Received: {packing!r}.")
         graph.check_built(model)
         self._model, self._packing = model, packing
-        self._choice = (layers, activations)
         self._fixed: dict[Any, Encoder] = {}  # for each shape of inputs, where that is open
         self._inputs = Inputs(symbols_of(model, inputs))
         survey = Survey(model)
@@ -118,7 +119,7 @@ class Encoder:
             ) from None
         self._findings = survey.found
         self._findings.close(outputs)
-        self._units = choose(self._findings.units, layers, activations)
+        self._units = choose(model, self._findings.units, layers, activations)
         if not self._units:
             raise ValueError(nothing_to_encode(model, self._findings.units))
         tensors = list(zip(self._findings.units, outputs, before, strict=True))
@@ -136,8 +137,27 @@ class Encoder:
         inference.warn_of_movers(model, self._findings.moved)
         if layers is None:
             warn_of_hidden(model.name, self._findings)
+        # By name from here on: a copy of this encoder has other layer objects.
+        self._choice = ([unit.name for unit in self._units], activations)
         self._forward: Forward | None = None
         self._probe: Probe | None = None
+
+    def __repr__(self) -> str:
+        names = self.layer_names
+        shown = ", ".join(names if len(names) <= 8 else [*names[:4], "...", *names[-3:]])
+        is_open = any(unit.is_open for unit in self._units)
+        return (
+            f"Encoder({self._model.name!r}, n_bits={'open' if is_open else self.n_bits}, "
+            f"layers=[{shown}])"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As the model is copied or pickled, so is its encoder.
+        symbols = keras.tree.map_structure(
+            lambda symbol: keras.KerasTensor(symbol.shape, dtype=symbol.dtype, name=symbol.name),
+            self._inputs.struct,
+        )
+        return Encoder, (self._model, *self._choice, symbols, self._packing)
 
     @property
     def activation_model(self) -> keras.Model:

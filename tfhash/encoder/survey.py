@@ -1,21 +1,19 @@
 """What a model computes, call by call, and which of it is encoded."""
 
-import fnmatch
 import math
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 
 from tfhash import graph
 from tfhash.encoder import activations as functions
 from tfhash.encoder import inference, pre_activations
-from tfhash.errors import near_layers
 
-Choice = str | type
+Choice: TypeAlias = str | type | int | keras.Layer
 
 
 @dataclass
@@ -208,80 +206,6 @@ class _Seen:
             self._left_out.append(entry)
             if hides:
                 self._hidden.append(path)
-
-
-def choose(
-    units: Sequence[Unit],
-    layers: Sequence[Choice] | None,
-    activations: functions.Activations | None,
-) -> list[Unit]:
-    """The units to encode, in order; the others are given the reason why they are not.
-
-    Raises
-    ------
-    ValueError
-        Where a choice is not there; near matches are named.
-    """
-    accepted = functions.wanted(activations)
-    for unit in units:
-        unit.reason = _reason(unit, accepted)
-    if layers is not None:
-        named = _matched(units, layers)
-        for unit in units:
-            if unit.name in named and named[unit.name] and unit.threshold is not None:
-                unit.reason = ""  # asked for by its very name
-            elif unit.name not in named and not unit.reason:
-                unit.reason = "not among the layers chosen"
-    return [unit for unit in units if not unit.reason]
-
-
-def _reason(unit: Unit, accepted: dict[Any, float | None]) -> str:
-    key = unit.activation
-    if key not in accepted and not isinstance(key, str):
-        key = functions.name_of(key)  # functions may be given by name too
-    if key in accepted and accepted[key] is not None:
-        unit.threshold, unit.reads_output = accepted[key], True
-    if unit.is_output and key in functions.OTHERS:
-        return "output of the model: name it in layers= to encode it"
-    if key in accepted:
-        return ""
-    name = functions.name_of(unit.activation)
-    if not isinstance(unit.activation, str):
-        return f"activation of your own: encode it with activations={{{name!r}: threshold}}"
-    if unit.threshold is None:
-        return "has no sign of its own for each unit"
-    return f"encode it with activations=[{name!r}]"
-
-
-def _matched(units: Sequence[Unit], layers: Sequence[Choice]) -> dict[str, bool]:
-    """Names of the units chosen, each with whether it was by its very name."""
-    if isinstance(layers, str | type) or not layers or len(set(layers)) != len(layers):
-        raise ValueError(
-            f"Expected a list of different layer names, patterns or classes. Received: {layers!r}."
-        )
-    encoded = [unit.name for unit in units if not unit.reason]
-    by_name = {unit.name: unit for unit in units}
-    named: dict[str, bool] = {}
-    for choice in layers:
-        if isinstance(choice, type):
-            found = [u.name for u in units if not u.reason and isinstance(u.operation, choice)]
-            received = f"the class {choice.__name__}, of which none is"
-        elif choice in by_name and by_name[choice].threshold is not None:
-            named[choice] = True
-            continue
-        else:
-            found = fnmatch.filter(encoded, choice)
-            received = repr(choice)
-            if choice in by_name:
-                received += f", which is left out: {by_name[choice].reason}"
-        if not found:
-            known = [unit.name for unit in units if unit.threshold is not None]
-            raise ValueError(
-                "Expected names, patterns or classes of layers with units to encode, such as "
-                f"{near_layers(choice, known)}. Received: {received}."
-            )
-        named.update({name: named.get(name, False) for name in found})
-    return named
 
 
 def _blind_spot(operation: Any) -> tuple[str, bool]:
