@@ -4,9 +4,9 @@ python -m benchmarks.bench_knn_graph
 
 Limits: a search of n codes for n queries counts n * n distances, the graph n * (n - 1) / 2, but
 each of these is compared with the thresholds of both of its codes. Where counting is all of the
-work the graph can be 2 times as fast as `hamming_knn`; an operation count of one pair of a query and
-512 codes (AVX2, 128 bits: 672 instructions to count, 162 for one threshold, 234 for both) gives
-1.84 times, and the same number of candidates has to be put in order on both sides.
+work the graph can be 2 times as fast as `hamming_knn`; the operations for a query and 512 codes
+(AVX2, 128 bits: 672 instructions to count, 162 for one threshold, 234 for both) give 1.84 times,
+and the same number of candidates has to be put in order on both sides.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ SIZES = ((128, 1.7, 6.0), (1_024, 1.7, 12.0))
 def rows(options: Options) -> Iterator[Row]:
     """The two peers at each size, then the growth from half the codes to all."""
     n = options.size(N)
-    for n_bits, over_search, over_faiss in SIZES:
+    for n_bits, search_target, faiss_target in SIZES:
         codes = random_codes(n, n_bits, 0)
         index = faiss.IndexBinaryFlat(n_bits)
         index.add(codes.packed_bytes)
@@ -42,8 +42,8 @@ def rows(options: Options) -> Iterator[Row]:
         if not np.array_equal(ours, distances[:, 1:]):
             raise AssertionError("knn_graph and faiss disagree")
         work = f"knn_graph {n:,}, {n_bits:,} bits, k = {K}"
-        yield Row(work, "hamming_knn of itself", graph, search, over_search)
-        yield Row(work, "faiss IndexBinaryFlat", graph, flat, over_faiss)
+        yield Row(work, "hamming_knn of itself", graph, search, search_target)
+        yield Row(work, "faiss IndexBinaryFlat", graph, flat, faiss_target)
     half, whole = (random_codes(m, 256, 0) for m in (n, 2 * n))
     once, twice = medians(
         1, partial(metrics.knn_graph, half, K), partial(metrics.knn_graph, whole, K)
