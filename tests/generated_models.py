@@ -377,8 +377,8 @@ def _bent_relu(draw: st.DrawFn, policy: str, of_layer: bool, piecewise: bool) ->
         layer = kl.Activation(argument, dtype=policy)
 
     def function(z: Array) -> Array:
-        bent = np.where(z >= threshold, z, slope * (z - threshold))
-        return bent if cap is None else np.minimum(bent, cap)
+        above = z if cap is None else np.minimum(z, cap)  # Keras caps no other piece
+        return np.where(z >= threshold, above, slope * (z - threshold))
 
     return Activation(function, layer if of_layer or draw(st.booleans()) else argument, argument)
 

@@ -1,5 +1,7 @@
 """Geometry of random models: codes along lines against pre-activations that NumPy computes."""
 
+from itertools import pairwise
+
 import keras
 import numpy as np
 from hypothesis import HealthCheck, given, settings
@@ -65,4 +67,4 @@ def test_codes_along_a_line_are_the_signs_of_pre_activations_and_the_encoders():
 
 def _places(names, spans):
     ends = np.cumsum([0, *(spans[name].stop - spans[name].start for name in names)])
-    return zip(ends[:-1], ends[1:], strict=True)
+    return pairwise(ends)
