@@ -377,8 +377,9 @@ def _bent_relu(draw: st.DrawFn, policy: str, of_layer: bool, piecewise: bool) ->
         layer = kl.Activation(argument, dtype=policy)
 
     def function(z: Array) -> Array:
-        above = z if cap is None else np.minimum(z, cap)  # Keras caps no other piece
-        return np.where(z >= threshold, above, slope * (z - threshold))
+        # The cap is one of the upper piece alone, as Keras computes it.
+        upper = z if cap is None else np.minimum(z, cap)
+        return np.where(z > threshold, upper, slope * (z - threshold))
 
     return Activation(function, layer if of_layer or draw(st.booleans()) else argument, argument)
 

@@ -77,7 +77,7 @@ def test_layers_in_a_graph_are_at_inference_as_in_predict(wrap, flag):
     x = wrap(kl.BatchNormalization())(x, **call)
     model = keras.Model(inputs, kl.Dense(64, activation="relu")(x))
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         codes = codes_twice(model, X, batch_size=7)
     np.testing.assert_array_equal(codes.to_bits(), predicted(model, X))
 
@@ -170,7 +170,7 @@ def test_every_batch_starts_from_the_state_of_a_stateful_layer(kind):
     for variable in keras.tree.flatten(model.get_layer("memory").states):
         variable.assign(np.random.default_rng(1).normal(size=variable.shape))
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         bits = codes_twice(model, x).to_bits()
         np.testing.assert_array_equal(codes_twice(model, x[4:]).to_bits(), bits[4:])
     first = ops.convert_to_numpy(model(x[:4], training=False)) > 0  # which moves the state

@@ -152,7 +152,7 @@ def test_what_cannot_be_looked_into_is_said_at_once():
     with pytest.warns(UserWarning, match="'closed'.*cannot be traced.*'memory'.*'own'"):
         Encoder(model)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         Encoder(model, layers=["open"])
         Encoder(keras.Sequential([inputs, kl.Dense(4, "relu"), kl.Dense(2, "softmax")]))
 

@@ -109,7 +109,7 @@ def keeps_rows_apart(operation: Any, kwargs: dict[str, Any]) -> bool:
         return kind in ELEMENTWISE or kind in THRESHOLDS or kind in WITHOUT_SIGN
     if graph.is_composite(operation) or graph.is_foreign(operation) or kwargs.get("training"):
         return False
-    axes = np.ravel(getattr(operation, "axis", None))
+    axes = np.ravel(np.asarray(getattr(operation, "axis", None)))
     return 0 not in axes.tolist()
 
 
