@@ -127,7 +127,7 @@ def test_tiny_nets_agree_with_rational_arithmetic(depth, coarse, seed):
 
 
 @pytest.mark.parametrize(
-    "build, n_bytes", ((nets.mlp, 1 << 12), (nets.conv, 1 << 16), (nets.pooled, 1 << 16))
+    "build, n_bytes", ((nets.mlp, 1 << 11), (nets.conv, 1 << 16), (nets.pooled, 1 << 16))
 )
 @pytest.mark.parametrize("kind", ("activation", "linear"))
 def test_little_memory_gives_the_same(build, n_bytes, kind, monkeypatch):
@@ -202,3 +202,21 @@ def test_several_segments_at_once():
 def test_bad_input(start, stop, message):
     with pytest.raises(ValueError, match=message):
         geometry.line_regions(one_layer(np.eye(2), [1, 1]), start, stop)
+
+
+def test_a_wide_last_layer_is_not_cut(monkeypatch):
+    rng = np.random.default_rng(0)
+    kernel, bias = rng.normal(size=(8, 3000)), 0.1 * rng.normal(size=3000)
+    net = keras.Sequential([keras.Input((8,), dtype="float64")])
+    net.add(kl.Dense(3000, activation="relu6", dtype="float64"))  # no kernel takes it
+    net.layers[0].set_weights([kernel, bias])
+    cuts = []
+    monkeypatch.setattr(sweep, "_cut", lambda stretch: cuts.append(stretch))
+    monkeypatch.setattr(sweep, "SWEEP_BYTES", 1 << 20)
+    start, stop = 2 * rng.normal(size=(2, 8))
+    regions = geometry.line_regions(net, start, stop)
+    z = start @ kernel + bias, stop @ kernel + bias
+    expected = [(kink - z[0]) / (z[1] - z[0]) for kink in (0, 6)]
+    expected = np.sort([t for each in expected for t in each if 0 < t < 1])
+    np.testing.assert_allclose(regions.breakpoints, expected, atol=1e-12)
+    assert len(expected) > 1000 and not cuts

@@ -206,3 +206,58 @@ def test_classes_need_logits():
     net = keras.Model(inputs, [kl.ReLU()(inputs), kl.Dense(2)(inputs)])
     with pytest.raises(ValueError, match="Expected a model with one output, a logit for each"):
         geometry.plane_regions(net, [0, 0], [1, 0], [0, 1], classes=True)
+
+
+def three_layers():
+    rng = np.random.default_rng(0)
+    return relu_net([(rng.normal(size=(n, 30)), rng.normal(size=30)) for n in (2, 30, 30)])
+
+
+def test_edges_on_seams_between_patches_are_kept(monkeypatch):
+    net = three_layers()
+    net = keras.Sequential([*net.layers[:-1], kl.Dense(3, dtype="float64")])
+    net.build((None, 2))
+    logits = ops.convert_to_numpy(net(np.random.default_rng(1).uniform(-1, 1, (500, 2))))
+    net.layers[-1].bias.assign(-np.median(logits, axis=0))
+    plane = net, np.zeros(2), *np.eye(2), 1.0
+    whole = geometry.plane_regions(*plane, classes=True)
+    patches = []
+    halve = mesh._halve
+    monkeypatch.setattr(mesh, "_halve", lambda *a: patches.append(a) or halve(*a))
+    monkeypatch.setattr(mesh, "MESH_BYTES", 1 << 15)
+    parts = geometry.plane_regions(*plane, classes=True)
+    assert len(patches) > 5
+    pairs, _ = check_tiling(parts, (-1, 1, -1, 1))
+    assert len(parts.points) == len(whole.points)
+    assert len(pairs) == len(whole.neighbors()[0])
+    segments = [regions.decision_boundary() for regions in (whole, parts)]
+    assert len(segments[0]) == len(segments[1]) > 5
+    lengths = [np.linalg.norm(s[:, 0] - s[:, 1], axis=1).sum() for s in segments]
+    assert lengths[0] == pytest.approx(lengths[1])
+
+
+def test_wide_windows_have_as_many_regions_as_polygons_and_lose_none():
+    rng = np.random.default_rng(0)
+    net = relu_net([(rng.normal(size=(n, 16)), rng.normal(size=16)) for n in (2, 16)])
+    counts = []
+    for extent in (1e6, 1e7, 1e8, 1e9):
+        regions = geometry.plane_regions(net, np.zeros(2), *np.eye(2), extent)
+        assert len(regions) == regions.n_regions
+        counts.append(len(regions))
+    assert len(set(counts)) == 1
+
+
+@pytest.mark.parametrize("extent", (1.0, 100.0))
+def test_lines_through_one_point_make_two_regions_each(extent):
+    rng = np.random.default_rng(1)
+    for n in (3, 8, 20):
+        point, lines = rng.normal(size=2) / 2, rng.normal(size=(2, n))
+        net = relu_net([(lines, -point @ lines)])
+        assert len(geometry.plane_regions(net, [0, 0], [1, 0], [0, 1], 3 * extent)) == 2 * n
+
+
+def test_the_former_name_of_neighbors_warns():
+    regions = geometry.plane_regions(three_layers(), np.zeros(2), *np.eye(2), 1.0)
+    with pytest.warns(DeprecationWarning, match="now called neighbors"):
+        before = regions.neighbours()
+    np.testing.assert_array_equal(before[0], regions.neighbors()[0])
