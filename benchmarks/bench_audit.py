@@ -126,8 +126,8 @@ def monitor(model: keras.Model, data: Dataset, train: Codes, test: Codes, other:
         f"mean {np.mean(alarms):.4f}, from {min(alarms):.4f} to {max(alarms):.4f}"
     )
     times = []
-    for row in range(200):
-        one = test[row : row + 1]
+    for i in range(200):
+        one = test[i : i + 1]
         start = time.perf_counter()
         plain.score(one)
         times.append(time.perf_counter() - start)
