@@ -77,7 +77,8 @@ class Coverage:
     ) -> None:
         if min_count < 1:
             raise ValueError(f"Expected min_count to be at least 1. Received: {min_count!r}.")
-        self.n_bits, self.layers = n_bits, tuple(tuple(layer) for layer in layers)
+        self.n_bits = n_bits
+        self.layers = tuple((str(name), start, stop) for name, start, stop in layers)
         self.min_count, self.radius = min_count, checked_radius(radius, n_bits)
         n_words = -(-n_bits // 64)
         self._n_examples = 0
