@@ -139,7 +139,7 @@ def small_digits(data: Dataset) -> np.ndarray:
     """scikit-learn's 8 x 8 digits as 28 x 28 in MNIST's range."""
     from sklearn.datasets import load_digits
 
-    images = [Image.fromarray((16 * x).clip(0, 255).astype(np.uint8)).resize((20, 20))
+    images = [np.asarray(Image.fromarray((16 * x).clip(0, 255).astype(np.uint8)).resize((20, 20)))
               for x in load_digits().images]  # fmt: skip
     padded = np.pad(np.stack(images), ((0, 0), (4, 4), (4, 4))) / 255.0
     low, high = float(data.x_train.min()), float(data.x_train.max())
@@ -149,7 +149,9 @@ def small_digits(data: Dataset) -> np.ndarray:
 def changed(image: np.ndarray, kind: str) -> np.ndarray:
     """A uint8 image [32, 32, 3] changed as duplicates in the wild are."""
     if kind == "crop":
-        return np.asarray(Image.fromarray(image[2:30, 2:30]).resize((32, 32), Image.BILINEAR))
+        return np.asarray(
+            Image.fromarray(image[2:30, 2:30]).resize((32, 32), Image.Resampling.BILINEAR)
+        )
     if kind == "shift":
         return np.pad(image, ((1, 0), (1, 0), (0, 0)), "edge")[:32, :32]
     if kind == "brightness":

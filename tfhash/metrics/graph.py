@@ -148,11 +148,12 @@ def _stream(
     at = 0
     while at < len(queries):
         with progress("Pairs within the radius") as report:
-            at, query, code, distance = _native.radius_pairs(
+            at, rows, near, distances = _native.radius_pairs(
                 codes.words, queries.words, codes.n_bits, radius, later, at, pairs_at_once, report
             )
-        if len(query):
-            yield NearPairs(query, code, distance)
+        pairs = NearPairs(rows, near, distances)
+        if len(pairs.codes):
+            yield pairs
 
 
 def _checked(codes: CodesLike, queries: CodesLike, radius: int) -> tuple[Codes, Codes, int]:
