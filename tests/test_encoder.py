@@ -488,3 +488,27 @@ def test_weights_that_are_not_finite_are_refused():
     kernel.assign(np.full(kernel.shape, np.nan))
     with pytest.raises(ValueError, match=r"finite weights.*plain/kernel"):
         Encoder(model).encode(inputs_for(model))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.LSTM(6, return_sequences=True),
+        keras.layers.GRU(6),
+        keras.layers.SimpleRNN(6),
+        keras.layers.Bidirectional(keras.layers.LSTM(3)),
+        keras.layers.LSTM(6, return_state=True),
+    ],
+)
+def test_recurrent_layers_are_encoded_as_the_signs_of_their_hidden_states(layer):
+    inputs = keras.Input((4, 3))
+    output = layer(inputs)
+    first = output[0] if isinstance(output, list | tuple) else output
+    model = keras.Model(inputs, keras.layers.Dense(2)(first))
+    x = np.random.default_rng(0).normal(size=(20, 4, 3)).astype("float32")
+    states = keras.Model(inputs, first).predict(x, verbose=0).reshape(20, -1)
+    with pytest.raises(ValueError, match=r"hidden state: encode it with activations=\['tanh'\]"):
+        Encoder(model)
+    for encoder in (Encoder(model, activations=["tanh"]), Encoder(model, layers=[layer.name])):
+        assert encoder.layer_names == [layer.name]
+        np.testing.assert_array_equal(encoder.encode(x).to_bits(), states > 0)

@@ -78,11 +78,7 @@ class Coverage:
         if min_count < 1:
             raise ValueError(f"Expected min_count to be at least 1. Received: {min_count!r}.")
         self.n_bits = n_bits
-<<<<<<< HEAD
         self.layers = tuple((str(name), int(start), int(stop)) for name, start, stop in layers)
-=======
-        self.layers = tuple((str(name), start, stop) for name, start, stop in layers)
->>>>>>> work-audit
         self.min_count, self.radius = min_count, checked_radius(radius, n_bits)
         n_words = -(-n_bits // 64)
         self._n_examples = 0

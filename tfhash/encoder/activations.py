@@ -9,6 +9,10 @@ and in every precision. The pre-activation itself is read
 - A plain ReLU (``relu``, ``relu6``), which is > 0 exactly where its pre-activation is
   (:func:`is_exact`).
 - A unit for which the user gives a threshold: its bit is "output > threshold".
+- A unit of a recurrent layer, which applies its activation at every step, inside. Its bit is the
+  sign of its hidden state, which is the layer's output: "output > 0", for each step that the layer
+  returns. It counts as one of its cell's activation: `LSTM` and `GRU` as `tanh`
+  (:func:`of_hidden_state`).
 """
 
 import difflib
@@ -78,7 +82,7 @@ def of_call(operation: Any, args: tuple[Any, ...]) -> str | Callable[..., Any] |
     None where there is none: the operation is linear, or its activation is applied within.
     """
     if isinstance(operation, keras.layers.RNN | keras.layers.Bidirectional):
-        return None  # applied at every step; the output is the last one's
+        return None  # applied at every step, inside: see of_hidden_state
     if isinstance(operation, keras.layers.Wrapper):
         return of_call(operation.layer, args)
     if isinstance(operation, keras.layers.Lambda):
@@ -92,6 +96,22 @@ def of_call(operation: Any, args: tuple[Any, ...]) -> str | Callable[..., Any] |
     if name is None and graph.kind(operation) == "maximum" and _has_zero(args):
         return "relu"
     return name
+
+
+def of_hidden_state(operation: Any) -> str | None:
+    """The activation of a recurrent layer's cell, where it keeps the sign of what it is given.
+
+    The hidden state then has a sign for each unit. None for other layers and activations.
+    """
+    if isinstance(operation, keras.layers.Bidirectional):
+        return of_hidden_state(operation.forward_layer)
+    if not isinstance(operation, keras.layers.RNN):
+        return None
+    cell = operation.cell
+    if isinstance(cell, keras.layers.StackedRNNCells):
+        cell = cell.cells[-1]
+    name = of_function(_activation_of(cell))
+    return name if isinstance(name, str) and THRESHOLDS.get(name) == 0 else None
 
 
 def of_function(function: Any) -> str | Callable[..., Any] | None:

@@ -55,7 +55,10 @@ def _reason(unit: Unit, accepted: dict[Any, float | None]) -> str:
         return f"activation of your own: encode it with activations={{{name!r}: threshold}}"
     if unit.threshold is None:
         return "has no sign of its own for each unit"
-    return f"encode it with activations=[{name!r}]"
+    advice = f"encode it with activations=[{name!r}]"
+    if functions.of_hidden_state(unit.operation) is not None:
+        return f"recurrent, its bit is the sign of its hidden state: {advice}"
+    return advice
 
 
 def named_units(

@@ -153,17 +153,24 @@ class _Seen:
         """Call the operation, and keep what is to be known of it."""
         self._apart = self._apart and inference.keeps_rows_apart(operation, kwargs)
         activation = functions.of_call(operation, args)
+        if (hidden := functions.of_hidden_state(operation)) is not None:
+            output = operation(*args, **kwargs)
+            self._keep(path, operation, hidden, keras.tree.flatten(output)[0], None)
+            return output
         if activation is None:
             output = operation(*args, **kwargs)
             self._without_activation(path, operation)
             return output
         output, before = pre_activations.call(operation, args, kwargs)
         if keras.ops.is_tensor(output):
-            name = _numbered(path, self.tensors)
-            exact = before is None or functions.is_exact(activation, operation)
-            self._calls[name] = (operation, activation, exact)
-            self.tensors[name], self.before[name] = output, output if before is None else before
+            self._keep(path, operation, activation, output, before)
         return output
+
+    def _keep(self, path: str, operation: Any, activation: Any, output: Any, before: Any) -> None:
+        name = _numbered(path, self.tensors)
+        exact = before is None or functions.is_exact(activation, operation)
+        self._calls[name] = (operation, activation, exact)
+        self.tensors[name], self.before[name] = output, output if before is None else before
 
     def opaque(self, path: str, operation: Any, reason: str) -> None:
         """Note a layer that cannot be taken apart."""
