@@ -141,8 +141,9 @@ def _at_inference(kwargs: dict[str, Any]) -> dict[str, Any]:
 def _with_traceable_activation(layer: Any) -> Any:
     """The layer with its activation function as one operation; None where it has none."""
     activation = getattr(layer, "activation", None)
-    is_function = callable(activation) and not isinstance(activation, keras.Operation)
-    if not is_function or graph.is_composite(layer):
+    if not callable(activation) or isinstance(activation, keras.Operation):
+        return None
+    if graph.is_composite(layer):
         return None
     return foreign.view(layer, activation=foreign.Applied(activation))
 
