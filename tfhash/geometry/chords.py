@@ -81,20 +81,27 @@ def chords(
     ``x``'s own pattern of units that are on, unit ``i`` switches at ``t = -z[i] / u[i]``; the
     nearest on either side are the ends. That takes one forward pass and one of derivatives.
 
-    The model may be Sequential, Functional or nested, or subclassed where its ``call`` is made of
-    layers and ``keras.ops``. Its current weights are used, at inference. Everything a unit or the
-    class depends on must be continuous and piecewise linear: dense layers and convolutions of any
-    kind, batch normalisation, average and max pooling, residual additions, concatenation,
-    reshapes, padding, dropout (which does nothing here), scalings; ReLU, LeakyReLU, PReLU, ReLU6,
-    ``hard_sigmoid``, ``hard_tanh``, ``abs``, ``clip`` and the like. A softmax or sigmoid at the
-    very end is left out.
+    The model may be Sequential, Functional or nested, or subclassed where its `call` is made of
+    layers and `keras.ops`. Its current weights are used, at inference. Everything a unit or the
+    class depends on must be continuous and piecewise linear: any layer that is linear at inference
+    (dense layers, convolutions, batch normalization, average pooling, additions, reshapes,
+    resizing, dropout and augmentation, which do nothing here, `TimeDistributed` of such); max
+    pooling and other maxima; ReLU, LeakyReLU, PReLU, ReLU6, `hard_sigmoid`, `hard_tanh`, `abs`,
+    `clip` and the like, also those of TensorFlow, JAX and PyTorch. Softmax, sigmoid, tanh and
+    other smooth output activations at the very end are left out; nothing else is.
 
     Parameters
     ----------
     model : keras.Model
+<<<<<<< HEAD
         Built, with one input of a fixed shape. It is not changed.
     x : float [n, ...input shape]
     directions : float [n, ...input shape], or [...input shape] for one direction for all
+=======
+        Built, with one input; sizes that it leaves open are those of `x`. It is not changed.
+    x : float [n, *input shape]
+    directions : float [n, *input shape], or [*input shape] for one direction for all
+>>>>>>> work-geometry
         Of any length but 0.
     limit : float, > 0
         Look no farther than ``abs(t) = limit``, a multiple of the direction.
@@ -123,7 +130,7 @@ def chords(
     ValueError
         Where shapes do not fit, a number is NaN or infinite, a direction is zero, ``limit <= 0``,
         the model is not built, has several inputs or no kink, or has a layer that is not
-        piecewise linear, which is named.
+        piecewise linear, which is named with the reason.
 
     Examples
     --------

@@ -66,10 +66,8 @@ def _batch_normalization(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
 def _rescaling(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
     def numbers() -> tuple[Any, Any]:
         rounded = np.float64 if layer.compute_dtype == "float64" else np.float32
-        return (
-            np.asarray(layer.scale, rounded).astype(float),
-            np.asarray(layer.offset, rounded).astype(float),
-        )
+        scale, offset = (np.asarray(x, rounded).astype(float) for x in (layer.scale, layer.offset))
+        return scale, offset
 
     return _scale_and_shift(tracer, x, numbers, name)
 
