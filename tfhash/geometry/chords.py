@@ -93,15 +93,9 @@ def chords(
     Parameters
     ----------
     model : keras.Model
-<<<<<<< HEAD
-        Built, with one input of a fixed shape. It is not changed.
+        Built, with one input; sizes that it leaves open are those of `x`. It is not changed.
     x : float [n, ...input shape]
     directions : float [n, ...input shape], or [...input shape] for one direction for all
-=======
-        Built, with one input; sizes that it leaves open are those of `x`. It is not changed.
-    x : float [n, *input shape]
-    directions : float [n, *input shape], or [*input shape] for one direction for all
->>>>>>> work-geometry
         Of any length but 0.
     limit : float, > 0
         Look no farther than ``abs(t) = limit``, a multiple of the direction.

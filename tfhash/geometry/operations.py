@@ -87,14 +87,8 @@ def carry_out(operation: Any, args: Sequence[Any]) -> Any:
         total = keras.ops.sum(args[0], axis=operation.axis, keepdims=operation.keepdims)
         return total / float(np.prod(args[0].shape) / np.prod(total.shape))
     if name in ("Dot", "Inner", "Tensordot"):
-<<<<<<< HEAD
-        first, second = args
-        ranks = (len(first.shape), len(second.shape))
-        return _contracted(first, second, _contracted_axes(operation, ranks))
-=======
         x, y = args
         return _contracted(x, y, _contracted_axes(operation, [len(x.shape), len(y.shape)]))
->>>>>>> work-geometry
     if name == "ConvTranspose":  # its call mixes up two arguments (Keras 3.15)
         return keras.ops.conv_transpose(
             *args,
