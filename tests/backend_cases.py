@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 import nets
-from tfhash import geometry
+from tfhash import Encoder, geometry
 
 
 def measured() -> dict[str, np.ndarray]:
@@ -33,6 +33,12 @@ def measured() -> dict[str, np.ndarray]:
         found[f"{name} diameters"] = geometry.stochastic_diameters(net, x)
         found[f"{name} breakpoints"] = line.breakpoints
         found[f"{name} areas"] = np.sort(plane.areas)
+        many, _ = nets.points(net, 64)
+        encoder = Encoder(net)
+        found[f"{name} codes"] = encoder.encode(many).to_bits()
+        outputs = encoder.activation_model.predict(many, verbose=0)
+        parts = outputs if isinstance(outputs, list) else [outputs]
+        found[f"{name} outputs"] = np.concatenate([part.reshape(64, -1) for part in parts], axis=1)
         net.set_weights(before)
     return found
 

@@ -1,4 +1,4 @@
-"""TensorFlow, JAX and PyTorch find the same chords, line regions and plane regions, in float64."""
+"""TensorFlow, JAX and PyTorch give the same codes, but for units within rounding of 0, and geometry."""
 
 import os
 import subprocess
@@ -36,8 +36,15 @@ def test_backends_agree(other, tmp_path):
     run("backend_cases.py", other, file)
     theirs = np.load(file)
     assert theirs["backend"] == other
-    for name, ours in backend_cases.measured().items():
-        if name.endswith("units"):
+    found = backend_cases.measured()
+    for name, ours in found.items():
+        if name.endswith("codes"):
+            differing = ours != theirs[name]
+            both = [np.abs(part[name.replace("codes", "outputs")]) for part in (found, theirs)]
+            assert differing.mean() < 1e-3 and (np.maximum(*both)[differing] < 1e-4).all()
+        elif name.endswith("outputs"):
+            np.testing.assert_allclose(ours, theirs[name], rtol=1e-4, atol=1e-4, err_msg=name)
+        elif name.endswith("units"):
             np.testing.assert_array_equal(ours, theirs[name])
         else:
             np.testing.assert_allclose(ours, theirs[name], rtol=1e-9, atol=1e-9, err_msg=name)
