@@ -226,6 +226,8 @@ def _joined_points(
     patches: list[Patch], offsets: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Points, offsets and corners of all patches; points on seams are one for all."""
+    if len(patches) == 1:
+        return patches[0].points, offsets, patches[0].corners
     points = np.concatenate([patch.points for patch in patches])
     start = np.cumsum([0, *(len(patch.points) for patch in patches)])
     corners = np.concatenate([p.corners + first for p, first in zip(patches, start, strict=False)])
