@@ -1,4 +1,4 @@
-"""TensorFlow, JAX and PyTorch give the same codes, but for units within rounding of 0, and geometry."""
+"""Backends give the same geometry, and codes but for units within rounding of 0."""
 
 import os
 import subprocess
