@@ -25,6 +25,7 @@ constexpr int64_t kPartitionRows = 1 << 13;  // its table of 2^14 entries takes 
 constexpr int64_t kMaxPartitions = 1 << 12;
 constexpr int64_t kHashBlockBytes = 1 << 18;
 constexpr int64_t kScatterRows = 1 << 15;
+constexpr int64_t kWordsBetweenChecks = 1 << 18;  // for Ctrl-C: a millisecond or so
 
 // Odd constants with random bits (the fractional digits of the square roots of 2, 3, 5, 7).
 constexpr uint64_t kSeeds[4] = {0x6a09e667f3bcc909, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b,
@@ -42,27 +43,24 @@ inline uint64_t fold_multiply(uint64_t a, uint64_t b) {
 #endif
 }
 
-// The hash of a row, its last word masked. Four chains, so that the multiplications of a wide code overlap. The chain's own state enters
-// each product by addition as well: a factor that happens to be 0 then loses no other word.
+// The hash of a row, its last word masked. Four chains, so that the multiplications of a wide code
+// overlap. The chain's own state enters each product by addition as well: a factor that happens to
+// be 0 then loses no other word.
 uint64_t hash_row(const uint64_t* words, int64_t n_words, uint64_t last_mask) {
   uint64_t h[4] = {kSeeds[0], kSeeds[1], kSeeds[2], kSeeds[3]};
   int64_t w = 0;
-  const int64_t whole = last_mask == ~uint64_t(0) ? n_words : n_words - 1;
-  for (; w + 8 <= whole; w += 8) {
+  for (; w + 8 <= n_words; w += 8) {
+    const uint64_t mask = w + 8 == n_words ? last_mask : ~uint64_t(0);
     for (int lane = 0; lane < 4; ++lane) {
-      const uint64_t a = words[w + 2 * lane], b = words[w + 2 * lane + 1];
+      const uint64_t a = words[w + 2 * lane];
+      const uint64_t b = words[w + 2 * lane + 1] & (lane == 3 ? mask : ~uint64_t(0));
       h[lane] = fold_multiply(a ^ h[lane], b ^ kSeeds[lane]) + (h[lane] ^ a) + b * kSeeds[0];
     }
   }
-  const auto word = [&](int64_t at) {
-    return words[at] & (at == n_words - 1 ? last_mask : ~uint64_t(0));
-  };
-  for (; w + 2 <= n_words; w += 2) {
-    const int64_t lane = w / 2 % 4;
-    const uint64_t a = words[w], b = word(w + 1);
-    h[lane] = fold_multiply(a ^ h[lane], b ^ kSeeds[lane]) + (h[lane] ^ a) + b * kSeeds[0];
+  for (; w < n_words; ++w) {
+    const uint64_t a = words[w] & (w + 1 == n_words ? last_mask : ~uint64_t(0));
+    h[w % 4] = fold_multiply(a ^ h[w % 4], kSeeds[1]) + a;
   }
-  if (w < n_words) h[w % 4] = fold_multiply(word(w) ^ h[w % 4], kSeeds[1]) + word(w);
   const uint64_t mixed = fold_multiply(h[0] ^ kSeeds[2], h[1] ^ kSeeds[3]) ^
                          fold_multiply(h[2] ^ kSeeds[0], h[3] ^ kSeeds[1]);
   return fold_multiply(mixed ^ kSeeds[3], kSeeds[0]);
@@ -96,11 +94,11 @@ int64_t find_firsts(const CodesView& codes, const Entry* entries, int64_t count,
   int64_t size = 16;
   while (size < 2 * count) size *= 2;
   slots.assign(size, Entry{0, -1});
-  int64_t distinct = 0;
+  int64_t distinct = 0, between_checks = 1;
+  while (2 * between_checks * (1 + codes.n_words) <= kWordsBetweenChecks) between_checks *= 2;
   const uint64_t last_mask = last_word_mask(codes.n_bits);
-  CheckNowAndThen check(8 + codes.n_words);
   for (int64_t e = 0; e < count; ++e) {
-    check();
+    if ((e & (between_checks - 1)) == 0) check_interrupt();
     const Entry& entry = entries[e];
     for (int64_t at = entry.hash & (size - 1);; at = (at + 1) & (size - 1)) {
       Entry& slot = slots[at];
@@ -178,9 +176,8 @@ int64_t first_equal(const CodesView& codes, const Progress& progress, int64_t* f
 
 void number_regions(int64_t n, int64_t* ids, int64_t* counts) {
   int64_t m = 0;
-  CheckNowAndThen check;
   for (int64_t i = 0; i < n; ++i) {
-    check();
+    if (i % kWordsBetweenChecks == 0) check_interrupt();
     if (ids[i] == i) {
       ids[i] = m;
       counts[m++] = 1;
