@@ -2,41 +2,32 @@
 
 #include <algorithm>
 #include <functional>
-#include <numeric>
 #include <vector>
 
 #include "aligned.h"
 #include "check.h"
 #include "interrupt.h"
-#include "kernels/query_groups.h"
+#include "kernels/meeting.h"
 #include "parallel.h"
-#include "primitives.h"
 #include "topk.h"
 
 namespace tfhash {
 namespace {
 
-// Work is counted in bits of a query met with a plane of 512 codes: about a cycle each.
-constexpr int64_t kTaskWork = int64_t(1) << 27;    // tens of milliseconds
-constexpr int64_t kThreadWork = int64_t(1) << 17;  // below it a second thread does not pay
 constexpr int64_t kRangeQueries = 512;             // turning a block costs as much as some 20
 constexpr int64_t kTasksPerThread = 4;
 constexpr int64_t kBatchBytes = int64_t(1) << 27;  // of lists and keys at a time
 constexpr int64_t kManyKeys = int64_t(1) << 20;    // to sort without a look at Ctrl-C
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // What a thread needs for a block.
 struct Workspace {
-  Workspace(const PlaneLayout& layout, int64_t n_sums)
-      : planes((layout.zero_plane() + 1) * kLaneWords),
-        complement(layout.levels * kLaneWords),
-        sums(n_sums * layout.levels * kLaneWords),
+  Workspace(const PlaneLayout& layout, int64_t n_groups)
+      : meeting(layout, n_groups),
         nearness((layout.levels + 1) * kLaneWords),
-        mask(kLaneWords),
-        valid(kLaneWords) {}
+        mask(kLaneWords) {}
 
-  Aligned<uint64_t> planes, complement, sums, nearness, mask, valid;
+  Meeting meeting;
+  Aligned<uint64_t> nearness, mask;
 };
 
 // The search for the neighbours of one batch of queries.
@@ -50,10 +41,8 @@ class Search {
         reference_(reference),
         k_(k),
         key_(database.n),
-        every_plane_(64 * layout.chunk_words),
         team_(1 + product(product(queries.n, n_blocks()), width()) / kThreadWork),
         groups_(layout, queries.n) {
-    std::iota(every_plane_.begin(), every_plane_.end(), uint16_t(0));
     divide();
     team_.run(groups_.n_groups(),
               [this](int64_t group, int) { groups_.set(group, queries_, reference_); });
@@ -121,10 +110,8 @@ class Search {
         keys += capacity(split);
       }
     }
-    // Sums over several chunks wait for all of them; otherwise a group's are used at once.
-    const int64_t groups = layout_.n_chunks > 1 ? range_groups_ : 1;
     for (int worker = 0; worker < team_.size(); ++worker) {
-      workspaces_.emplace_back(layout_, groups * layout_.group);
+      workspaces_.emplace_back(layout_, range_groups_);
     }
   }
 
@@ -135,51 +122,16 @@ class Search {
 
   // Meets one block of codes with one range of queries.
   void scan(int64_t block, int64_t split, int64_t range, Workspace& at) {
-    const HammingPrimitives& hamming = primitives().hamming;
-    const int64_t first_row = block * kPlaneLanes;
-    const int64_t n_rows = std::min(kPlaneLanes, database_.n - first_row);
-    for (int64_t w = 0; w < kLaneWords; ++w) {
-      const int64_t lanes = std::min<int64_t>(64, std::max<int64_t>(0, n_rows - 64 * w));
-      at.valid.data()[w] = lanes == 64 ? ~uint64_t(0) : (uint64_t(1) << lanes) - 1;
-    }
-    const int64_t first_group = range * range_groups_;
+    const int64_t first_row = block * kPlaneLanes, first_group = range * range_groups_;
     const int64_t last_group = std::min(groups_.n_groups(), first_group + range_groups_);
-    const int64_t sums_words = layout_.group * layout_.levels * kLaneWords;
-    for (int64_t chunk = 0; chunk < layout_.n_chunks; ++chunk) {
-      const int64_t word = chunk * layout_.chunk_words, n_words = layout_.words_of(chunk);
-      const bool first = chunk == 0, last = chunk == layout_.n_chunks - 1;
-      hamming.planes(database_.row(first_row) + word, database_.n_words, n_rows, n_words,
-                     reference_ + word, at.planes.data());
-      if (last) clear_padding_planes(database_, word, n_words, at.planes.data());
-      const uint16_t sizes[2] = {0, uint16_t(64 * n_words)};
-      hamming.count(at.planes.data(), {sizes, every_plane_.data()}, 1, layout_.levels, first,
-                    at.complement.data());
-      if (last) {
-        for (int64_t w = 0; w < layout_.levels * kLaneWords; ++w) {
-          at.complement.data()[w] = ~at.complement.data()[w];
-        }
-      }
-      for (int64_t group = first_group; group < last_group; ++group) {
-        const int64_t slot = layout_.n_chunks > 1 ? group - first_group : 0;
-        uint64_t* sums = at.sums.data() + slot * sums_words;
-        hamming.count(at.planes.data(), groups_.classes(group, chunk), layout_.group,
-                      layout_.levels, first, sums);
-        if (!last) continue;
-        const int64_t q = group * layout_.group;
-        for (int64_t i = 0; i < std::min<int64_t>(layout_.group, queries_.n - q); ++i) {
-          offer(q + i, sums + i * layout_.levels * kLaneWords, first_row, split, at);
-        }
-      }
-    }
+    at.meeting.run(database_, first_row, reference_, groups_, first_group, last_group, queries_.n,
+                   [&](int64_t q, const uint64_t* sums) { offer(q, sums, first_row, split, at); });
   }
 
   // Pushes the codes of a block that may be among the nearest of query q.
-  //
-  // With c of a code's bits among the |q| bits of the query, d = |code| + |q| - 2 c. Nearness is
-  // 2 c + (all - |code|) = all + |q| - d, where all is a number of ones only.
   void offer(int64_t q, const uint64_t* sums, int64_t first_row, int64_t split, Workspace& at) {
     TopK& nearest = nearest_[q * n_splits_ + split];
-    const int64_t most = (int64_t(1) << layout_.levels) - 1 + groups_.weight(q);
+    const int64_t most = at.meeting.most_near(groups_.weight(q));
     // Codes come in order of their index, so a later one as far as the last one kept is no nearer.
     const int64_t limit =
         nearest.full() ? key_.distance(nearest.top()) - 1 : 64 * layout_.n_words;
@@ -187,22 +139,16 @@ class Search {
     const uint64_t* nearness = at.nearness.data();
     const HammingPrimitives& hamming = primitives().hamming;
     const int64_t lanes =
-        hamming.within(sums, at.complement.data(), layout_.levels, uint64_t(most - limit),
-                       at.valid.data(), mask, at.nearness.data());
+        hamming.within(sums, at.meeting.complement(), layout_.levels, uint64_t(most - limit),
+                       at.meeting.valid(), mask, at.nearness.data());
     if (lanes == 0) return;
     if (lanes > nearest.capacity()) {
       hamming.keep_nearest(nearness, layout_.levels + 1, nearest.capacity(), mask);
     }
-    for (int64_t w = 0; w < kLaneWords; ++w) {
-      for (uint64_t left = mask[w]; left != 0; left &= left - 1) {
-        const int lane = lowest_bit(left);
-        int64_t near = 0;
-        for (int l = 0; l <= layout_.levels; ++l) {
-          near |= int64_t(nearness[l * kLaneWords + w] >> lane & 1) << l;
-        }
-        nearest.push(key_.key(most - near, first_row + 64 * w + lane));
-      }
-    }
+    for_lanes(mask, [&](int64_t lane) {
+      const int64_t near = lane_number(nearness, layout_.levels + 1, lane);
+      nearest.push(key_.key(most - near, first_row + lane));
+    });
   }
 
   const PlaneLayout layout_;
@@ -210,7 +156,6 @@ class Search {
   const uint64_t* reference_;
   const int64_t k_;
   const NeighborKey key_;
-  std::vector<uint16_t> every_plane_;
   ThreadTeam team_;
   QueryGroups groups_;
   int64_t range_groups_ = 0, n_ranges_ = 0, split_blocks_ = 0, n_splits_ = 0;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "aligned.h"
+#include "check.h"
 #include "kernels/meeting.h"
 #include "parallel.h"
 #include "topk.h"
@@ -12,14 +13,9 @@
 namespace tfhash {
 namespace {
 
-// Work is counted in bits of a query met with a plane of 512 codes: about a cycle each.
-constexpr int64_t kTaskWork = int64_t(1) << 27;    // tens of milliseconds
-constexpr int64_t kThreadWork = int64_t(1) << 17;  // below it a second thread does not pay
 constexpr int64_t kRangeQueries = 1024;            // turning a block costs as much as some 20
 constexpr int64_t kRangeBytes = int64_t(1) << 27;  // of lists of planes for a range of queries
 constexpr uint64_t kNoKey = ~uint64_t(0);
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // The k smallest keys of those pushed, in memory of the caller's. Keys are sorted out only when the
 // memory is full: few of those that come are kept, so this is cheaper than a heap in order.
@@ -139,7 +135,7 @@ class GraphSearch {
         key_(codes.n),
         room_(NearestList::room(k)),
         keys_(codes.n * room_),
-        team_(1 + codes.n * n_blocks() * width() / 2 / kThreadWork) {
+        team_(1 + product(product(codes.n, n_blocks()), width()) / 2 / kThreadWork) {
     const int64_t query_bytes = layout_.group_bytes() / layout_.group + 8 * layout_.n_words;
     const int64_t most = std::min(kTaskWork / width(), kRangeBytes / query_bytes);
     const int64_t queries = std::min({kRangeQueries, most, codes.n});
@@ -205,7 +201,8 @@ class GraphSearch {
     }
     const uint64_t* nearness = at.nearness.data();
     uint64_t* mask = at.near_query.data();
-    at.meeting.run(codes_, first_row, reference_.data(), groups, n, [&](int64_t q, const uint64_t* sums) {
+    at.meeting.run(codes_, first_row, reference_.data(), groups, 0, groups.n_groups(), n,
+                   [&](int64_t q, const uint64_t* sums) {
       const int64_t lanes = hamming.within(sums, at.meeting.complement(), layout_.levels, 0,
                                            at.meeting.valid(), mask, at.nearness.data());
       const int64_t self = first + q - first_row;
@@ -278,7 +275,8 @@ class GraphSearch {
       bound(first_row + lane, lane, range_.lowest[0], thresholds);
     }
     const auto n = int64_t(range_.rows.size());
-    at.meeting.run(codes_, first_row, reference_.data(), groups, n, [&](int64_t i, const uint64_t* sums) {
+    at.meeting.run(codes_, first_row, reference_.data(), groups, 0, groups.n_groups(), n,
+                   [&](int64_t i, const uint64_t* sums) {
       // Pairs within a block are met when it is seeded, those of a block before by that block.
       if (range_.rows[i] < first_row) offer(i, sums, first_row, groups.weight(i), at);
     });

@@ -13,6 +13,12 @@
 
 namespace tfhash {
 
+// Work is counted in bits of a query met with a plane of 512 codes: about a cycle each.
+constexpr int64_t kTaskWork = int64_t(1) << 27;    // tens of milliseconds
+constexpr int64_t kThreadWork = int64_t(1) << 17;  // below it a second thread does not pay
+
+inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 // The memory of a thread for meeting blocks of codes with queries, and the block it met last.
 class Meeting {
  public:
@@ -27,11 +33,13 @@ class Meeting {
     std::iota(every_plane_.begin(), every_plane_.end(), uint16_t(0));
   }
 
-  // Calls visit(i, sums) for i = 0, 1, ..., n_queries - 1: how many of the bits of query i each of
-  // the codes from first_row on has, both xor'ed with the reference.
+  // Calls visit(i, sums) for the queries i < n_queries of the groups [first_group, last_group), in
+  // order: how many of the bits of query i each of the codes from first_row on has, both xor'ed
+  // with the reference.
   template <class Visit>
   void run(const CodesView& codes, int64_t first_row, const uint64_t* reference,
-           const QueryGroups& groups, int64_t n_queries, const Visit& visit) {
+           const QueryGroups& groups, int64_t first_group, int64_t last_group, int64_t n_queries,
+           const Visit& visit) {
     const HammingPrimitives& hamming = primitives().hamming;
     const int64_t n_rows = std::min(kPlaneLanes, codes.n - first_row);
     for (int64_t w = 0; w < kLaneWords; ++w) {
@@ -50,9 +58,10 @@ class Meeting {
       if (last) {
         for (int64_t w = 0; w < layout_.levels * kLaneWords; ++w) complement_[w] = ~complement_[w];
       }
-      for (int64_t group = 0; group < groups.n_groups(); ++group) {
+      for (int64_t group = first_group; group < last_group; ++group) {
         // Sums over several chunks wait for all of them; otherwise a group's are used at once.
-        uint64_t* sums = sums_.data() + (layout_.n_chunks > 1 ? group * group_words() : 0);
+        const int64_t slot = layout_.n_chunks > 1 ? group - first_group : 0;
+        uint64_t* sums = sums_.data() + slot * group_words();
         hamming.count(planes_.data(), groups.classes(group, chunk), layout_.group, layout_.levels,
                       first, sums);
         if (!last) continue;

@@ -31,8 +31,8 @@ struct PlaneLayout {
 void clear_padding_planes(const CodesView& codes, int64_t word, int64_t n_words, uint64_t* planes);
 
 // The bits that most of the queries have (of 64 of them, spread evenly), n_words words, those past
-// n_bits 0. Distances
-// stay the same when both sides are xor'ed with it, and there are fewer bits to count.
+// n_bits 0. Distances stay the same when both sides are xor'ed with it, and there are fewer bits to
+// count.
 std::vector<uint64_t> common_bits(const CodesView& queries, const PlaneLayout& layout);
 
 // The classes of groups of queries, each xor'ed with the reference.

@@ -5,15 +5,13 @@
 #include <tuple>
 
 #include "aligned.h"
+#include "check.h"
 #include "kernels/meeting.h"
 #include "parallel.h"
 
 namespace tfhash {
 namespace {
 
-// Work is counted as in knn_graph.cpp.
-constexpr int64_t kTaskWork = int64_t(1) << 27;
-constexpr int64_t kThreadWork = int64_t(1) << 17;
 constexpr int64_t kRangeQueries = 1024;
 constexpr int64_t kRangeBytes = int64_t(1) << 27;
 
@@ -35,11 +33,11 @@ class RadiusSearch {
         radius_(std::min(radius, 64 * layout_.n_words)),
         later_(later),
         reference_(common_bits(queries, layout_)),
-        team_(1 + queries.n * n_blocks() * width() / kThreadWork) {
+        team_(1 + product(product(queries.n, n_blocks()), width()) / kThreadWork) {
     const int64_t query_bytes = layout_.group_bytes() / layout_.group;
     const int64_t most =
         std::min({kRangeQueries, kTaskWork / width(), kRangeBytes / query_bytes, queries.n});
-    range_ = std::max<int64_t>(1, (most + layout_.group - 1) / layout_.group) * layout_.group;
+    range_ = std::max<int64_t>(1, ceil_div(most, layout_.group)) * layout_.group;
     for (int worker = 0; worker < team_.size(); ++worker) {
       workers_.emplace_back(layout_, range_ / layout_.group);
     }
@@ -70,7 +68,7 @@ class RadiusSearch {
 
  private:
   int64_t width() const { return std::max<int64_t>(1, 64 * layout_.n_words); }
-  int64_t n_blocks() const { return (database_.n + kPlaneLanes - 1) / kPlaneLanes; }
+  int64_t n_blocks() const { return ceil_div(database_.n, kPlaneLanes); }
 
   // Leaves the pairs of some queries with the workers; false where there are more than `limit`.
   bool meet_range(int64_t first, int64_t n, int64_t limit) {
@@ -92,7 +90,8 @@ class RadiusSearch {
   void meet_block(int64_t first_row, int64_t first, int64_t n, const QueryGroups& groups,
                   int64_t limit, std::atomic<int64_t>& found, Worker& at) {
     const HammingPrimitives& hamming = primitives().hamming;
-    at.meeting.run(database_, first_row, reference_.data(), groups, n, [&](int64_t i, const uint64_t* sums) {
+    at.meeting.run(database_, first_row, reference_.data(), groups, 0, groups.n_groups(), n,
+                   [&](int64_t i, const uint64_t* sums) {
       const int64_t most = at.meeting.most_near(groups.weight(i)), query = first + i;
       const int64_t lanes = hamming.within(
           sums, at.meeting.complement(), layout_.levels, uint64_t(std::max<int64_t>(0, most - radius_)),
