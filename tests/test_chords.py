@@ -363,7 +363,7 @@ def two_inputs_net():
         (no_kink_net, "activation functions that have a kink"),
         (two_inputs_net, "a model with one input"),
         (lambda: keras.Sequential([kl.Dense(2)]), "Expected a built model"),
-        (lambda: "net", "Expected a keras.Model. Received: str"),
+        (lambda: "net", "Expected a keras.Model. Received: the path 'net': load it first"),
     ),
 )
 def test_models_that_cannot_be_measured(build, message):
