@@ -5,6 +5,7 @@ The only place that leans on how Keras keeps its graphs (``Functional``, ``Funct
 """
 
 import contextlib
+import functools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,6 +19,7 @@ from tfhash.foreign import not_a_model
 Kwargs = dict[str, Any]
 Visit = Callable[[str, Any, tuple[Any, ...], Kwargs], Any]
 Call = Callable[[Any, tuple[Any, ...], Kwargs], Any]
+LIBRARIES = ("keras", "tensorflow", "jax", "torch")
 FOREIGN = tuple(
     getattr(keras.layers, name)
     for name in ("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
@@ -63,6 +65,24 @@ def kind(operation: Any) -> str:
     cls = operation if isinstance(operation, type) else type(operation)
     name = cls.__name__.replace("ReLU", "Relu")
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def unwrapped(function: Any) -> Any:
+    """A function without the parameters that ``functools.partial`` gives it."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
+
+
+def library_name(function: Any) -> str | None:
+    """What a function of Keras, TensorFlow, JAX or PyTorch is called there; None for others.
+
+    Without TensorFlow's versions: ``"softmax"`` for ``softmax_v2``.
+    """
+    function = unwrapped(function)
+    if (getattr(function, "__module__", None) or "").split(".")[0] not in LIBRARIES:
+        return None
+    return re.sub(r"_v\d$", "", getattr(function, "__name__", ""))
 
 
 def is_foreign(operation: Any) -> bool:

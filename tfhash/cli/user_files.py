@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfhash.errors import InputError, unknown_name
-from tfhash.studies.options import option
+from tfhash.studies.loading import load_model
+from tfhash.studies.options import METRICS, option
 
 if TYPE_CHECKING:
     import keras
@@ -45,9 +46,7 @@ class EncodeOptions:
 class MeasureOptions:
     """What `tfhash measure` takes."""
 
-    metrics: tuple[str, ...] = option(
-        ("redundancy", "kmeans", "knn", "logistic"), "What to measure; without labels redundancy."
-    )
+    metrics: tuple[str, ...] = option(METRICS, "What to measure; without labels redundancy.")
     batch_size: int | None = option(None, "Examples encoded at once.", least=1)
     seed: int = option(0, "Of K-Means, and of the split into training and test examples.", least=0)
 
@@ -80,11 +79,10 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
     """Measure the encoding properties of a model on a file's examples, and print a table."""
     from tfhash import metrics
     from tfhash.encoder import Encoder
-    from tfhash.metrics.properties import FAMILIES
 
     for family in options.metrics:
-        if family not in FAMILIES:
-            raise unknown_name("metrics", family, FAMILIES)
+        if family not in METRICS:
+            raise unknown_name("metrics", family, METRICS)
     model = _load_model(Path(model_path).expanduser())
     arrays = _load_arrays(Path(data_path).expanduser(), model)
     x, y, x_test, y_test = _split(arrays, options.seed)
@@ -132,14 +130,9 @@ def _properties(
 
 
 def _load_model(path: Path) -> keras.Model:
-    import keras
-
     if not path.is_file():
         raise InputError(f"Expected a Keras model (.keras, .h5) at {path}. Received: no such file.")
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # a damaged file can raise nearly anything
-        raise InputError(f"Expected a Keras model in {path}. Received: {error}") from error
+    return load_model(path)
 
 
 def _load_arrays(path: Path, model: keras.Model) -> Mapping[str, np.ndarray]:

@@ -70,10 +70,7 @@ ALIASES = {
     "hard_swish": "hard_silu",
     "re_lu": "relu",
     "p_relu": "prelu",
-    "softmax_v2": "softmax",  # what tf.nn's call themselves
-    "log_softmax_v2": "log_softmax",
 }
-LIBRARIES = ("keras", "tensorflow", "jax", "torch")
 
 
 def of_call(operation: Any, args: tuple[Any, ...]) -> str | Callable[..., Any] | None:
@@ -116,16 +113,12 @@ def of_hidden_state(operation: Any) -> str | None:
 
 def of_function(function: Any) -> str | Callable[..., Any] | None:
     """The name of an activation function, or the function itself where it is not Keras's."""
-    while isinstance(function, functools.partial):
-        function = function.func
+    function = graph.unwrapped(function)
     if function is None or function is keras.activations.linear:
         return None
     if isinstance(function, keras.Layer):
         return of_call(function, ()) or function
-    module = getattr(function, "__module__", None) or ""
-    if module.split(".")[0] in LIBRARIES:
-        return _known(getattr(function, "__name__", "")) or function
-    return function
+    return _known(graph.library_name(function) or "") or function
 
 
 def name_of(activation: str | Callable[..., Any]) -> str:

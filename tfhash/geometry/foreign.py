@@ -6,19 +6,16 @@ and some of Keras's own. Each becomes one operation, whose pieces are read off i
 
 from __future__ import annotations
 
-import functools
 import itertools
-import re
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
-from tfhash import backend
+from tfhash import backend, graph
 from tfhash.geometry.pieces import PiecewiseLinear
 
-_LIBRARIES = ("jax", "keras", "tensorflow", "torch")
 _ALIASES = {
     "abs": "absolute",
     "hard_swish": "hard_silu",
@@ -67,19 +64,14 @@ class Applied(keras.Operation):
 
 def name_of(function: Any) -> str:
     """A function as a reader knows it."""
-    while isinstance(function, functools.partial):
-        function = function.func
+    function = graph.unwrapped(function)
     return str(getattr(function, "__name__", None) or type(function).__name__)
 
 
 def known_name(function: Any) -> str | None:
     """Keras's name for a function of Keras, TensorFlow, JAX or PyTorch; None for any other's."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    if (getattr(function, "__module__", None) or "").split(".")[0] not in _LIBRARIES:
-        return None
-    name = re.sub(r"_v\d$", "", name_of(function))
-    return _ALIASES.get(name, name)
+    name = graph.library_name(function)
+    return None if name is None else _ALIASES.get(name, name)
 
 
 def pieces_of(operation: Applied) -> PiecewiseLinear | None:

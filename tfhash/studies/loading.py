@@ -1,4 +1,4 @@
-"""Loading Keras and its backend without their greetings."""
+"""Loading Keras and its backend without their greetings, and models of a user's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfhash.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
 
 
 def load_keras() -> None:
@@ -15,6 +22,16 @@ def load_keras() -> None:
         import keras  # noqa: F401
     # Its advice on retracing is for one model called again and again; we call many models once.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def load_model(path: Path) -> keras.Model:
+    """The model in a file, uncompiled. Raises InputError where it cannot be loaded."""
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # a damaged file can raise nearly anything
+        raise InputError(f"Expected a Keras model in {path}. Received: {error}") from error
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from tfhash.errors import InputError
 from tfhash.files import write_text
 from tfhash.runs import Runs, RunSpec, checkpoints, read_spec
 from tfhash.studies import layer_width
+from tfhash.studies.loading import load_model
 from tfhash.studies.options import DataOptions, option
 
 SPLITS = ("test", "train")
@@ -46,16 +47,12 @@ OPTIONS = TsneOptions
 
 def run(options: TsneOptions) -> None:
     """Encode, map and draw."""
-    import keras
 
     from tfhash import Encoder, metrics
 
     file, what = _network(options)
     data = options.load_dataset()
-    try:
-        model = keras.saving.load_model(file, compile=False)
-    except Exception as error:  # a damaged file can raise nearly anything
-        raise InputError(f"Expected a Keras model in {file}. Received: {error}") from error
+    model = load_model(file)
     x, y = getattr(data, f"x_{options.split}"), getattr(data, f"y_{options.split}")
     rows = np.sort(np.random.default_rng(options.seed).permutation(len(x))[: options.examples])
     print(
