@@ -411,7 +411,10 @@ def built(model, *shape):
 @pytest.mark.parametrize(
     "make, message",
     (
-        (lambda: "model.keras", "Expected a keras.Model. Received: the path 'model.keras': load it first"),
+        (
+            lambda: "model.keras",
+            "Expected a keras.Model. Received: the path 'model.keras': load it first",
+        ),
         (lambda: keras.Sequential([kl.Dense(3, activation="relu")]), "Expected a built model"),
         (Untraceable, "Expected a built model"),
         (lambda: built(Untraceable(), 2, 4), r"can be traced.*TypeError.*expose its layers"),
