@@ -30,7 +30,7 @@ class Source:
     n : int or None
         How many rows there are, where that is known.
     sample : Sample
-        Some of the rows that have gone by.
+        Some of the rows whose codes are there already: those that ``blocks`` skips are added.
     """
 
     def __init__(self, inputs: Inputs, x: Any) -> None:
@@ -59,9 +59,7 @@ class Source:
             for row in range(0, start, size):
                 self._skip([a[row : min(start, row + size)] for a in self._arrays], crc)
             for row in range(start, len(self._arrays[0]), size):
-                block = [array[row : row + size] for array in self._arrays]
-                yield block
-                self.sample.update(block)
+                yield [array[row : row + size] for array in self._arrays]
             return
         held: list[Batch] = []  # parts of batches that are not handed on yet
         n_held, skip = 0, start
@@ -74,9 +72,7 @@ class Source:
             n_held += len(part[0])
             while n_held >= size:
                 joined = [_join(arrays) for arrays in zip(*held, strict=True)]
-                block = [array[:size] for array in joined]
-                yield block
-                self.sample.update(block)
+                yield [array[:size] for array in joined]
                 held, n_held = [[array[size:] for array in joined]], n_held - size
         if skip > 0:
             raise ValueError(
@@ -84,9 +80,7 @@ class Source:
                 f"{start - skip}."
             )
         if n_held > 0:
-            block = [_join(arrays) for arrays in zip(*held, strict=True)]
-            yield block
-            self.sample.update(block)
+            yield [_join(arrays) for arrays in zip(*held, strict=True)]
 
     def _skip(self, block: Batch, crc: InputsChecksum | None) -> None:
         if crc is not None:

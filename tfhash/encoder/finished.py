@@ -20,7 +20,7 @@ def finished_codes(path: Path, model: str, source: Source, size: int) -> Codes |
     model : str
         Fingerprint of what makes the codes.
     source : Source
-        The inputs, which are read to see that they are the same.
+        The inputs, which are read to see that they are the same; some rows stay in its sample.
     size : int
         Rows to read at a time.
 
@@ -67,6 +67,7 @@ def _check_inputs(path: Path, source: Source, size: int, n: int, expected: int) 
     checksum, rows = InputsChecksum(), 0
     for batch in source.blocks(size, 0, None):
         checksum.update(batch)
+        source.sample.update(batch)
         rows += len(batch[0])
     if rows != n:
         raise ValueError(

@@ -12,6 +12,7 @@ from tfhash.datasets import Dataset
 from tfhash.errors import InputError
 from tfhash.runs import AnySpec, Runs, checkpoints, read_spec, set_aside
 from tfhash.runs.trouble import log
+from tfhash.studies.loading import load_model
 from tfhash.studies.measure import Subject
 from tfhash.studies.measures import Measure, measure
 from tfhash.studies.options import Options
@@ -169,11 +170,9 @@ def _checkpoints(run: Path, until: int | None) -> dict[int, Path]:
 
 def _load(file: Path, spec: AnySpec, dataset: Dataset) -> keras.Model:
     """The network in a checkpoint, which is that of `spec`."""
-    import keras
-
     try:
-        model = keras.saving.load_model(file, compile=False)
-    except Exception as error:  # a damaged file can raise nearly anything
+        model = load_model(file)
+    except InputError as error:
         raise BrokenCheckpoint(f"checkpoint {file.name} does not load") from error
     wanted = [tuple(weight.shape) for weight in spec.build_model(dataset).weights]
     there = [tuple(weight.shape) for weight in model.weights]
