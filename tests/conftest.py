@@ -22,6 +22,19 @@ else:
     settings.load_profile("tfhash")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="also the tests that take long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests marked `full`, unless they are asked for."""
+    if config.getoption("--full"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("full")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
 def pytest_configure() -> None:
     # In the background of a shell Python is told to ignore Ctrl-C: tests of it would never end.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -93,18 +93,18 @@ def carried_out(x, operation):
         return keras.tree.pack_sequence_as(outputs, flat)
 
     graph.walk(function, [symbol], call)
-    values = {0: (backend.tensor(x, "float64"), backend.tensor(1e-30 * x, "float64"))}
+    values = {0: (backend.to_tensor(x, "float64"), backend.to_tensor(1e-30 * x, "float64"))}
     for step in notes.steps:
         pairs = [values[i] for i in step.inputs]
         made = zip(
             step.apply([z for z, _ in pairs]), step.linear([u for _, u in pairs]), strict=True
         )
         values.update(zip(step.outputs, made, strict=True))
-    value, slope = (backend.array(part) for part in values[notes.steps[-1].outputs[0]])
-    zero = {0: backend.tensor(0 * x, "float64")}
+    value, slope = (backend.to_numpy(part) for part in values[notes.steps[-1].outputs[0]])
+    zero = {0: backend.to_tensor(0 * x, "float64")}
     for step in notes.steps:
         zero.update(zip(step.outputs, step.apply([zero[i] for i in step.inputs]), strict=True))
-    return value, slope * 1e30, backend.array(zero[notes.steps[-1].outputs[0]])
+    return value, slope * 1e30, backend.to_numpy(zero[notes.steps[-1].outputs[0]])
 
 
 def check():

@@ -27,14 +27,14 @@ def float64() -> AbstractContextManager[Any]:
     return enable_x64()
 
 
-def tensor(array: Any, dtype: str) -> Any:
+def to_tensor(array: Any, dtype: str) -> Any:
     """A backend tensor of an array, tensor or Keras variable."""
     if isinstance(array, keras.Variable):
         array = array.value
     return keras.ops.cast(keras.ops.convert_to_tensor(array), dtype)
 
 
-def array(tensor: Any) -> np.ndarray:
+def to_numpy(tensor: Any) -> np.ndarray:
     """A C-contiguous NumPy array of a backend tensor: the same memory where it can be.
 
     Of PyTorch's bfloat16 it is float32.
@@ -56,12 +56,12 @@ def matmul(a: Any, b: Any) -> Any:
     return keras.ops.matmul(a, b)
 
 
-def numbers(variable: keras.Variable) -> np.ndarray:
+def variable_values(variable: keras.Variable) -> np.ndarray:
     """What a Keras variable holds now, not to be written to: the same memory where it can be."""
     value = variable.value
     if keras.backend.backend() == "tensorflow":
         value = memoryview(value.value())  # a tensor's own `numpy` would copy
-    return array(value)
+    return to_numpy(value)
 
 
 def compiles_each_shape() -> bool:
@@ -100,7 +100,7 @@ def has_bfloat16() -> bool:
     return False
 
 
-def program(
+def compile_function(
     function: Callable[..., Any], xla: bool = True, donate: bool = False
 ) -> Callable[..., Any]:
     """`function` of tensors as one program.

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from tfhash.encoder.activation_tracer import ActivationSite
 from tfhash.encoder.activations import name_of
 from tfhash.encoder.batches import InputsChecksum
 from tfhash.encoder.inputs import Batch
-from tfhash.encoder.survey import Unit
 
 
-def nothing_to_encode(model: keras.Model, units: Sequence[Unit]) -> str:
+def nothing_to_encode(model: keras.Model, sites: Sequence[ActivationSite]) -> str:
     kinds = ", ".join(sorted({type(layer).__name__ for layer in model.layers}))
-    found = [f"{unit.name} ({name_of(unit.activation)}): {unit.reason}" for unit in units]
+    found = [f"{site.name} ({name_of(site.activation)}): {site.reason}" for site in sites]
     return (
         f"Expected a model with units to encode. Received: {model.name!r}, made of {kinds}"
         + (f", with {'; '.join(found[:10])}" if found else "")

@@ -9,17 +9,17 @@ from typing import Any
 import keras
 
 from tfhash.encoder import activations as functions
+from tfhash.encoder.activation_tracer import ActivationSite, Choice
 from tfhash.encoder.activations import innermost
-from tfhash.encoder.survey import Choice, Unit
 from tfhash.errors import near_layers
 
 
 def choose(
     model: keras.Model,
-    units: Sequence[Unit],
+    sites: Sequence[ActivationSite],
     layers: Choice | Sequence[Choice] | None,
     activations: functions.Activations | None,
-) -> list[Unit]:
+) -> list[ActivationSite]:
     """The units to encode, in order; the others are given the reason why they are not.
 
     Raises
@@ -28,41 +28,41 @@ def choose(
         Where a choice is not there; near matches are named.
     """
     accepted = functions.wanted(activations)
-    for unit in units:
-        unit.reason = _reason(unit, accepted)
+    for site in sites:
+        site.reason = _reason(site, accepted)
     if layers is not None:
-        named = named_units(model, units, layers)
-        for unit in units:
-            if unit.name in named and named[unit.name] and unit.threshold is not None:
-                unit.reason = ""  # asked for by its very name
-            elif unit.name not in named and not unit.reason:
-                unit.reason = "not among the layers chosen"
-    return [unit for unit in units if not unit.reason]
+        named = named_sites(model, sites, layers)
+        for site in sites:
+            if site.name in named and named[site.name] and site.threshold is not None:
+                site.reason = ""  # asked for by its very name
+            elif site.name not in named and not site.reason:
+                site.reason = "not among the layers chosen"
+    return [site for site in sites if not site.reason]
 
 
-def _reason(unit: Unit, accepted: dict[Any, float | None]) -> str:
-    key = unit.activation
+def _reason(site: ActivationSite, accepted: dict[Any, float | None]) -> str:
+    key = site.activation
     if key not in accepted and not isinstance(key, str):
         key = functions.name_of(key)  # functions may be given by name too
     if key in accepted and accepted[key] is not None:
-        unit.threshold, unit.reads_output = accepted[key], True
-    if unit.is_output and key in functions.OTHERS:
+        site.threshold, site.reads_output = accepted[key], True
+    if site.is_output and key in functions.OTHERS:
         return "output of the model: name it in layers= to encode it"
     if key in accepted:
         return ""
-    name = functions.name_of(unit.activation)
-    if not isinstance(unit.activation, str):
+    name = functions.name_of(site.activation)
+    if not isinstance(site.activation, str):
         return f"activation of your own: encode it with activations={{{name!r}: threshold}}"
-    if unit.threshold is None:
+    if site.threshold is None:
         return "has no sign of its own for each unit"
     advice = f"encode it with activations=[{name!r}]"
-    if functions.of_hidden_state(unit.operation) is not None:
+    if functions.of_hidden_state(site.operation) is not None:
         return f"recurrent, its bit is the sign of its hidden state: {advice}"
     return advice
 
 
-def named_units(
-    model: keras.Model, units: Sequence[Unit], layers: Choice | Sequence[Choice]
+def named_sites(
+    model: keras.Model, sites: Sequence[ActivationSite], layers: Choice | Sequence[Choice]
 ) -> dict[str, bool]:
     """Names of the units chosen, each with whether it was by its very name, index or layer.
 
@@ -81,32 +81,34 @@ def named_units(
         )
     named: dict[str, bool] = {}
     for choice in choices:
-        found, exact = _found(model, units, choice)
+        found, exact = _found(model, sites, choice)
         if not found:
-            known = [unit.name for unit in units if unit.threshold is not None]
+            known = [site.name for site in sites if site.threshold is not None]
             near = near_layers(_word(model, choice), known) or "none in this model"
             raise ValueError(
                 "Expected names, patterns or classes of layers with units to encode, layers of the "
                 f"model or indices of them, such as {near}. Received: "
-                f"{_received(model, units, choice)}."
+                f"{_received(model, sites, choice)}."
             )
         named.update({name: named.get(name, False) or exact for name in found})
     return named
 
 
-def _found(model: keras.Model, units: Sequence[Unit], choice: Any) -> tuple[list[str], bool]:
-    encoded = [unit for unit in units if not unit.reason]
+def _found(
+    model: keras.Model, sites: Sequence[ActivationSite], choice: Any
+) -> tuple[list[str], bool]:
+    encoded = [site for site in sites if not site.reason]
     if isinstance(choice, type):
-        return [unit.name for unit in encoded if isinstance(unit.operation, choice)], False
+        return [site.name for site in encoded if isinstance(site.operation, choice)], False
     if isinstance(choice, str):
-        if any(unit.name == choice and unit.threshold is not None for unit in units):
+        if any(site.name == choice and site.threshold is not None for site in sites):
             return [choice], True
-        return fnmatch.filter([unit.name for unit in encoded], choice), False
+        return fnmatch.filter([site.name for site in encoded], choice), False
     layer = _layer(model, choice)
     own = [
-        unit.name
-        for unit in units
-        if unit.threshold is not None and layer in (unit.operation, innermost(unit.operation))
+        site.name
+        for site in sites
+        if site.threshold is not None and layer in (site.operation, innermost(site.operation))
     ]
     if own:
         return own, True
@@ -141,10 +143,10 @@ def _word(model: keras.Model, choice: Any) -> str:
     return choice.__name__ if isinstance(choice, type) else str(_layer(model, choice).name)
 
 
-def _received(model: keras.Model, units: Sequence[Unit], choice: Any) -> str:
+def _received(model: keras.Model, sites: Sequence[ActivationSite], choice: Any) -> str:
     if isinstance(choice, type):
         return f"the class {choice.__name__}, of which none is"
     name = _word(model, choice)
-    reason = next((unit.reason for unit in units if unit.name == name), "")
+    reason = next((site.reason for site in sites if site.name == name), "")
     said = repr(choice) if isinstance(choice, str | int) else f"the layer {name!r}"
     return f"{said}, which is left out: {reason}" if reason else said

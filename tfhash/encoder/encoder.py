@@ -15,6 +15,7 @@ from tqdm import tqdm
 from tfhash import _store, graph
 from tfhash.codes import Codes, frozen
 from tfhash.encoder import inference
+from tfhash.encoder.activation_tracer import ActivationTracer, Choice
 from tfhash.encoder.activations import Activations
 from tfhash.encoder.batches import InputsChecksum, Source
 from tfhash.encoder.checks import (
@@ -30,7 +31,6 @@ from tfhash.encoder.forward import PACKINGS, Forward
 from tfhash.encoder.inputs import Inputs
 from tfhash.encoder.samples import Sample, check_rows
 from tfhash.encoder.summary import summary, warn_of_hidden
-from tfhash.encoder.survey import Choice, Survey
 from tfhash.encoder.symbols import symbols_of
 
 BATCH_BYTES = 256 << 20  # of activations, where the batch size is ours to choose
@@ -107,26 +107,26 @@ class Encoder:
         self._model, self._packing = model, packing
         self._fixed: dict[Any, Encoder] = {}  # for each shape of inputs, where that is open
         self._inputs = Inputs(symbols_of(model, inputs))
-        survey = Survey(model)
+        tracer = ActivationTracer(model)
         try:
-            outputs, before = survey(self._inputs.struct)
+            outputs, before = tracer(self._inputs.struct)
         except graph.NotTraced:
             raise ValueError(
                 f"Expected a model whose calls can be traced. Received: {model.name!r} of class "
                 f"{type(model).__name__}, whose call is not written with layers and keras.ops "
-                f"alone ({survey.found.untraced}). Write it so, or build it as "
+                f"alone ({tracer.trace.untraced}). Write it so, or build it as "
                 "keras.Model(inputs, outputs), to expose its layers."
             ) from None
-        self._findings = survey.found
-        self._findings.close(outputs)
-        self._units = choose(model, self._findings.units, layers, activations)
-        if not self._units:
-            raise ValueError(nothing_to_encode(model, self._findings.units))
-        tensors = list(zip(self._findings.units, outputs, before, strict=True))
-        chosen = {unit.name for unit in self._units}
+        self._trace = tracer.trace
+        self._trace.close(outputs)
+        self._sites = choose(model, self._trace.sites, layers, activations)
+        if not self._sites:
+            raise ValueError(nothing_to_encode(model, self._trace.sites))
+        tensors = list(zip(self._trace.sites, outputs, before, strict=True))
+        chosen = {site.name for site in self._sites}
         self._activation_model = keras.Model(
             self._inputs.struct,
-            [output for unit, output, _ in tensors if unit.name in chosen],
+            [output for site, output, _ in tensors if site.name in chosen],
             name=f"{model.name}_units",
         )
         self._sign_model = keras.Model(
@@ -134,18 +134,18 @@ class Encoder:
             [output if u.reads_output else z for u, output, z in tensors if u.name in chosen],
             name=f"{model.name}_signs",
         )
-        inference.warn_of_movers(model, self._findings.moved)
+        inference.warn_of_movers(model, self._trace.moved)
         if layers is None:
-            warn_of_hidden(model.name, self._findings)
+            warn_of_hidden(model.name, self._trace)
         # By name from here on: a copy of this encoder has other layer objects.
-        self._choice = ([unit.name for unit in self._units], activations)
+        self._choice = ([site.name for site in self._sites], activations)
         self._forward: Forward | None = None
         self._probe: Probe | None = None
 
     def __repr__(self) -> str:
         names = self.layer_names
         shown = ", ".join(names if len(names) <= 8 else [*names[:4], "...", *names[-3:]])
-        is_open = any(unit.is_open for unit in self._units)
+        is_open = any(site.is_open for site in self._sites)
         return (
             f"Encoder({self._model.name!r}, n_bits={'open' if is_open else self.n_bits}, "
             f"layers=[{shown}])"
@@ -171,7 +171,7 @@ class Encoder:
     @property
     def layer_names(self) -> list[str]:
         """The encoded layers, in the order of their bits."""
-        return [unit.name for unit in self._units]
+        return [site.name for site in self._sites]
 
     @property
     def n_bits(self) -> int:
@@ -179,7 +179,7 @@ class Encoder:
 
         Raises ValueError where it depends on the shape of the inputs, which the model leaves open.
         """
-        return sum(unit.n_units for unit in self._units)
+        return sum(site.n_units for site in self._sites)
 
     @property
     def fingerprint(self) -> str:
@@ -191,14 +191,14 @@ class Encoder:
 
         def probe() -> bytes:
             if self._probe is None:
-                self._probe = Probe(self._activation_model, self._inputs, self._units)
+                self._probe = Probe(self._activation_model, self._inputs, self._sites)
             return self._probe()
 
-        return fingerprint(self._model, self._units, probe)
+        return fingerprint(self._model, self._sites, probe)
 
     def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
         """Print what is encoded, and what is left out and why; ``print_fn`` is given each line."""
-        for line in summary(self._model.name, self._findings, self._units):
+        for line in summary(self._model.name, self._trace, self._sites):
             (print_fn or print)(line)
 
     def encode(
@@ -247,7 +247,7 @@ class Encoder:
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"Expected a batch size of at least 1. Received: {batch_size}.")
         source = Source(self._inputs, x)
-        if any(unit.is_open for unit in self._units):
+        if any(site.is_open for site in self._sites):
             return self._at(source.shapes).encode(x, batch_size, out)
         check_weights(self._activation_model)
         size = self._inputs.batch_size or batch_size or self._fitting_batch()
@@ -280,7 +280,7 @@ class Encoder:
 
     def _compiled(self) -> Forward:
         if self._forward is None:
-            self._forward = Forward(self._sign_model, self._inputs, self._units, self._packing)
+            self._forward = Forward(self._sign_model, self._inputs, self._sites, self._packing)
         return self._forward
 
     def _fitting_batch(self) -> int:
@@ -318,7 +318,7 @@ class Encoder:
         stored: Callable[[NDArray[np.int64]], NDArray[np.uint64]],
     ) -> None:
         """Raises ValueError where the rows of a sample have other codes than those stored."""
-        if self._findings.moved:
+        if self._trace.moved:
             return  # the codes of a row depend on its batch
         forward, parts = self._compiled(), []
         for start in range(0, len(sample.rows), size):
@@ -345,7 +345,7 @@ class Encoder:
         """
         forward, row, number = self._compiled(), start, start // size
         fills = bool(self._inputs.batch_size) or (
-            forward.compiles_each_size and self._findings.keeps_rows_apart
+            forward.compiles_each_size and self._trace.keeps_rows_apart
         )
         total = None if source.n is None else -(-source.n // size)
         bar = tqdm(
@@ -367,9 +367,9 @@ class Encoder:
                 words = forward.words(forward.run(padded), rows, row)
             except ValueError as error:
                 raise ValueError(f"batch {number}, {error}") from None
-            if row == start and self._findings.opaque:
+            if row == start and self._trace.opaque:
                 again = forward.words(forward.run(padded), rows, row)
-                inference.warn_unless_repeated(words, again, self._spans, self._findings.opaque)
+                inference.warn_unless_repeated(words, again, self._spans, self._trace.opaque)
             if checksum is not None:
                 checksum.update(batch)
             yield words, 0 if checksum is None else checksum.value

@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfhash import backend
+from tfhash.encoder.activation_tracer import ActivationSite
 from tfhash.encoder.inputs import Batch, Inputs
-from tfhash.encoder.survey import Unit
 from tfhash.graph import is_foreign, kind
 
 PROBES = 16  # inputs
@@ -38,13 +38,15 @@ PROJECTIONS = 8
 STEP = 0.02
 
 
-def fingerprint(model: keras.Model, units: Sequence[Unit], probe: Callable[[], bytes]) -> str:
+def fingerprint(
+    model: keras.Model, sites: Sequence[ActivationSite], probe: Callable[[], bytes]
+) -> str:
     """16 hexadecimal digits of a model and the units encoded.
 
     Parameters
     ----------
     model : keras.Model
-    units : sequence of Unit
+    sites : sequence of ActivationSite
     probe : function that gives bytes
         What the model computes; called where it has parts that its configuration does not hold.
     """
@@ -54,8 +56,8 @@ def fingerprint(model: keras.Model, units: Sequence[Unit], probe: Callable[[], b
         digest.update(" ".join(type(layer).__name__ for layer in model._flatten_layers()).encode())
     else:
         digest.update(json.dumps(configuration, sort_keys=True).encode())
-    for unit in units:
-        described = (unit.name, kind(unit.operation), *unit.shape, unit.threshold)
+    for site in sites:
+        described = (site.name, kind(site.operation), *site.shape, site.threshold)
         digest.update(repr(described).encode())
     for variable in model.variables:
         values = np.ascontiguousarray(keras.ops.convert_to_numpy(variable.value))
@@ -77,13 +79,13 @@ class Probe:
     model : keras.Model
         Its outputs are those of the units.
     inputs : Inputs
-    units : sequence of Unit
+    sites : sequence of ActivationSite
     """
 
-    def __init__(self, model: keras.Model, inputs: Inputs, units: Sequence[Unit]) -> None:
+    def __init__(self, model: keras.Model, inputs: Inputs, sites: Sequence[ActivationSite]) -> None:
         self._inputs = inputs
         row_bytes = 4 * max(
-            sum(map(_size, inputs.shapes)), sum(_size(unit.shape) for unit in units)
+            sum(map(_size, inputs.shapes)), sum(_size(site.shape) for site in sites)
         )
         fitting = max(1, min(PROBES, PROBE_BYTES // max(1, row_bytes)))
         self._rows = inputs.batch_size or fitting
@@ -101,7 +103,7 @@ class Probe:
                 for shape, dtype in zip(self._inputs.shapes, self._inputs.dtypes, strict=True)
             ]
             try:
-                outputs = [backend.array(z) for z in self._call(self._inputs.packed(batch))]
+                outputs = [backend.to_numpy(z) for z in self._call(self._inputs.packed(batch))]
             except Exception:  # whatever a user's own code says of inputs it does not know
                 continue
             if all(np.isfinite(z.astype(np.float64)).all() for z in outputs):

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tfhash import backend
 from tfhash.codes import Packer
+from tfhash.encoder.activation_tracer import ActivationSite
 from tfhash.encoder.inputs import Batch, Inputs
-from tfhash.encoder.survey import Unit
 
 PACKINGS = ("auto", "graph", "native")
 
@@ -29,7 +29,7 @@ class Forward:
     model : keras.Model
         Its outputs are, for each unit, its output where that is read, else its pre-activation.
     inputs : Inputs
-    units : list of Unit
+    sites : list of ActivationSite
     packing : "auto", "graph" or "native"
 
     Attributes
@@ -41,11 +41,11 @@ class Forward:
     """
 
     def __init__(
-        self, model: keras.Model, inputs: Inputs, units: Sequence[Unit], packing: str
+        self, model: keras.Model, inputs: Inputs, sites: Sequence[ActivationSite], packing: str
     ) -> None:
-        self._inputs, self._units = inputs, units
-        self._cuts = [unit.threshold if unit.reads_output else 0.0 for unit in units]
-        self._packer = Packer((unit.name, unit.n_units) for unit in units)
+        self._inputs, self._sites = inputs, sites
+        self._cuts = [site.threshold if site.reads_output else 0.0 for site in sites]
+        self._packer = Packer((site.name, site.n_units) for site in sites)
         accelerated = backend.has_accelerator()
         self.in_graph = packing == "graph" or (packing == "auto" and accelerated)
         self.compiles_each_size = accelerated or backend.compiles_each_shape()
@@ -80,7 +80,7 @@ class Forward:
         Raises ValueError, naming layer and row (of all inputs: ``row_base`` is the first of the
         batch), where an activation is NaN or infinite.
         """
-        arrays = [backend.array(output)[:rows] for output in outputs]
+        arrays = [backend.to_numpy(output)[:rows] for output in outputs]
         if not self.in_graph:
             return self._packer.pack([array.reshape(rows, -1) for array in arrays], row_base)
         *parts, finite = arrays
@@ -103,12 +103,12 @@ class Forward:
         """uint8 [rows, 8 * ceil(n_units / 64)] for each layer; bool [rows, n_layers], finite."""
         ops = keras.ops
         parts, finite = [], []
-        for unit, output in zip(self._units, self._signed(outputs), strict=True):
-            output = ops.reshape(output, (-1, unit.n_units))
+        for site, output in zip(self._sites, self._signed(outputs), strict=True):
+            output = ops.reshape(output, (-1, site.n_units))
             finite.append(ops.all(ops.isfinite(output), axis=1))
             bits = ops.cast(backend.is_positive(output), "uint8")
-            bits = ops.pad(bits, ((0, 0), (0, -unit.n_units % 64)))
-            bits = ops.reshape(bits, (-1, -(-unit.n_units // 64) * 8, 8))
+            bits = ops.pad(bits, ((0, 0), (0, -site.n_units % 64)))
+            bits = ops.reshape(bits, (-1, -(-site.n_units // 64) * 8, 8))
             weights = np.array([1, 2, 4, 8, 16, 32, 64, 128], np.uint8)
             parts.append(ops.cast(ops.sum(bits * weights, axis=-1), "uint8"))
         return [*parts, ops.stack(finite, axis=1)]

@@ -5,20 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
+from tfhash.encoder.activation_tracer import ActivationSite, Trace
 from tfhash.encoder.activations import name_of
-from tfhash.encoder.survey import Findings, Unit
 
 
-def summary(model_name: str, findings: Findings, chosen: Sequence[Unit]) -> list[str]:
+def summary(model_name: str, trace: Trace, chosen: Sequence[ActivationSite]) -> list[str]:
     """The lines to print."""
-    is_open = any(unit.is_open for unit in chosen)
-    n_bits = "a number of" if is_open else f"{sum(unit.n_units for unit in chosen):,}"
+    is_open = any(site.is_open for site in chosen)
+    n_bits = "a number of" if is_open else f"{sum(site.n_units for site in chosen):,}"
     rows, start = [("layer", "activation", "output shape", "units", "bits")], 0
-    for unit in chosen:
-        stop = 0 if is_open else start + unit.n_units
-        shape = "(" + ", ".join(str(size) for size in unit.shape) + ")"
-        counts = ("?", "?") if is_open else (f"{unit.n_units:,}", f"{start}-{stop}")
-        rows.append((unit.name, _activation(unit), shape, *counts))
+    for site in chosen:
+        stop = 0 if is_open else start + site.n_units
+        shape = "(" + ", ".join(str(size) for size in site.shape) + ")"
+        counts = ("?", "?") if is_open else (f"{site.n_units:,}", f"{start}-{stop}")
+        rows.append((site.name, _activation(site), shape, *counts))
         start = stop
     lines = [
         f"{model_name!r}: codes of {n_bits} bits, of {len(chosen)} layers"
@@ -27,22 +27,22 @@ def summary(model_name: str, findings: Findings, chosen: Sequence[Unit]) -> list
         *_table(rows),
         "",
     ]
-    left_out = [(u.name, _activation(u), u.reason) for u in findings.units if u.reason]
-    left_out += findings.left_out
+    left_out = [(u.name, _activation(u), u.reason) for u in trace.sites if u.reason]
+    left_out += trace.left_out
     if left_out:
         lines += ["Left out:", *_table([("layer", "what", "why"), *left_out]), ""]
-    plain = ", ".join(f"{count} {name}" for name, count in sorted(findings.plain.items()))
+    plain = ", ".join(f"{count} {name}" for name, count in sorted(trace.plain.items()))
     lines.append(f"Without an activation: {plain or 'none'}.")
     return lines
 
 
-def warn_of_hidden(model_name: str, findings: Findings) -> None:
+def warn_of_hidden(model_name: str, trace: Trace) -> None:
     """Warn of what is left out though nobody asked for it: it cannot be seen or is not known."""
-    hidden = [name for name, _, _ in findings.left_out if name in findings.hidden]
-    hidden += [unit.name for unit in findings.units if unit.reason and callable(unit.activation)]
+    hidden = [name for name, _, _ in trace.left_out if name in trace.hidden]
+    hidden += [site.name for site in trace.sites if site.reason and callable(site.activation)]
     if hidden:
-        reasons = {name: reason for name, _, reason in findings.left_out}
-        reasons |= {unit.name: unit.reason for unit in findings.units if unit.reason}
+        reasons = {name: reason for name, _, reason in trace.left_out}
+        reasons |= {site.name: site.reason for site in trace.sites if site.reason}
         said = "; ".join(f"{name!r}: {reasons[name].split(' (')[0]}" for name in hidden[:5])
         more = f"; and {len(hidden) - 5} more" if len(hidden) > 5 else ""
         warnings.warn(
@@ -52,9 +52,9 @@ def warn_of_hidden(model_name: str, findings: Findings) -> None:
         )
 
 
-def _activation(unit: Unit) -> str:
-    name = name_of(unit.activation)
-    return f"{name} > {unit.threshold:.4g}" if unit.threshold else name
+def _activation(site: ActivationSite) -> str:
+    name = name_of(site.activation)
+    return f"{name} > {site.threshold:.4g}" if site.threshold else name
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:

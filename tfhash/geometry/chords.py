@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from tfhash import backend
+from tfhash.geometry.jvp import Choices, Ends, jvp
 from tfhash.geometry.past_maxima import step_past_maxima
 from tfhash.geometry.steps import Plan, check_region
 from tfhash.geometry.trace import plan_for
-from tfhash.geometry.walk import Choices, Ends, walk
 
 BATCH_BYTES = 1 << 27  # of the numbers alive at once
 
@@ -185,7 +185,7 @@ def _batch_ends(
     def visit(_: Any, z: Any, u: Any, layer: int, first_unit: int) -> None:
         ends.reduce(z, u, layer, first_unit, plan)
 
-    walk(plan, region, x, directions, dtype, visit, record=record)
+    jvp(plan, region, x, directions, dtype, visit, record=record)
     if record is not None:
         step_past_maxima(plan, x, directions, limits, ends, record, dtype)
     return ends

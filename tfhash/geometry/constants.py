@@ -52,7 +52,7 @@ def constant_of(value: Any, dtype: str) -> Constant:
 
     def read() -> Any:
         if keras.backend.is_float_dtype(keras.backend.standardize_dtype(value.dtype)):
-            return backend.tensor(value, dtype)
+            return backend.to_tensor(value, dtype)
         return value.value if isinstance(value, keras.Variable) else value
 
     return Constant(read)

@@ -87,7 +87,7 @@ def _read(function: Callable[[Any], Any], kinks: tuple[float, ...]) -> Piecewise
     """The pieces between given kinks, or None where the function's values are not on them."""
 
     def values(x: Any) -> Any:
-        return backend.array(function(backend.tensor(np.asarray(x), "float64")))
+        return backend.to_numpy(function(backend.to_tensor(np.asarray(x), "float64")))
 
     edges = (kinks[0] - 2, *kinks, kinks[-1] + 2)
     slopes, offsets = [], []

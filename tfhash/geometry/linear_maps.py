@@ -87,8 +87,8 @@ def _error(function: Function, shapes: Sequence[Shape]) -> float:
 
 def _rows(function: Function, given: Sequence[NDArray[Any]]) -> NDArray[np.float64] | None:
     """All outputs as rows, float64 [n, ...]; None where they are no finite numbers."""
-    made = function([backend.tensor(rows, "float64") for rows in given])
-    arrays = [backend.array(tensor) for tensor in made]
+    made = function([backend.to_tensor(rows, "float64") for rows in given])
+    arrays = [backend.to_numpy(tensor) for tensor in made]
     if any(array.ndim == 0 or array.dtype.kind != "f" for array in arrays):
         return None
     n = len(arrays[0])
@@ -102,13 +102,14 @@ def _difference(function: Function, tensors: Tensors, dtype: str) -> Tensors:
     """``f(u) - f(0)``, with each row of ``u`` brought near 1 so that nothing is lost."""
     n = tensors[0].shape[0]
     largest = np.max(
-        [np.abs(backend.array(t)).reshape(n, -1).max(axis=1, initial=0.0) for t in tensors], axis=0
+        [np.abs(backend.to_numpy(t)).reshape(n, -1).max(axis=1, initial=0.0) for t in tensors],
+        axis=0,
     )
     sizes = np.ldexp(1.0, np.frexp(largest)[1])  # powers of two: multiplying by them is exact
 
     def scaled(tensor: Any, by: NDArray[np.float64]) -> Any:
         shape = (-1, *(1,) * (len(tensor.shape) - 1))
-        return tensor * backend.tensor(by.reshape(shape), dtype)
+        return tensor * backend.to_tensor(by.reshape(shape), dtype)
 
     at_zero = function([keras.ops.zeros_like(t[:1]) for t in tensors])
     made = function([scaled(t, 1 / sizes) for t in tensors])
@@ -135,13 +136,13 @@ def _separable(
             place = [1, 1, 1]
             place[axis] = shape[axis]
             images = ones * unit.reshape(-1, *place)
-        (made,) = function([backend.tensor(images, "float64")])
-        array = backend.array(made).astype(np.float64)
+        (made,) = function([backend.to_tensor(images, "float64")])
+        array = backend.to_numpy(made).astype(np.float64)
         return np.take(array - constant, 0, axis=channels + 1)
 
     constant: Any = 0.0
-    (made,) = function([backend.tensor(0 * ones, "float64")])
-    constant = backend.array(made).astype(np.float64)
+    (made,) = function([backend.to_tensor(0 * ones, "float64")])
+    constant = backend.to_numpy(made).astype(np.float64)
     if constant.ndim != 4:
         raise NotLinear(NOT_LINEAR)
     whole = planes(None)[0]
@@ -151,11 +152,13 @@ def _separable(
     spec = "im,jn,bmnc->bijc" if channels == 2 else "im,jn,bcmn->bcij"
 
     def linear(tensors: Tensors) -> Tensors:
-        made = keras.ops.einsum(spec, *(backend.tensor(a, dtype) for a in (down, across)), *tensors)
+        made = keras.ops.einsum(
+            spec, *(backend.to_tensor(a, dtype) for a in (down, across)), *tensors
+        )
         return (made,)
 
     def apply(tensors: Tensors) -> Tensors:
-        return (linear(tensors)[0] + backend.tensor(constant, dtype),)
+        return (linear(tensors)[0] + backend.to_tensor(constant, dtype),)
 
     return apply, linear
 

@@ -12,9 +12,9 @@ from tqdm import tqdm
 from tfhash import backend
 from tfhash.codes import Codes
 from tfhash.geometry.chords import checked_points
+from tfhash.geometry.line_sweep import Sweep
 from tfhash.geometry.stack import dense_stack
 from tfhash.geometry.steps import Layer, Plan, check_region
-from tfhash.geometry.sweep import Sweep
 from tfhash.geometry.trace import plan_for
 
 BATCH = 256  # segments that are gone along side by side

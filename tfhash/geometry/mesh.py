@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfhash import _native
+from tfhash.geometry.line_sweep import Values, apply, candidates, flat
 from tfhash.geometry.pieces import PiecewiseLinear
-from tfhash.geometry.steps import Affine, Kink, Largest, Plan
-from tfhash.geometry.sweep import Values, apply, candidates, flat
+from tfhash.geometry.steps import Activation, Affine, Max, Plan
 
 MESH_BYTES = 1 << 29  # of the values of a patch held at once
 _TOLERANCE = 2.0**-44  # of the largest value of a unit: nearer to 0 a line goes through a corner
@@ -127,17 +127,17 @@ class Mesh:
         step = self.steps[patch.step]
         if isinstance(step, Affine):
             made = apply(step, self.plan, patch.alive)
-        elif isinstance(step, Kink):
-            made = [self.kink(step, patch)]
+        elif isinstance(step, Activation):
+            made = [self.activation(step, patch)]
         else:
-            made = [self.largest(step, patch)]
+            made = [self.maximum(step, patch)]
         patch.alive.update(zip(step.outputs, made, strict=True))
         for number in {*step.inputs, *step.outputs} - {self.plan.logits}:
             if self.plan.last_use.get(number, -1) <= patch.step:
                 patch.alive.pop(number, None)
         patch.step += 1
 
-    def kink(self, step: Kink, patch: Patch) -> NDArray[np.float64]:
+    def activation(self, step: Activation, patch: Patch) -> NDArray[np.float64]:
         function = flat(step)
         z = patch.alive[step.inputs[0]]
         relative = self.cut(patch, np.hstack([z - kink for kink in function.kinks]))
@@ -149,7 +149,7 @@ class Mesh:
             )
         return _value(function, relative[:, :width])
 
-    def largest(self, step: Largest, patch: Patch) -> NDArray[np.float64]:
+    def maximum(self, step: Max, patch: Patch) -> NDArray[np.float64]:
         found = candidates(step, self.plan, patch.alive)
         names = self.largest_of(patch, found)
         made = [patch.alive.pop(name) for name in names]

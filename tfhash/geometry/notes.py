@@ -14,7 +14,7 @@ from tfhash import backend
 from tfhash.geometry import linear_maps, operations
 from tfhash.geometry.constants import Constant, constant_of, filled, is_array
 from tfhash.geometry.pieces import PiecewiseLinear
-from tfhash.geometry.steps import Affine, Flat, Kink, Largest, Opaque, Step
+from tfhash.geometry.steps import Activation, Affine, Flat, Max, Opaque, Step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,9 +73,9 @@ class Notes:
             if function is not None:
                 if any(map(is_array, given)):  # of whose numbers the function was made
                     self.is_lasting = False
-                self.kink(name, numbers[0], made[0], function)
+                self.activation(name, numbers[0], made[0], function)
             elif chosen is not None:
-                self.note(Largest(name, tuple(numbers), (made[0],), *chosen, self.shapes[made[0]]))
+                self.note(Max(name, tuple(numbers), (made[0],), *chosen, self.shapes[made[0]]))
             elif operations.is_linear(operation, given, varying) and not bound.kwargs:
                 self.note(self.affine(operation, given, varying, made, name, rounded))
             else:
@@ -173,12 +173,12 @@ class Notes:
         if not isinstance(other, keras.Variable):
             return None
         if kind == "Matmul" and varying == [0] and len(other.shape) == 2:
-            return Flat(weights=lambda: backend.numbers(other))
+            return Flat(weights=lambda: backend.variable_values(other))
         if kind == "Add" and tuple(other.shape) == self.shapes[numbers[0]]:
-            return Flat(shift=lambda: backend.numbers(other))
+            return Flat(shift=lambda: backend.variable_values(other))
         return None
 
-    def kink(self, name: str, number: int, made: int, function: PiecewiseLinear) -> None:
+    def activation(self, name: str, number: int, made: int, function: PiecewiseLinear) -> None:
         """Note units, their parameters in the plan's precision."""
 
         def parameters(values: Sequence[Any]) -> tuple[Any, ...]:
@@ -187,7 +187,7 @@ class Notes:
         function = PiecewiseLinear(
             parameters(function.kinks), parameters(function.slopes), parameters(function.offsets)
         )
-        self.note(Kink(name, (number,), (made,), function, self.shapes[number]))
+        self.note(Activation(name, (number,), (made,), function, self.shapes[number]))
 
     def fixed(self, value: Any) -> Any:
         """The tensor of an array, as it is now."""
@@ -226,7 +226,7 @@ class Notes:
         """A weight, array or float as a `Constant`, anything else as it is."""
         if type(value) is float:  # PyTorch's operations would take it as float32
             number = np.asarray(rounded(value))
-            return self.remembered(Constant(lambda: backend.tensor(number, self.dtype)))
+            return self.remembered(Constant(lambda: backend.to_tensor(number, self.dtype)))
         if not is_array(value):
             return value
         if not isinstance(value, keras.Variable):

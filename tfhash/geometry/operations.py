@@ -215,7 +215,7 @@ def maximum(
 
     Returns
     -------
-    (candidates, valid, sign) : as in :class:`tfhash.geometry.steps.Largest`
+    (candidates, valid, sign) : as in :class:`tfhash.geometry.steps.Max`
     """
     name = type(operation).__name__
     sign = -1 if name in ("Amin", "Fmin", "Min", "Minimum") else 1

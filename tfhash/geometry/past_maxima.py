@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfhash import backend
+from tfhash.geometry.jvp import Choices, Ends, jvp
 from tfhash.geometry.steps import Plan
-from tfhash.geometry.walk import Choices, Ends, walk
 
 # Stands for the distance of a unit that is at its kink already, but still counts as inside.
 _AT_KINK = np.finfo(np.float32).tiny
@@ -31,7 +31,7 @@ def step_past_maxima(
 
     Parameters
     ----------
-    ends : of one walk under the points' own choices ``record``; moved in place
+    ends : of one `jvp` under the points' own choices ``record``; moved in place
     """
     is_pattern = np.array([layer.is_pattern for layer in plan.layers] + [True])
     pending = []
@@ -82,7 +82,7 @@ def _ends_from(
     ends = Ends(np.zeros(len(at)), limits - at)
 
     def visit(above: Any, z: Any, u: Any, layer: int, first_unit: int) -> None:
-        z, u = backend.array(z), backend.array(u)
+        z, u = backend.to_numpy(z), backend.to_numpy(u)
         t = at.reshape((-1,) + (1,) * (z.ndim - 1)).astype(z.dtype)
         here = z + t * u
         if isinstance(above, int):  # candidates, not above the chosen one
@@ -93,5 +93,5 @@ def _ends_from(
         inside = np.maximum(side * here, z.dtype.type(_AT_KINK))
         ends.reduce(inside, side * u, layer, first_unit, plan)
 
-    walk(plan, "activation", x, directions, dtype, visit, chosen=choices)
+    jvp(plan, "activation", x, directions, dtype, visit, chosen=choices)
     return ends

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 
 from tfhash.geometry.constants import Constant
-from tfhash.geometry.steps import Affine, Kink, Largest, Layer, Opaque, Plan, Step, size
+from tfhash.geometry.steps import Activation, Affine, Layer, Max, Opaque, Plan, Step, size
 
 
 def plan_of(
@@ -37,7 +37,7 @@ def plan_of(
     head = made_by.get(logits) if logits is not None else None
     if isinstance(head, Opaque):
         logits = head.inputs[0] if head.is_head else None
-    units = [step for step in steps if isinstance(step, Kink | Largest)]
+    units = [step for step in steps if isinstance(step, Activation | Max)]
     needed = _upstream([out for step in units for out in step.outputs], made_by)
     for step in steps:
         if not isinstance(step, Opaque):
@@ -49,20 +49,20 @@ def plan_of(
                 f"{step.reason}. Replace it, or measure the model up to it: "
                 "keras.Model(model.inputs, the tensor before it)."
             )
-    if not any(isinstance(step, Kink) for step in steps):
+    if not any(isinstance(step, Activation) for step in steps):
         raise ValueError(
             "Expected a model with activation functions that have a kink, such as ReLU. "
             f"Received: {name!r}, which has none."
         )
     if logits is not None:
         needed |= _upstream([logits], made_by)
-    kept: list[Affine | Kink | Largest] = []
+    kept: list[Affine | Activation | Max] = []
     layers: list[Layer] = []
     taken: set[str] = set()
     for step in steps:
         if id(step) not in needed or isinstance(step, Opaque):
             continue
-        if isinstance(step, Kink | Largest):
+        if isinstance(step, Activation | Max):
             step = dataclasses.replace(step, layer=len(layers))
             layers += _layers(step, taken)
         kept.append(step)
@@ -82,13 +82,13 @@ def _upstream(numbers: Iterable[int], made_by: dict[int, Step]) -> set[int]:
     return found
 
 
-def _layers(step: Kink | Largest, taken: set[str]) -> list[Layer]:
+def _layers(step: Activation | Max, taken: set[str]) -> list[Layer]:
     name = step.name
     if name in taken:
         name = next(f"{name}#{i}" for i in count(2) if f"{name}#{i}" not in taken)
     taken.add(name)
     n_units = size(step.shape)
-    if isinstance(step, Largest):
+    if isinstance(step, Max):
         return [Layer(name, n_units, False)]
     others = [
         f"{name}>{kink:g}" if isinstance(kink, float) else f"{name}>{i}"

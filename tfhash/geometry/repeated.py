@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfhash.geometry.steps import Affine, Flat, Kink, Largest, Step
+from tfhash.geometry.steps import Activation, Affine, Flat, Max, Step
 
 
 def repeated(step: Step, n_parts: int, numbers: Sequence[int]) -> Step:
@@ -22,7 +22,7 @@ def repeated(step: Step, n_parts: int, numbers: Sequence[int]) -> Step:
     inputs = tuple(numbers[i] for i in step.inputs)
     outputs = tuple(numbers[i] for i in step.outputs)
     changed: dict[str, Any] = {"inputs": inputs, "outputs": outputs}
-    if isinstance(step, Kink | Largest):
+    if isinstance(step, Activation | Max):
         changed["shape"] = (n_parts, *step.shape)
     if isinstance(step, Affine):
         does_nothing = step.flat == Flat()
@@ -31,7 +31,7 @@ def repeated(step: Step, n_parts: int, numbers: Sequence[int]) -> Step:
             "linear": _on_parts(step.linear, n_parts),
             "flat": Flat() if does_nothing else None,
         }
-    elif isinstance(step, Largest):
+    elif isinstance(step, Max):
         changed["candidates"] = _on_parts(step.candidates, n_parts)
         changed["valid"] = tuple(
             None if valid is None else np.broadcast_to(valid, changed["shape"])

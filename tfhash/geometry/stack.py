@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfhash import _native
-from tfhash.geometry import sweep
-from tfhash.geometry.steps import Affine, Flat, Kink, Plan, size
+from tfhash.geometry import line_sweep
+from tfhash.geometry.steps import Activation, Affine, Flat, Plan, size
 
 # Breakpoints, their units, and the code of the first region.
 Line = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]
@@ -78,7 +78,7 @@ def dense_stack(plan: Plan) -> DenseStack | None:
             if step.flat is None:
                 return None
             pending.append(step.flat)
-        elif isinstance(step, Kink):
+        elif isinstance(step, Activation):
             slope = _slope(step)
             products = [i for i, flat in enumerate(pending) if flat.weights is not None]
             if slope is None or len(products) != 1:
@@ -89,11 +89,11 @@ def dense_stack(plan: Plan) -> DenseStack | None:
             pending = []
         else:
             return None
-    most_points = max(4, sweep.SWEEP_BYTES // (8 * plan.largest_step()))
+    most_points = max(4, line_sweep.SWEEP_BYTES // (8 * plan.largest_step()))
     return DenseStack(before, layers, most_points, [layer.name for layer in plan.layers])
 
 
-def _slope(step: Kink) -> float | None:
+def _slope(step: Activation) -> float | None:
     """The slope below 0 of a (leaky) ReLU; None for another function."""
     function = step.function
     if not all(isinstance(each, float) for each in (*function.slopes, *function.offsets)):

@@ -50,7 +50,7 @@ class Affine:
 
 
 @dataclass(frozen=True, eq=False)
-class Kink:
+class Activation:
     """Units: an activation function applied to each number of a value.
 
     Attributes
@@ -68,7 +68,7 @@ class Kink:
 
 
 @dataclass(frozen=True, eq=False)
-class Largest:
+class Max:
     """The largest (``sign`` = 1) or smallest (-1) of several candidates, output by output.
 
     Attributes
@@ -108,7 +108,7 @@ class Opaque:
     is_smooth: bool = False
 
 
-Step = Affine | Kink | Largest | Opaque
+Step = Affine | Activation | Max | Opaque
 
 
 class Layer(NamedTuple):
@@ -142,7 +142,7 @@ class Plan:
     constants : what the steps read from the model's weights
     """
 
-    steps: tuple[Affine | Kink | Largest, ...]
+    steps: tuple[Affine | Activation | Max, ...]
     layers: tuple[Layer, ...]
     shapes: tuple[tuple[int, ...], ...]
     last_use: dict[int, int]
@@ -162,11 +162,11 @@ class Plan:
     @property
     def has_maxima(self) -> bool:
         """Whether linear regions may be smaller than regions of one activation pattern."""
-        return any(isinstance(step, Largest) for step in self.steps)
+        return any(isinstance(step, Max) for step in self.steps)
 
-    def up_to_units(self, region: str) -> tuple[Affine | Kink | Largest, ...]:
+    def up_to_units(self, region: str) -> tuple[Affine | Activation | Max, ...]:
         """The steps up to the last at which a region of this kind may end."""
-        ends = Kink if region == "activation" else Kink | Largest
+        ends = Activation if region == "activation" else Activation | Max
         last = max(i for i, step in enumerate(self.steps) if isinstance(step, ends))
         return self.steps[: last + 1]
 
@@ -174,7 +174,7 @@ class Plan:
         """Numbers alive at once, for one example, in the step that needs most."""
         alive, most = {0}, 0
         for i, step in enumerate(self.steps):
-            copies = len(step.valid) if isinstance(step, Largest) else 1
+            copies = len(step.valid) if isinstance(step, Max) else 1
             alive.update(step.outputs)
             needed = sum(size(self.shapes[number]) for number in alive)
             most = max(most, needed + copies * size(self.shapes[step.outputs[0]]))

@@ -10,8 +10,8 @@ from typing import Any
 import keras
 
 from tfhash.geometry.inputs import input_shape
+from tfhash.geometry.layer_handlers import handler_of
 from tfhash.geometry.planning import plan_of
-from tfhash.geometry.special import special
 from tfhash.geometry.steps import Plan
 from tfhash.geometry.tracer import Tracer
 
@@ -70,7 +70,7 @@ def trace(model: keras.Model, shape: tuple[int, ...], dtype: str) -> tuple[Plan,
         Where the model has no activation function with a kink, or has a layer, named, that is not
         piecewise linear.
     """
-    tracer = Tracer(dtype, special)
+    tracer = Tracer(dtype, handler_of)
     start = keras.KerasTensor((None, *shape), dtype=keras.backend.floatx())
     tracer.new(start)
     outputs = tracer.call(model, (start,), {}, path="")

@@ -18,16 +18,16 @@ from tfhash.geometry import foreign, linear_maps
 from tfhash.geometry.notes import Notes, described
 
 # Gives the function that notes a layer of a kind that cannot be taken apart so, or None.
-Special = Callable[["Tracer", Any, Any, str], Any]
-FindSpecial = Callable[[Any], Special | None]
+LayerHandler = Callable[["Tracer", Any, Any, str], Any]
+FindHandler = Callable[[Any], LayerHandler | None]
 
 
 class Tracer(Notes):
     """Goes through a model's calls and notes each as a step."""
 
-    def __init__(self, dtype: str, special: FindSpecial) -> None:
+    def __init__(self, dtype: str, find_handler: FindHandler) -> None:
         super().__init__(dtype)
-        self.special = special
+        self.find_handler = find_handler
 
     def call(self, operation: Any, args: Sequence[Any], kwargs: dict[str, Any], path: str) -> Any:
         """Note one call of a layer, model or elementary operation; gives symbolic tensors."""
@@ -60,8 +60,8 @@ class Tracer(Notes):
             reason = "is quantized"
         elif isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
             reason = "is recurrent"
-        elif (special := self.special(layer)) is not None:
-            return special(self, layer, args[0], name)
+        elif (handler := self.find_handler(layer)) is not None:
+            return handler(self, layer, args[0], name)
         else:
             if layer._call_has_training_arg:
                 kwargs["training"] = False

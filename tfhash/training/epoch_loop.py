@@ -87,8 +87,8 @@ class EpochLoop:
             split: (ops.convert_to_tensor(x), ops.convert_to_tensor(y.astype(np.int32)))
             for split, (x, y) in data.items()
         }
-        self._epoch = backend.program(partial(_epoch, step), xla, donate=True)
-        self._measure = backend.program(partial(_measure, step), xla=False)
+        self._epoch = backend.compile_function(partial(_epoch, step), xla, donate=True)
+        self._measure = backend.compile_function(partial(_measure, step), xla=False)
         self._state: dict[str, dict[str, Any]] = {}
 
     def load(self, state: Mapping[str, Arrays]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import interrupt_cases
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 SOON = 5.0  # seconds, on a machine that may be very busy; one second on one that is not
 posix = pytest.mark.skipif(os.name == "nt", reason="the process is sent a signal")
 

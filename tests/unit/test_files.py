@@ -155,7 +155,7 @@ with replacing(Path(sys.argv[1])) as file:
 @posix
 def test_what_killed_writers_left_is_removed_and_what_living_ones_write_is_not(tmp_path):
     path, command = tmp_path / "x", [sys.executable, "-c", WRITER, str(tmp_path / "x")]
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     for _ in range(2):
         assert subprocess.run([*command, "die"], cwd=here).returncode == -signal.SIGKILL
     (dead,) = names(tmp_path)  # the second writer has removed what the first one left

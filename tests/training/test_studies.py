@@ -20,7 +20,7 @@ from tfhash.studies.measure import Measure
 
 # Run directories that version 0.1.0 wrote: digits, one epoch, width 4, measured by its scripts
 # (of layer_wise the redundancy ratio alone).
-OLD = Path(__file__).parent / "data" / "runs_of_0_1_0"
+OLD = Path(__file__).parents[1] / "data" / "runs_of_0_1_0"
 FLAGS = ("--dataset=digits", "--repeat=1", "--epoch=1", "--widths=4")
 MEASURE = {
     "layer_width": ("layer_width_encoding_properties", *FLAGS, "--load_path"),

@@ -24,7 +24,7 @@ from tfhash.training import sweep_trainer as sweep
 from tfhash.training.interrupts import Interrupts
 from tfhash.training.sweep_trainer import groups
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 FACTORS = {
     "nothing": {},
     "batch norm": {"batch_norm": True},

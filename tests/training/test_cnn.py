@@ -13,16 +13,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import test_results
 from tqdm import tqdm
 
-import test_results
 from processes import run_until_killed, said_besides_progress
 from tfhash import cli, datasets, models, results, runs, training
 from tfhash.errors import InputError
 from tfhash.runs import CnnSpec, RunError, Runs, SpecError
 from tfhash.studies import drawing
 
-SCRIPTS = Path(__file__).resolve().parent.parent / "run_scripts"
+SCRIPTS = Path(__file__).resolve().parents[2] / "run_scripts"
 SHAPES = {"mnist": (28, 28), "cifar10": (32, 32, 3), "digits": (8, 8)}
 
 

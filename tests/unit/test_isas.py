@@ -10,7 +10,7 @@ import pytest
 
 from tfhash import _native
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 
 def run(isa: str, threads: int | str, *command: str) -> subprocess.CompletedProcess:

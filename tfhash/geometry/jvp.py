@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfhash import _native, backend
-from tfhash.geometry.steps import Affine, Kink, Largest, Plan
+from tfhash.geometry.steps import Activation, Affine, Max, Plan
 
-# For each step that has one, what was chosen: for a Kink a list of bool [n, *shape], one for each
-# of its kinks, above or not; for a Largest the number of the chosen candidate, [n, *shape].
+# For each step that has one, what was chosen: for an Activation a list of bool [n, *shape], one for
+# each of its kinks, above or not; for a Max the number of the chosen candidate, [n, *shape].
 Choices = dict[int, Any]
 
 
@@ -25,7 +25,7 @@ class Ends:
     lower, upper : float64 [n]
         Distances t >= 0 against and along the direction.
     lower_unit, upper_unit : int64 [n, 2]
-        Layer and index in it; -1 where none was found. At a ``Largest`` the index is
+        Layer and index in it; -1 where none was found. At a ``Max`` the index is
         ``candidate * n_units + output``.
     """
 
@@ -42,8 +42,8 @@ class Ends:
         """Bring the ends nearer to where ``z + t * u`` changes sign first."""
         n = len(self.lower)
         bad = _native.reduce_chords(
-            backend.array(z).reshape(n, -1),
-            backend.array(u).reshape(n, -1),
+            backend.to_numpy(z).reshape(n, -1),
+            backend.to_numpy(u).reshape(n, -1),
             layer,
             first_unit,
             self.lower,
@@ -62,7 +62,7 @@ class Ends:
 Visit = Callable[[Any, Any, Any, int, int], None]
 
 
-def walk(
+def jvp(
     plan: Plan,
     region: str,
     x: NDArray[Any],
@@ -84,13 +84,13 @@ def walk(
     chosen : take these pieces and candidates instead of the points' own
     record : is filled with the points' own
     """
-    alive = {0: (backend.tensor(x, dtype), backend.tensor(directions, dtype))}
+    alive = {0: (backend.to_tensor(x, dtype), backend.to_tensor(directions, dtype))}
     for i, step in enumerate(plan.up_to_units(region)):
         pairs = [alive[number] for number in step.inputs]
         values, slopes = [z for z, _ in pairs], [u for _, u in pairs]
         if isinstance(step, Affine):
             made = list(zip(step.apply(values), step.linear(slopes), strict=True))
-        elif isinstance(step, Kink):
+        elif isinstance(step, Activation):
             made = [_bend(step, values[0], slopes[0], visit, chosen, record)]
         else:
             made = [_choose(step, values, slopes, visit, chosen, record)]
@@ -101,7 +101,7 @@ def walk(
 
 
 def _bend(
-    step: Kink, z: Any, u: Any, visit: Visit, chosen: Choices | None, record: Choices | None
+    step: Activation, z: Any, u: Any, visit: Visit, chosen: Choices | None, record: Choices | None
 ) -> tuple[Any, Any]:
     function = step.function
     above = function.above(z) if chosen is None else chosen[step.layer]
@@ -109,12 +109,12 @@ def _bend(
         at_zero = isinstance(kink, float) and kink == 0
         visit(above[k], z if at_zero else z - kink, u, step.layer + k, 0)
     if record is not None:
-        record[step.layer] = [backend.array(each) for each in above]
+        record[step.layer] = [backend.to_numpy(each) for each in above]
     return function.value(above, z), function.derivative(above, u)
 
 
 def _choose(
-    step: Largest,
+    step: Max,
     values: Sequence[Any],
     slopes: Sequence[Any],
     visit: Visit,
@@ -138,11 +138,11 @@ def _choose(
             )
         visit(0, below, rising, step.layer, c * n_units)
     if record is not None:
-        record[step.layer] = backend.array(choice)
+        record[step.layer] = backend.to_numpy(choice)
     return step.sign * z, step.sign * u
 
 
-def _first_largest(step: Largest, zs: Sequence[Any]) -> Any:
+def _first_largest(step: Max, zs: Sequence[Any]) -> Any:
     """The number of the largest candidate, of the first of equals, for each output."""
     ops = keras.ops
     largest = choice = None

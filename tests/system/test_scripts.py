@@ -15,7 +15,7 @@ from processes import run_until_killed, said_besides_progress
 from tfhash import cli, results
 from tfhash.studies import MlpOptions
 
-SCRIPTS = Path(__file__).resolve().parent.parent / "run_scripts"
+SCRIPTS = Path(__file__).resolve().parents[2] / "run_scripts"
 TRAIN = "run_layer_width_train_mlp.py"
 SMALL = ("--dataset", "digits", "--widths", "4,6", "--repeat=1", "--epoch", "2")
 

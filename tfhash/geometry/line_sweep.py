@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tfhash import _native, backend
 from tfhash.geometry.pieces import PiecewiseLinear
-from tfhash.geometry.steps import Affine, Kink, Largest, Plan
+from tfhash.geometry.steps import Activation, Affine, Max, Plan
 
 SWEEP_BYTES = 1 << 28  # of the values of a stretch of the segment held at once
 
@@ -78,10 +78,10 @@ class Sweep:
         if isinstance(step, Affine):
             made = apply(step, self.plan, stretch.alive)
         else:
-            if isinstance(step, Kink):
-                bent = self.kink(step, stretch)
+            if isinstance(step, Activation):
+                bent = self.activation(step, stretch)
             else:
-                bent = self.largest(step, stretch)
+                bent = self.maximum(step, stretch)
             if bent is None:
                 return _cut(stretch)
             made = [bent]
@@ -92,7 +92,7 @@ class Sweep:
         stretch.step += 1
         return None
 
-    def kink(self, step: Kink, stretch: Stretch) -> NDArray[np.float64] | None:
+    def activation(self, step: Activation, stretch: Stretch) -> NDArray[np.float64] | None:
         """Note where units pass their kinks; None where that would be too many points."""
         function, number = flat(step), step.inputs[0]
         events = [
@@ -122,7 +122,7 @@ class Sweep:
             self.join(stretch, step.layer + k, *on)
         return function.value(function.above(z), z, np.where)
 
-    def largest(self, step: Largest, stretch: Stretch) -> NDArray[np.float64] | None:
+    def maximum(self, step: Max, stretch: Stretch) -> NDArray[np.float64] | None:
         """Put points where another candidate becomes the largest; None where too many."""
         found = candidates(step, self.plan, stretch.alive)
         names = [-1 - i for i in range(len(found))]  # alive like the rest, and so refined
@@ -149,9 +149,7 @@ class Sweep:
             self.note_choices(step, stretch, [made[number] for number in names])
         return step.sign * made[left[0]]
 
-    def note_choices(
-        self, step: Largest, stretch: Stretch, made: list[NDArray[np.float64]]
-    ) -> None:
+    def note_choices(self, step: Max, stretch: Stretch, made: list[NDArray[np.float64]]) -> None:
         """Note the points at which the largest candidate is another than before."""
         middle = np.stack([each[:-1] + each[1:] for each in made])
         choice = middle.argmax(axis=0)
@@ -210,7 +208,7 @@ def apply(step: Affine, plan: Plan, alive: Values) -> list[NDArray[np.float64]]:
     return [rows_of(x, n) for x in step.apply(tensors_of(step.inputs, plan, alive))]
 
 
-def candidates(step: Largest, plan: Plan, alive: Values) -> list[NDArray[np.float64]]:
+def candidates(step: Max, plan: Plan, alive: Values) -> list[NDArray[np.float64]]:
     """What a maximum chooses from, [n, n_units] each, the largest being chosen.
 
     In the place of one that is outside its window's input is the first that is inside.
@@ -241,22 +239,22 @@ def tensors_of(numbers: tuple[int, ...], plan: Plan, alive: Values) -> list[Any]
     else:
         n_padded, padded = n, alive
     return [
-        backend.tensor(padded[i].reshape(n_padded, *plan.shapes[i]), "float64") for i in numbers
+        backend.to_tensor(padded[i].reshape(n_padded, *plan.shapes[i]), "float64") for i in numbers
     ]
 
 
 def rows_of(tensor: Any, n: int) -> NDArray[np.float64]:
     """A tensor's first n rows, flat."""
-    return backend.array(tensor)[:n].reshape(n, -1)
+    return backend.to_numpy(tensor)[:n].reshape(n, -1)
 
 
-def flat(step: Kink) -> PiecewiseLinear:
+def flat(step: Activation) -> PiecewiseLinear:
     """A step's activation function for rows of flat values."""
 
     def flattened(number: Any) -> Any:
         if isinstance(number, float):
             return number
-        return np.broadcast_to(backend.array(number), step.shape).reshape(-1)
+        return np.broadcast_to(backend.to_numpy(number), step.shape).reshape(-1)
 
     function = step.function
     return PiecewiseLinear(

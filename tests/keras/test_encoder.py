@@ -203,7 +203,7 @@ def test_the_bit_of_every_activation_is_the_sign_of_its_pre_activation(form):
     assert codes == Encoder(model, activations=names, packing="graph").encode(z)
     assert len(codes.layers) == len(names)
     bits = codes.to_bits().reshape(50, len(names), 70)
-    order = [layer.operation for layer in Encoder(model, activations=names)._units]
+    order = [layer.operation for layer in Encoder(model, activations=names)._sites]
     for i, operation in enumerate(order):
         name = of_call(operation, ())
         # Shrinking functions are 0 as far as 1/2.

@@ -277,7 +277,7 @@ Encoder(net()).encode(batches(), batch_size=10, out=sys.argv[1])
 def test_a_killed_process_and_a_full_disk_leave_what_was_written(tmp_path):
     x, encoder, path = images(), Encoder(net()), tmp_path / "c"
     command = [sys.executable, "-c", SCRIPT, str(path)]
-    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True)
     assert done.returncode == -9, done.stderr
     assert not path.exists()
     assert len((tmp_path / ".c.partial").read_bytes()) == 4096 + 40 * 16

@@ -47,7 +47,7 @@ def damage(path, raw, row, word=0, bit=7):
 
 def test_the_reader_in_the_documentation_reads_it(tmp_path):
     codes, _ = saved(tmp_path / "x")
-    text = (Path(__file__).parent.parent / "docs" / "code_file.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "code_file.md").read_text(encoding="utf-8")
     program = text.split("```python\n")[1].split("```")[0]
     names = {"path": tmp_path / "x"}
     exec(program, names)
@@ -168,7 +168,7 @@ def test_estimators_are_not_fitted_to_damaged_codes(tmp_path):
 
 
 def test_a_thousand_damaged_files_are_refused_or_found_or_say_the_same():
-    script = Path(__file__).parent / "damaged_files.py"
+    script = Path(__file__).parents[1] / "damaged_files.py"
     done = subprocess.run(
         [sys.executable, str(script), "1000"], cwd=script.parent, capture_output=True, text=True
     )

@@ -12,7 +12,7 @@ import pytest
 
 from tfhash import _native
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_layers_import_downwards_only():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 # The folder is no package that is installed: it lies beside the tests.
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ Choice: TypeAlias = str | type | int | keras.Layer
 
 
 @dataclass
-class Unit:
+class ActivationSite:
     """The outputs of one call of a layer or operation with an activation.
 
     Attributes
@@ -65,12 +65,12 @@ class Unit:
         return math.prod(sizes)
 
 
-class Findings:
-    """What a survey saw.
+class Trace:
+    """What a tracer saw.
 
     Attributes
     ----------
-    units : list of Unit
+    sites : list of ActivationSite
         All calls with an activation, in order.
     left_out : list of (name, class, reason)
         Layers that were not, or not wholly, looked into.
@@ -91,7 +91,7 @@ class Findings:
     """
 
     def __init__(self) -> None:
-        self.units: list[Unit] = []
+        self.sites: list[ActivationSite] = []
         self.left_out: list[tuple[str, str, str]] = []
         self.opaque: list[str] = []
         self.hidden: list[str] = []
@@ -104,35 +104,35 @@ class Findings:
 
     def close(self, outputs: Sequence[Any]) -> None:
         """Take the shapes of the symbolic outputs, which alone say which sizes are open."""
-        for unit, output in zip(self.units, outputs, strict=True):
-            unit.shape = tuple(output.shape[1:])
+        for site, output in zip(self.sites, outputs, strict=True):
+            site.shape = tuple(output.shape[1:])
         self.closed = True
 
 
-class Survey(keras.layers.Layer):
+class ActivationTracer(keras.layers.Layer):
     """Runs a model and returns the outputs of all its activations and what each is applied to.
 
-    ``found`` is what was seen, until it is closed: later calls are like the first.
+    `trace` is what was seen, until it is closed: later calls are like the first.
     """
 
     def __init__(self, model: keras.Model) -> None:
         # Of no precision of its own: the global dtype policy is not the model's.
         super().__init__(name="units", autocast=False, dtype="float32")
         self.model = model
-        self.found = Findings()
+        self.trace = Trace()
 
     def call(self, inputs: Any) -> tuple[list[Any], list[Any]]:
         seen = _Seen()
         try:
             with inference.unchanged() as moved:
-                runner = graph.Runner(seen.visit, seen.opaque, self.found.graphs)
+                runner = graph.Runner(seen.visit, seen.opaque, self.trace.graphs)
                 outputs = runner.run(self.model, inputs)
         except graph.NotTraced as error:
-            self.found.untraced = str(error)  # Keras will say more in the error's own message
+            self.trace.untraced = str(error)  # Keras will say more in the error's own message
             raise
-        if not self.found.closed:
-            seen.report(self.found, outputs)
-            self.found.moved = moved
+        if not self.trace.closed:
+            seen.report(self.trace, outputs)
+            self.trace.moved = moved
         return list(seen.tensors.values()), list(seen.before.values())
 
 
@@ -178,11 +178,11 @@ class _Seen:
             self._leave_out(path, operation, f"its call cannot be traced ({reason})", hides=True)
             self._opaque[id(operation)] = path
 
-    def report(self, found: Findings, outputs: Any) -> None:
+    def report(self, trace: Trace, outputs: Any) -> None:
         """Hand over what is known after the run that gave these outputs."""
         last = {id(tensor) for tensor in keras.tree.flatten(outputs)}
-        found.units = [
-            Unit(
+        trace.sites = [
+            ActivationSite(
                 name,
                 operation,
                 activation,
@@ -193,8 +193,8 @@ class _Seen:
             )
             for name, (operation, activation, exact) in self._calls.items()
         ]
-        found.left_out, found.plain, found.hidden = self._left_out, self._plain, self._hidden
-        found.opaque, found.keeps_rows_apart = list(self._opaque.values()), self._apart
+        trace.left_out, trace.plain, trace.hidden = self._left_out, self._plain, self._hidden
+        trace.opaque, trace.keeps_rows_apart = list(self._opaque.values()), self._apart
 
     def _without_activation(self, path: str, operation: Any) -> None:
         if id(operation) in self._opaque:

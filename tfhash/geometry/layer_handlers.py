@@ -14,7 +14,7 @@ from tfhash.geometry.constants import Constant
 from tfhash.geometry.pieces import relu
 from tfhash.geometry.repeated import repeated
 from tfhash.geometry.steps import Affine, Flat
-from tfhash.geometry.tracer import Special, Tracer
+from tfhash.geometry.tracer import LayerHandler, Tracer
 
 
 def _float64(weight: Any) -> Any:
@@ -26,8 +26,8 @@ def _scale_and_shift(
 ) -> Any:
     """``x * scale + shift`` as one step; ``numbers`` gives both, in float64."""
     output = keras.KerasTensor(x.shape, x.dtype)
-    scale = tracer.remembered(Constant(lambda: backend.tensor(numbers()[0], tracer.dtype)))
-    shift = tracer.remembered(Constant(lambda: backend.tensor(numbers()[1], tracer.dtype)))
+    scale = tracer.remembered(Constant(lambda: backend.to_tensor(numbers()[0], tracer.dtype)))
+    shift = tracer.remembered(Constant(lambda: backend.to_tensor(numbers()[1], tracer.dtype)))
     size = math.prod(x.shape[1:])
     is_flat = len(x.shape) == 2 or all(np.size(part) == 1 for part in numbers())
 
@@ -84,7 +84,7 @@ def _normalization(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
 def _prelu(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
     output = keras.KerasTensor(x.shape, x.dtype)
     alpha = np.broadcast_to(_float64(layer.alpha), x.shape[1:])
-    tracer.kink(name, tracer.number(x), tracer.new(output), relu(negative_slope=alpha))
+    tracer.activation(name, tracer.number(x), tracer.new(output), relu(negative_slope=alpha))
     return output
 
 
@@ -146,7 +146,7 @@ def _time_distributed(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
     """
     if graph.holds_calls(layer.layer):
         return _each_time(tracer, layer, x, name)
-    inner = Tracer(tracer.dtype, tracer.special)
+    inner = Tracer(tracer.dtype, tracer.find_handler)
     start = keras.KerasTensor((None, *x.shape[2:]), x.dtype)
     inner.new(start)
     outputs = inner.call(layer.layer, (start,), {}, name)
@@ -189,7 +189,7 @@ def _each_time(tracer: Tracer, layer: Any, x: Any, name: str) -> Any:
     return joined
 
 
-_SPECIAL: dict[type, Special] = {
+_HANDLERS: dict[type, LayerHandler] = {
     keras.layers.BatchNormalization: _batch_normalization,
     keras.layers.Normalization: _normalization,
     keras.layers.PReLU: _prelu,
@@ -198,8 +198,8 @@ _SPECIAL: dict[type, Special] = {
 }
 
 
-def special(layer: Any) -> Special | None:
+def handler_of(layer: Any) -> LayerHandler | None:
     """The function that notes a layer of a kind that Keras cannot trace, or traces badly."""
     if getattr(layer, "groups", 1) > 1 and type(layer).__name__ in ("Conv1D", "Conv2D", "Conv3D"):
         return _grouped_convolution
-    return _SPECIAL.get(type(layer))
+    return _HANDLERS.get(type(layer))

@@ -13,7 +13,7 @@ import pytest
 import backend_cases
 import operation_cases
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 BACKENDS = ("tensorflow", "jax", "torch")
 
 

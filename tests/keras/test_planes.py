@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from keras import layers as kl
 from keras import ops
-
-import nets
 from test_chords import codes_along, one_layer, pool_choices
 from test_lines import relu_net
+
+import nets
 from tfhash import geometry
 from tfhash.geometry import mesh
 

@@ -7,8 +7,8 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
-
 from test_results import PROPERTIES, make_run
+
 from tfhash import figures, results
 from tfhash.errors import InputError
 from tfhash.studies import drawing

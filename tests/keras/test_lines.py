@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 from keras import layers as kl
+from test_chords import codes_along, one_layer, pool_choices
 
 import nets
 import reference
-from test_chords import codes_along, one_layer, pool_choices
 from tfhash import geometry
-from tfhash.geometry import sweep
+from tfhash.geometry import line_sweep
 
 
 @pytest.fixture(params=(*nets.NETS, nets.grouped), ids=lambda net: net.__name__)
@@ -134,9 +134,9 @@ def test_little_memory_gives_the_same(build, n_bytes, kind, monkeypatch):
     start, stop = segment(build(), seed=4)
     whole = geometry.line_regions(build(), start, stop, region=kind)
     cuts = []
-    cut = sweep._cut
-    monkeypatch.setattr(sweep, "_cut", lambda stretch: cuts.append(stretch) or cut(stretch))
-    monkeypatch.setattr(sweep, "SWEEP_BYTES", n_bytes)
+    cut = line_sweep._cut
+    monkeypatch.setattr(line_sweep, "_cut", lambda stretch: cuts.append(stretch) or cut(stretch))
+    monkeypatch.setattr(line_sweep, "SWEEP_BYTES", n_bytes)
     parts = geometry.line_regions(build(), start, stop, region=kind)
     assert len(cuts) > 1
     np.testing.assert_allclose(parts.breakpoints, whole.breakpoints, atol=1e-12)
@@ -211,8 +211,8 @@ def test_a_wide_last_layer_is_not_cut(monkeypatch):
     net.add(kl.Dense(3000, activation="relu6", dtype="float64"))  # no kernel takes it
     net.layers[0].set_weights([kernel, bias])
     cuts = []
-    monkeypatch.setattr(sweep, "_cut", lambda stretch: cuts.append(stretch))
-    monkeypatch.setattr(sweep, "SWEEP_BYTES", 1 << 20)
+    monkeypatch.setattr(line_sweep, "_cut", lambda stretch: cuts.append(stretch))
+    monkeypatch.setattr(line_sweep, "SWEEP_BYTES", 1 << 20)
     start, stop = 2 * rng.normal(size=(2, 8))
     regions = geometry.line_regions(net, start, stop)
     z = start @ kernel + bias, stop @ kernel + bias
