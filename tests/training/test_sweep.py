@@ -29,6 +29,7 @@ FACTORS = {
     "nothing": {},
     "batch norm": {"batch_norm": True},
     "l2": {"l2": 0.01},
+    "l2 of hidden layers": {"l2": 0.01, "l2_layers": "hidden"},
     "clipping": {"clip_norm": 0.5},
     "schedule": {"epochs": 2, "decay": 0.1},
     "sample": {"sample_size": 20, "epoch_size": 150},

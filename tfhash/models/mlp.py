@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     import keras
 
 
+L2_LAYERS = ("all", "hidden")  # whose kernels the penalty may be of
+
+
 def mlp(
     input_shape: Sequence[int],
     width: int,
@@ -18,6 +21,7 @@ def mlp(
     n_classes: int,
     batch_norm: bool = False,
     l2: float = 0.0,
+    l2_layers: str = "all",
     seed: int | Sequence[int] | None = None,
 ) -> keras.Model:
     """An uncompiled multi-layer perceptron that ends in logits.
@@ -39,7 +43,9 @@ def mlp(
     batch_norm
         Whether each ReLU comes after batch normalisation.
     l2
-        Weight of the sum of squared kernel weights, of all dense layers, in the loss.
+        Weight of the sum of squared kernel weights in the loss.
+    l2_layers
+        Whose kernels these are: "all" dense layers, or the "hidden" ones, all but `logits`.
     seed
         The same seed gives the same initial weights: each layer draws its Glorot-uniform kernel
         from a seed of its own. None draws new weights each time.
@@ -47,22 +53,26 @@ def mlp(
     Raises
     ------
     ValueError
-        A size below 1 or a negative `l2`.
+        A size below 1, a negative `l2` or unknown `l2_layers`.
     """
     if min(width, depth, n_classes) < 1 or l2 < 0:
         raise ValueError(
             "Expected width, depth and n_classes of at least 1 and l2 of at least 0. "
             f"Received: width={width}, depth={depth}, n_classes={n_classes}, l2={l2}."
         )
+    if l2_layers not in L2_LAYERS:
+        raise ValueError(f"Expected l2_layers among {L2_LAYERS}. Received: {l2_layers!r}.")
     from keras import Input, Sequential, initializers, layers, regularizers
 
     seeds = np.random.SeedSequence(seed).generate_state(depth + 1)
+
+    penalized = range(depth + (l2_layers == "all"))
 
     def dense(units: int, i: int, name: str) -> keras.Layer:
         return layers.Dense(
             units,
             kernel_initializer=initializers.GlorotUniform(seed=int(seeds[i] >> 1)),
-            kernel_regularizer=regularizers.L2(l2) if l2 else None,
+            kernel_regularizer=regularizers.L2(l2) if l2 and i in penalized else None,
             name=name,
         )
 

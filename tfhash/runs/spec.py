@@ -11,6 +11,8 @@ import numpy as np
 
 from tfhash.datasets import Dataset
 from tfhash.models import mlp
+from tfhash.models.mlp import L2_LAYERS
+from tfhash.runs.recipes import RECIPES
 from tfhash.runs.spec_json import Spec, SpecError
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class RunSpec(Spec):
         Adam's rate is `learning_rate * decay ** (epochs done // decay_every)`.
     batch_norm, l2, early_stopping, hold_out
         As in `Recipe`.
+    l2_layers : str
+        Whose kernels `l2` is of: "all" dense layers, or the "hidden" ones, all but the logits'.
     clip_norm : float or None
         What the norm of all gradients together is clipped to, None for no clipping.
     sample_size : int or None
@@ -74,6 +78,7 @@ class RunSpec(Spec):
     decay_every: int = 1
     batch_norm: bool = False
     l2: float = 0.0
+    l2_layers: str = "all"
     clip_norm: float | None = None
     early_stopping: int | None = None
     hold_out: float = 0.0
@@ -93,8 +98,16 @@ class RunSpec(Spec):
             raise SpecError(f"Expected clip_norm above 0. Received: {self.clip_norm}.")
         if self.inputs not in (None, "uniform"):
             raise SpecError(f"Expected inputs 'uniform' or none. Received: {self.inputs!r}.")
-        if not 0 <= self.label_noise <= 1:
-            raise SpecError(f"Expected label_noise from 0 to 1. Received: {self.label_noise}.")
+        if self.l2 < 0:
+            raise SpecError(f"Expected l2 of at least 0. Received: {self.l2}.")
+        if self.l2_layers not in L2_LAYERS:
+            raise SpecError(
+                f"Expected l2_layers among {', '.join(L2_LAYERS)}. Received: {self.l2_layers!r}."
+            )
+        if not 0 <= self.label_noise < 1:
+            raise SpecError(
+                f"Expected label_noise of at least 0 and below 1. Received: {self.label_noise}."
+            )
         kept = self.checkpoint_epochs
         if any(b <= a for a, b in pairwise(kept)) or any(
             not 0 <= epoch <= self.epochs for epoch in kept
@@ -112,9 +125,20 @@ class RunSpec(Spec):
             parts.append(f"sample_size={self.sample_size}")
         if self.inputs is not None:
             parts.append(f"inputs={self.inputs}")
+        parts += self._regularizers()
         if self.label_noise:
             parts.append(f"label_noise={float(self.label_noise)}")
         return Path(*parts, f"repeat={self.repeat}")
+
+    def _regularizers(self) -> list[str]:
+        """What the run has of regularizers that its recipe has not, or the other way round."""
+        usual = RECIPES.get((self.protocol, self.dataset))
+        parts = []
+        for name in ("batch_norm", "l2", "clip_norm"):
+            value = getattr(self, name)
+            if usual is not None and value != getattr(usual, name, None):
+                parts.append(f"{name}={value if value is None else type(value)(value)}")
+        return parts
 
     @property
     def network(self) -> RunSpec:
@@ -184,5 +208,6 @@ class RunSpec(Spec):
             dataset.n_classes,
             batch_norm=self.batch_norm,
             l2=self.l2,
+            l2_layers=self.l2_layers,
             seed=[self.seed, self.repeat],
         )

@@ -7,8 +7,10 @@ from tfhash.studies import (
     label_noise,
     layer_width,
     layer_wise,
+    phase_chart,
     random_data,
     region_density,
+    regularizers,
     sample_size,
     training_time,
 )
@@ -25,6 +27,8 @@ STUDIES: dict[str, Study] = {
         region_density,
         random_data,
         label_noise,
+        regularizers,
+        phase_chart,
         cnn,
     )
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Literal
@@ -57,7 +57,8 @@ class Grid:
     ----------
     axes : mapping
         By field of the spec, its values; the last one varies fastest. Values by dataset give way
-        to those that a user asks for.
+        to those that a user asks for. A value of an axis that is no single field is a mapping from
+        fields to theirs.
     defaults, fixed : mapping
         Other fields of the spec, under and over what a user asks for. A callable is handed the
         options.
@@ -88,7 +89,7 @@ class Grid:
             fixed["checkpoint_epochs"] = tuple(epoch for epoch in grid if epoch <= epochs)
         return [
             options.spec(
-                experiment, dict(self.defaults), **{**fixed, "repeat": repeat, **dict(point)}
+                experiment, dict(self.defaults), **{**fixed, "repeat": repeat, **_fields(point)}
             )
             for repeat in options.repeats
             for point in product(*axes)
@@ -161,6 +162,14 @@ class Study:
 def recipe_widths(options: MlpOptions) -> Sequence[int]:
     """An axis: the widths that are asked for, or the recipe's."""
     return options.widths or options.recipe.widths
+
+
+def _fields(point: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """The fields that a combination of the axes' values sets."""
+    fields: dict[str, Any] = {}
+    for name, value in point:
+        fields.update(value if isinstance(value, Mapping) else {name: value})
+    return fields
 
 
 def _of_dataset(values: Mapping[str, Sequence[Any]], dataset: str, what: str) -> Sequence[Any]:

@@ -70,9 +70,9 @@ class BatchedMLPs:
         get no gradient, are left alone, unless there is L2.
     batch_norm : bool
         Batch normalisation before each ReLU.
-    l2, clip_norm : tuple of float
-        Of each network: weight of its squared kernels in the loss; what the norm of its gradients
-        is clipped to, `inf` for no clipping.
+    l2, l2_logits, clip_norm : tuple of float
+        Of each network: weight in the loss of the squared kernels of its hidden layers, and of its
+        logits; what the norm of its gradients is clipped to, `inf` for no clipping.
     max_padding : float
         A network is stacked with narrower ones where that adds at most this share of units.
     """
@@ -84,6 +84,7 @@ class BatchedMLPs:
     n_live: int
     batch_norm: bool = False
     l2: tuple[float, ...] = field(default=())
+    l2_logits: tuple[float, ...] = field(default=())
     clip_norm: tuple[float, ...] = field(default=())
     max_padding: float = 0.0
 
@@ -207,8 +208,7 @@ class BatchedMLPs:
         from keras import ops
 
         if any(self.l2):
-            scales = self._per_model(np.float32(2) * np.asarray(self.l2, np.float32), "kernel")
-            gradients = {k: g + scales[k] * weights[k] for k, g in gradients.items()}
+            gradients = {k: g + 2 * self._l2_of[k] * weights[k] for k, g in gradients.items()}
         if any(np.isfinite(self.clip_norm)):
             norms = ops.sqrt(self._sums_of_squares(gradients))
             limits = np.asarray(self.clip_norm, np.float32)
@@ -241,32 +241,44 @@ class BatchedMLPs:
         """What L2 adds to each network's loss, [n_models] or 0."""
         if not any(self.l2):
             return 0.0
-        return np.asarray(self.l2, np.float32) * self._sums_of_squares(weights, "kernel")
+        return self._sums_of_squares({k: np.sqrt(self._l2_of[k]) * w for k, w in weights.items()})
 
-    def _sums_of_squares(self, tensors: Any, kind: str | None = None) -> Any:
-        """Sum of squares of what belongs to each network, or of that of one kind, [n_models]."""
+    def _sums_of_squares(self, tensors: Any) -> Any:
+        """Sum of squares of what belongs to each network, [n_models]."""
         from keras import ops
 
         # Of the first layers by unit, then by network; of the others by network.
         units = ops.sum(ops.square(tensors["first"]), axis=1)
         stacks: dict[Stack, Any] = dict.fromkeys(self.stacks, 0.0)
-        for (of_kind, _, stack), tensor in self._cut(tensors["rest"], self.weights).items():
-            if kind in (None, of_kind) and stack is None:
+        for (_, _, stack), tensor in self._cut(tensors["rest"], self.weights).items():
+            if stack is None:
                 units = units + ops.square(tensor)[:, 0]
-            elif kind in (None, of_kind):
+            else:
                 stacks[stack] = stacks[stack] + ops.sum(ops.square(tensor), axis=(1, 2))
         of_first = ops.segment_sum(units, self.owners["first"], len(self.widths))
         return of_first + ops.concatenate([stacks[stack] for stack in self.stacks])
 
-    def _per_model(self, values: Any, kind: str | None = None) -> dict[str, Any]:
-        """A value [n_models] for each network, spread over its weights, or over one kind."""
+    def _per_model(self, values: Any) -> dict[str, Any]:
+        """A value [n_models] for each network, spread over its weights."""
         from keras import ops
 
         spread = {name: ops.take(values, owners) for name, owners in self.owners.items()}
         spread["first"] = spread["first"][:, None]
-        if kind is not None:
-            spread["rest"] = spread["rest"] * self._is_kind(kind)
         return spread
+
+    @cached_property
+    def _l2_of(self) -> dict[str, np.ndarray]:
+        """The weight in the loss, float32, of the square of each weight."""
+        of_layer = [np.asarray(self.l2, np.float32)] * self.depth
+        of_layer.append(np.asarray(self.l2_logits, np.float32))
+        owners, start = self.owners["rest"], 0
+        rest = np.zeros(len(owners), np.float32)
+        for segment in self.weights:
+            stop = start + prod(segment.shape)
+            if segment.kind == "kernel":
+                rest[start:stop] = of_layer[segment.layer - 1][owners[start:stop]]
+            start = stop
+        return {"first": of_layer[0][self.owners["first"]][:, None], "rest": rest}
 
     @cached_property
     def owners(self) -> dict[str, np.ndarray]:
@@ -283,11 +295,6 @@ class BatchedMLPs:
             for segment in self.weights
         ]
         return {"first": units, "rest": np.concatenate(rest).astype(np.int32)}
-
-    def _is_kind(self, kind: str) -> np.ndarray:
-        return np.concatenate(
-            [np.full(prod(s.shape), s.kind == kind, np.float32) for s in self.weights]
-        )
 
 
 def _split(tensor: Any, sizes: Sequence[int]) -> list[Any]:

@@ -90,7 +90,7 @@ def groups(
 
     together: dict[RunSpec, list[RunSpec]] = {}
     for spec in specs:
-        common = replace(spec.network, width=1, l2=0.0, clip_norm=None)
+        common = replace(spec.network, width=1, l2=0.0, l2_layers="all", clip_norm=None)
         together.setdefault(common, []).append(spec)
     n_inputs = int(np.prod(dataset.input_shape))
     budget = backend.memory() // 4
@@ -154,6 +154,7 @@ class CompiledLoopCache:
             n_live=images.n_live,
             batch_norm=specs[0].batch_norm,
             l2=tuple(spec.l2 for spec in specs),
+            l2_logits=tuple(spec.l2 if spec.l2_layers == "all" else 0.0 for spec in specs),
             clip_norm=tuple(spec.clip_norm or np.inf for spec in specs),
             max_padding=MAX_PADDING,
         )

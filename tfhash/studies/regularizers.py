@@ -1,0 +1,22 @@
+"""What regularizers of the training do to the encoding properties (Figures 6 and 10)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfhash.runs.conditions import CONDITIONS
+from tfhash.studies.layer_width import PROPERTIES
+from tfhash.studies.options import MlpOptions
+from tfhash.studies.study import Grid, Study, recipe_widths
+
+
+def conditions(options: MlpOptions) -> Sequence[Mapping[str, Any]]:
+    """The paper's conditions, whatever the dataset."""
+    return list(CONDITIONS.values())
+
+
+STUDY = Study(
+    name="regularizers",
+    title="encoding properties of networks trained with regularizers and without",
+    grids=(Grid(axes={"condition": conditions, "width": recipe_widths}, measures=PROPERTIES),),
+    encode_at_once=2048,
+)
