@@ -22,25 +22,30 @@ if TYPE_CHECKING:
         geometry,
         metrics,
         models,
+        phases,
         results,
         runs,
         studies,
         training,
     )
+    from tfhash.diagnosis import Diagnosis, diagnose
     from tfhash.encoder import Encoder
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Codes",
+    "Diagnosis",
     "Encoder",
     "LayerSpan",
     "audit",
     "datasets",
+    "diagnose",
     "figures",
     "geometry",
     "metrics",
     "models",
+    "phases",
     "results",
     "runs",
     "studies",
@@ -51,6 +56,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "Encoder":
         return import_module("tfhash.encoder").Encoder
+    if name in ("Diagnosis", "diagnose"):
+        return getattr(import_module("tfhash.diagnosis"), name)
     if name in __all__:
         return import_module(f"tfhash.{name}")
     raise AttributeError(f"module 'tfhash' has no attribute {name!r}")

@@ -78,6 +78,7 @@ def encode(model_path: str, data_path: str, options: EncodeOptions) -> None:
 def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
     """Measure the encoding properties of a model on a file's examples, and print a table."""
     from tfhash import metrics
+    from tfhash.diagnosis import diagnose_codes
     from tfhash.encoder import Encoder
 
     for family in options.metrics:
@@ -96,8 +97,12 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
     for name, codes in (("training", train), ("test", test)):
         n = metrics.count_regions(codes)
         rows.append((f"regions, {name}", f"{n:,}", "distinct codes: linear regions with examples"))
-    rows += _properties(train, y, test, y_test, options)
+    found = _properties(train, y, test, y_test, options)
+    rows += [(WORDS[name][0], f"{value:.4f}", WORDS[name][1]) for name, value in found.items()]
     print(_table(rows), flush=True)
+    n_inputs = int(np.prod(np.shape(x)[1:]))
+    diagnosis = diagnose_codes(train, found, n_inputs=n_inputs, labels=y)
+    print(f"\n{diagnosis.describe(properties=False)}", flush=True)
     if y is None:
         print("\nNo labels in the file (y, y_train): redundancy alone is measured.", flush=True)
 
@@ -108,7 +113,7 @@ def _properties(
     test: Codes,
     y_test: np.ndarray | None,
     options: MeasureOptions,
-) -> list[tuple[str, str, str]]:
+) -> dict[str, float]:
     from tfhash import metrics
 
     if y is None or y_test is None:
@@ -122,11 +127,7 @@ def _properties(
                 )
             )
         )
-    return [
-        (WORDS[name][0], f"{value:.4f}", WORDS[name][1])
-        for name, value in found.items()
-        if value is not None
-    ]
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _load_model(path: Path) -> keras.Model:

@@ -5,8 +5,10 @@ from tfhash._extras import named_if_missing
 with named_if_missing("tfhash.figures"):
     from tfhash.figures.histograms import diameter_histograms
     from tfhash.figures.layer_wise import figure_5
+    from tfhash.figures.phase_chart import phase_chart
     from tfhash.figures.planes import plane, planes
     from tfhash.figures.registry import FIGURES, FigureKind
+    from tfhash.figures.regularizers import figure_6, figure_10
     from tfhash.figures.style import TITLES, Caption, save
     from tfhash.figures.tsne import figure_1
 
@@ -18,6 +20,9 @@ __all__ = [
     "diameter_histograms",
     "figure_1",
     "figure_5",
+    "figure_6",
+    "figure_10",
+    "phase_chart",
     "plane",
     "planes",
     "save",

@@ -93,6 +93,17 @@ def _draw(
         return figure
 
 
+def redundancy_by_width(ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption) -> Figure:
+    """Redundancy ratio of the training and the test set against layer width."""
+    return _by_width(REDUNDANCY, ours, paper, caption, y_label="redundancy ratio")
+
+
+def accuracy_by_width(ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption) -> Figure:
+    """Accuracy of K-Means, K-NN and logistic regression on the codes against layer width."""
+    return _by_width(ACCURACY_KMEANS_TEST, ours, paper, caption, y_label="accuracy")
+
+
 # Epoch 0 is shown too, so the scale is linear up to epoch 1.
 _by_epoch = partial(_draw, x_label="epoch", scale={"value": "symlog", "linthresh": 1})
 _by_sample_size = partial(_draw, x_label="training examples", scale={"value": "log"})
+_by_width = partial(_draw, x_label="units per hidden layer", scale={"value": "linear"})

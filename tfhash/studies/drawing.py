@@ -13,10 +13,22 @@ from tfhash.errors import InputError
 from tfhash.figures import Caption, FigureKind
 from tfhash.files import write_text
 from tfhash.runs import RECIPES, Recipe, stored_runs
-from tfhash.studies import drawing_cnn, drawing_geometry, drawing_layers
+from tfhash.studies import (
+    drawing_cnn,
+    drawing_geometry,
+    drawing_layers,
+    drawing_phases,
+    drawing_shifts,
+)
 
 # What is no curve: from the folder of runs, datasets and the folder of figures to files written.
-DRAWERS = (drawing_geometry.draw, drawing_layers.draw, drawing_cnn.draw)
+DRAWERS = (
+    drawing_geometry.draw,
+    drawing_layers.draw,
+    drawing_cnn.draw,
+    drawing_phases.draw,
+    drawing_shifts.draw,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

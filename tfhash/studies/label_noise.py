@@ -26,4 +26,5 @@ STUDY = Study(
         ),
     ),
     encode_at_once=2048,
+    figures=("figure_12a", "figure_12b"),
 )

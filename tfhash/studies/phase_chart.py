@@ -80,4 +80,5 @@ STUDY = Study(
         ),
     ),
     encode_at_once=2048,
+    figures=("phase_chart",),
 )

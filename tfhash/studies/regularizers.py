@@ -19,4 +19,5 @@ STUDY = Study(
     title="encoding properties of networks trained with regularizers and without",
     grids=(Grid(axes={"condition": conditions, "width": recipe_widths}, measures=PROPERTIES),),
     encode_at_once=2048,
+    figures=("figure_6", "figure_10"),
 )

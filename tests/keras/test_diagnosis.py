@@ -1,0 +1,100 @@
+"""Diagnoses: what is counted, where the chart holds and where it does not, what cannot be asked."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import tfhash
+from tfhash import datasets, metrics, phases
+from tfhash.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def data():
+    digits = datasets.load("digits")
+    return digits.x_train[:300], digits.y_train[:300], digits.x_test, digits.y_test
+
+
+@pytest.fixture(scope="module")
+def model(data):
+    """Sixteen units of which the first is dead and the second always on, not trained."""
+    keras.utils.set_random_seed(0)
+    net = keras.Sequential(
+        [keras.Input((8, 8)), keras.layers.Flatten(), keras.layers.Dense(16, activation="relu")]
+    )
+    kernel, bias = net.layers[-1].get_weights()
+    bias[0], bias[1] = -1e6, 1e6
+    net.layers[-1].set_weights([kernel, bias])
+    return net
+
+
+@pytest.fixture(scope="module")
+def diagnosis(model, data):
+    x, y, x_test, y_test = data
+    return tfhash.diagnose(model, (x, y), (x_test, y_test))
+
+
+def test_properties_and_layers(diagnosis, model, data):
+    x, y, x_test, y_test = data
+    codes, test_codes = (tfhash.Encoder(model).encode(inputs) for inputs in (x, x_test))
+    expected = metrics.encoding_properties(codes, y, test_codes, y_test)
+    assert diagnosis.properties == vars(expected)
+    on = model.predict(x, verbose=0) > 0
+    (row,) = diagnosis.layers.to_dict("records")
+    assert row["n_units"] == 16
+    assert row["dead"] == (~on.any(axis=0)).sum() >= 1
+    assert row["always_on"] == on.all(axis=0).sum() >= 1
+    assert row["mean_on"] == pytest.approx(on.mean(), abs=1e-6)
+
+
+def test_regime_is_that_of_the_thresholds(diagnosis):
+    chart = phases.shipped_chart()
+    redundancy = diagnosis.properties["test_redundancy_ratio"]
+    gap = chart.plateau - diagnosis.properties["knn_accuracy"]
+    assert diagnosis.regime == chart.thresholds.regimes([redundancy], [gap])[0]
+    named = [one.regimes([redundancy], [gap])[0] for one in chart.resampled]
+    assert diagnosis.confidence == np.mean(np.array(named) == diagnosis.regime)
+    assert diagnosis.reasons == () and len(diagnosis.nearest) == 5
+    text = str(diagnosis)
+    assert diagnosis.regime.replace("_", " ") in text and "Layers" in text
+    assert json.loads(json.dumps(diagnosis.to_dict()))["regime"] == diagnosis.regime
+    assert diagnosis.figure().axes[0].get_ylabel() == "K-NN accuracy"
+
+
+def test_no_regime_outside_of_the_chart(model, data):
+    x, y, x_test, y_test = data
+    cases = {
+        "not measured": ((x, y), None),
+        "classes": ((x[y < 5], y[y < 5]), (x_test[y_test < 5], y_test[y_test < 5])),
+        "sample_size": ((x[:12], np.arange(12) % 10), (x_test, y_test)),
+    }
+    for reason, (train, test) in cases.items():
+        found = tfhash.diagnose(model, train, test)
+        assert found.regime is found.confidence is found.axis is None and found.nearest.empty
+        assert any(reason in line for line in found.reasons), reason
+        assert "Regime: none" in str(found)
+        json.dumps(found.to_dict())
+    small = keras.Sequential([keras.Input((3,)), keras.layers.Dense(8, activation="relu")])
+    rng = np.random.default_rng(0)
+    points, labels = rng.random((200, 3), np.float32), np.arange(200) % 10
+    found = tfhash.diagnose(small, (points, labels), (points[:50], labels[:50]))
+    assert found.regime is None and "inputs have 3 numbers" in found.reasons[0]
+
+
+def test_without_labels_redundancy_alone(model, data):
+    x, _, x_test, _ = data
+    found = tfhash.diagnose(model, x, x_test)
+    assert sorted(found.properties) == ["test_redundancy_ratio", "train_redundancy_ratio"]
+    assert found.regime is None and "labeled" in found.reasons[0]
+    with pytest.raises(InputError, match="labeled test set"):
+        found.figure()
+
+
+def test_what_is_no_labeled_data_is_refused(model, data):
+    x, y, _, _ = data
+    with pytest.raises(InputError, match="3 parts"):
+        tfhash.diagnose(model, (x, y, y))
+    with pytest.raises(InputError, match=r"y\.argmax"):
+        tfhash.diagnose(model, (x, np.eye(10)[y]))

@@ -1,0 +1,172 @@
+"""Regimes, thresholds and shifts, on charts whose answers are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from tfhash.errors import InputError
+from tfhash.phases import (
+    AXES,
+    REGIMES,
+    Thresholds,
+    bootstrap,
+    chart_points,
+    fit_thresholds,
+    held_out,
+    regimes,
+)
+from tfhash.phases.shipped import Chart
+from tfhash.phases.thresholds import agreement, intervals
+from tfhash.runs.shifts import pairs, shifts
+
+WIDTHS = (4, 8, 16, 32, 64, 128, 256)
+
+
+def points(noise=0.001, seeds=3):
+    """Networks that improve with width, are then at rest, whatever else."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for i, width in enumerate(WIDTHS):
+        for steps in (0, 10, 20):
+            for size in (50, 100):
+                for repeat in range(1, seeds + 1):
+                    rows.append(
+                        {
+                            "width": width,
+                            "steps": steps,
+                            "sample_size": size,
+                            "repeat": repeat,
+                            "redundancy": max(0.8 - 0.2 * i, 0.0) + noise * rng.random(),
+                            "accuracy": min(0.3 + 0.15 * i, 0.9) + noise * rng.random(),
+                        }
+                    )
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="module")
+def chart():
+    return regimes(points())
+
+
+def test_regimes_follow_what_changes(chart):
+    by_width = chart.groupby("width")["regime"].agg(lambda names: set(names))
+    for width in (4, 8, 16, 32):
+        assert by_width[width] == {"under_expressive"}
+    assert by_width[256] == {"sufficiently_expressive"}
+    assert set(chart["regime"]) <= set(REGIMES)
+    assert set(chart.loc[chart["width"] < 32, "axis"]) == {"width"}
+    assert set(chart.loc[chart["width"] == 256, "axis"]) == {""}
+    assert (chart["n"] == 3).all()
+
+
+def test_elasticities_are_least_squares_slopes_per_doubling(chart):
+    given = points()
+    near = given[given["width"].isin([4, 8, 16]) & (given["steps"] == 10)]
+    near = near[near["sample_size"] == 50]
+    expected = stats.linregress(np.log2(near["width"]), near["redundancy"])
+    row = chart[(chart["width"] == 8) & (chart["steps"] == 10) & (chart["sample_size"] == 50)]
+    assert row["redundancy_by_width"].item() == pytest.approx(expected.slope)
+    assert row["redundancy_by_width_p"].item() == pytest.approx(expected.pvalue)
+    assert row["redundancy_by_width"].item() == pytest.approx(-0.2, abs=0.01)
+
+
+def test_thresholds_are_found_again(chart):
+    truth = Thresholds(0.3, 0.4, 0.1, 0.2)
+    rng = np.random.default_rng(1)
+    made = pd.DataFrame({"redundancy": rng.random(800) ** 2, "gap": rng.random(800) ** 2})
+    made["regime"] = truth.regimes(made["redundancy"], made["gap"])
+    made["width"] = rng.choice(WIDTHS, 800)
+    fitted = fit_thresholds(made, n_candidates=200)
+    assert agreement(fitted, made) > 0.97
+    table = intervals(fitted, bootstrap(made, 40)).set_index("threshold")
+    assert (table["low"] <= table["high"]).all()
+    for name, value in vars(truth).items():
+        assert table.loc[name, "low"] - 0.06 <= value <= table.loc[name, "high"] + 0.06
+    tests = held_out(made, n=10)
+    assert [one.split for one in tests] == ["random halves", "held-out widths"]
+    assert all(one.agreement > 0.9 > one.constant for one in tests)
+
+
+def test_thresholds_cannot_name_regimes_drawn_at_random():
+    rng = np.random.default_rng(2)
+    made = pd.DataFrame({"redundancy": rng.random(600), "gap": rng.random(600)})
+    made["regime"] = rng.choice(REGIMES, 600)
+    made["width"] = rng.choice(WIDTHS, 600)
+    assert all(one.agreement < 0.45 for one in held_out(made, n=10))
+
+
+def test_missing_seeds_count_as_what_is_there(chart):
+    few = points().query("not (width == 8 and repeat == 3) and not (width == 16 and steps == 10)")
+    found = regimes(few)
+    assert len(found) == len(chart) - 2
+    assert set(found.loc[found["width"] == 8, "n"]) == {2}
+    assert set(found.loc[found["width"] == 4, "n"]) == {3}
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_one_value_of_an_axis_is_refused(axis):
+    one = points()
+    with pytest.raises(InputError, match=f"at least two values of {axis}"):
+        regimes(one[one[axis] == one[axis].iloc[0]])
+
+
+def test_what_is_no_chart_is_refused():
+    bad = points()
+    bad.loc[3, "accuracy"] = np.nan
+    with pytest.raises(InputError, match="finite"):
+        regimes(bad)
+    with pytest.raises(InputError, match="none"):
+        fit_thresholds(regimes(points()).iloc[:0])
+    table = pd.DataFrame(columns=["dataset", "metric", "split", "epoch", "value"])
+    with pytest.raises(InputError, match="Received: none"):
+        chart_points(table)
+
+
+def test_points_of_a_table():
+    rows = [
+        {"dataset": "digits", "metric": metric, "split": "test", "value": value, **run}
+        for run in (
+            {"width": 4, "sample_size": 20, "repeat": r, "epoch": e, "batch_size": 32}
+            | {"epoch_size": 320}
+            for r in (1, 2)
+            for e in (0, 3)
+        )
+        for metric, value in (("redundancy_ratio", 0.25), ("knn_accuracy", 0.5), ("accuracy", 1.0))
+    ]
+    found = chart_points(pd.DataFrame(rows))
+    assert sorted(set(found["steps"])) == [0, 30] and len(found) == 4
+    assert set(found["redundancy"]) == {0.25} and set(found["accuracy"]) == {0.5}
+
+
+def test_a_chart_says_what_is_outside_and_what_is_near(chart):
+    one = Chart("made", chart, fit_thresholds(chart), pd.DataFrame())
+    assert one.outside(width=64, redundancy=0.5) == []
+    assert one.outside(width=1000) == ["width is 1000; the chart has 4 to 256"]
+    near = one.nearest(3, width=16, sample_size=50, redundancy=0.4, accuracy=0.6)
+    assert set(near["width"]) == {16} and near["distance"].is_monotonic_increasing
+    assert one.plateau == pytest.approx(0.9, abs=0.01)
+
+
+def test_shifts_are_those_of_a_paired_t_test():
+    rng = np.random.default_rng(3)
+    rows = [
+        {"condition": c, "metric": "knn_accuracy", "split": "test", "width": w, "repeat": r}
+        | {"value": w / 100 + (0.05 if c == "l2" else 0) + 0.01 * rng.normal()}
+        for c in ("none", "l2")
+        for w in (10, 20, 40)
+        for r in (1, 2)
+    ]
+    table = pd.DataFrame(rows)
+    paired = pairs(table, "condition", "none")
+    assert len(paired) == 6
+    row = shifts(paired, "condition").iloc[0]
+    expected = stats.ttest_rel(paired["y"], paired["x"])
+    interval = expected.confidence_interval()
+    assert row["p"] == pytest.approx(expected.pvalue)
+    assert (row["low"], row["high"]) == pytest.approx((interval.low, interval.high))
+    assert row["spread"] == pytest.approx(0.3, abs=0.03)
+    assert len(pairs(table[:-1], "condition", "none")) == 5  # one has no partner
+    assert np.isnan(shifts(paired[:1], "condition")["p"].item())
+    with pytest.raises(InputError, match="condition=none"):
+        pairs(table[table["condition"] == "l2"], "condition", "none")

@@ -1,0 +1,288 @@
+"""A diagnosis of any model: encoding properties, layers, and its place on the phase chart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tfhash import metrics, phases
+from tfhash.codes import Codes
+from tfhash.encoder import Encoder
+from tfhash.errors import InputError
+from tfhash.phases.chart import AXES
+from tfhash.phases.shipped import Chart
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
+
+SLAB = 4096  # codes that are unpacked at once
+NEAREST = 5  # points of the chart that are named
+# The chart's own inputs: digits of 8 x 8 pixels, of 10 classes.
+N_INPUTS, N_CLASSES = 64, 10
+ADVICE = {"width": "more units", "steps": "longer training", "sample_size": "more examples"}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `diagnose` found; `str()` gives it as a short text.
+
+    Attributes
+    ----------
+    properties : dict of str to float
+        Encoding properties by name, shares 0 to 1, as in `metrics.EncodingProperties`; those that
+        could not be measured are left out.
+    layers : pandas.DataFrame
+        A row for each layer of the code: layer, n_units, dead (units never on), always_on, and
+        mean_on (share of units that are on, mean over examples), all over the training set.
+    regime : str or None
+        "under_expressive", "critically_expressive" or "sufficiently_expressive"; None where the
+        chart does not hold for the model.
+    confidence : float or None
+        Share of the thresholds fitted on resamples of the chart's points that name that regime.
+        It says how firm the thresholds are, not how well a chart of another dataset applies.
+    reasons : tuple of str
+        Why there is no regime, a line each; empty where there is one.
+    nearest : pandas.DataFrame
+        The points of the chart nearest to the model, nearest first; empty without a regime.
+    axis : str or None
+        "width", "steps" or "sample_size", along which the nearest points improve most often; None
+        without a regime, or where nothing improves any more.
+    dataset : str
+        What the chart's networks were trained on.
+    """
+
+    properties: dict[str, float]
+    layers: pd.DataFrame
+    regime: str | None
+    confidence: float | None
+    reasons: tuple[str, ...]
+    nearest: pd.DataFrame
+    axis: str | None
+    dataset: str
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def describe(self, properties: bool = True) -> str:
+        """All of it as a short text; without the properties where they are shown already."""
+        lines: list[str] = []
+        if properties:
+            lines.append("Encoding properties")
+            lines += [f"  {n.replace('_', ' '):24} {v:.4f}" for n, v in self.properties.items()]
+        lines.append("Layers (on the training set)")
+        lines += ["  " + line for line in self.layers.to_string(index=False).splitlines()]
+        if self.regime is None:
+            lines.append("Regime: none, the phase chart does not hold here:")
+            lines += [f"  {reason}" for reason in self.reasons]
+            return "\n".join(lines)
+        lines.append(
+            f"Regime: {self.regime.replace('_', ' ')} (confidence {self.confidence:.2f}, chart of "
+            f"the {self.dataset})"
+        )
+        lines.append("Nearest networks of the chart")
+        columns = [*AXES, "redundancy", "accuracy", "regime"]
+        table = self.nearest[columns].to_string(index=False, float_format="{:.3f}".format)
+        lines += ["  " + line for line in table.splitlines()]
+        step = "nothing improves there any more" if self.axis is None else ADVICE[self.axis]
+        lines.append(f"What helps such networks most: {step}")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as numbers, words, lists and dicts, as JSON writes them."""
+        nearest = self.nearest.astype(object).where(self.nearest.notna(), None)
+        return {
+            "properties": dict(self.properties),
+            "layers": self.layers.to_dict("records"),
+            "regime": self.regime,
+            "confidence": self.confidence,
+            "reasons": list(self.reasons),
+            "nearest": nearest.to_dict("records"),
+            "axis": self.axis,
+            "dataset": self.dataset,
+        }
+
+    def figure(self) -> Figure:
+        """The chart's points by redundancy and accuracy, colored by regime, the model among them.
+
+        Raises
+        ------
+        InputError
+            Redundancy or K-NN accuracy of a test set was not measured.
+        """
+        from tfhash.figures.phase_chart import place
+
+        names = ("test_redundancy_ratio", "knn_accuracy")
+        if not all(name in self.properties for name in names):
+            raise InputError(
+                "Expected a diagnosis with a labeled test set: its redundancy and K-NN accuracy "
+                "are the model's place. Received: a diagnosis without. Give `test=(x, y)`."
+            )
+        return place(phases.shipped_chart().points, *(self.properties[name] for name in names))
+
+
+def diagnose(
+    model: keras.Model,
+    train: Any,
+    test: Any = None,
+    *,
+    batch_size: int | None = None,
+    random_state: int | None = 0,
+) -> Diagnosis:
+    """How good a hash function a model's activation pattern is, and what would make it better.
+
+    Parameters
+    ----------
+    model
+        Any Keras model that `Encoder` takes.
+    train, test
+        Inputs `x` [n, ...], or `(x, y)` with integer labels [n]: what the model was trained on, and
+        what it was not. Without labels redundancy alone is measured; without a labeled test set
+        there is no regime.
+    batch_size
+        As in `Encoder.encode`.
+    random_state
+        Of K-Means' starting points.
+
+    Returns
+    -------
+    Diagnosis
+        With the regime of the phase chart that comes with the package (networks of one hidden
+        layer, trained on the digits; "Neural networks behave as hash encoders", Section 5.6).
+        Where the model is outside of the chart's range, it says so and names no regime.
+
+    Raises
+    ------
+    ValueError
+        Labels do not match the inputs, or as `Encoder.encode` and `metrics.encoding_properties`
+        raise.
+    """
+    (x, y), (x_test, y_test) = _pair(train, "train"), _pair(test, "test")
+    encoder = Encoder(model)
+    codes = encoder.encode(x, batch_size)
+    test_codes = None if x_test is None else encoder.encode(x_test, batch_size)
+    properties = _properties(codes, y, test_codes, y_test, random_state)
+    return diagnose_codes(codes, properties, n_inputs=int(np.prod(np.shape(x)[1:])), labels=y)
+
+
+def diagnose_codes(
+    codes: Codes, properties: Mapping[str, float], *, n_inputs: int, labels: Any
+) -> Diagnosis:
+    """As `diagnose`, from a model's training codes and properties that are measured already.
+
+    Parameters
+    ----------
+    codes
+        Of the training set, [n, n_bits].
+    properties
+        By the names of `metrics.EncodingProperties`.
+    n_inputs
+        Numbers that one input has.
+    labels
+        Training labels [n], or None.
+    """
+    chart = phases.shipped_chart()
+    reasons = _reasons(chart, codes, properties, n_inputs, labels)
+    regime = confidence = axis = None
+    nearest = chart.points.iloc[:0]
+    if not reasons:
+        redundancy, accuracy = properties["test_redundancy_ratio"], properties["knn_accuracy"]
+        gap = chart.plateau - accuracy
+        regime = str(chart.thresholds.regimes(np.array([redundancy]), np.array([gap]))[0])
+        confidence = _confidence(chart, regime, redundancy, gap)
+        nearest = chart.nearest(
+            NEAREST,
+            width=codes.n_bits,
+            sample_size=len(codes),
+            redundancy=redundancy,
+            accuracy=accuracy,
+        )
+        axes = nearest.loc[nearest["axis"] != "", "axis"]
+        axis = None if axes.empty else str(axes.mode().iloc[0])
+    return Diagnosis(
+        dict(properties), _layers(codes), regime, confidence, reasons, nearest, axis, chart.dataset
+    )
+
+
+def _pair(data: Any, name: str) -> tuple[Any, np.ndarray | None]:
+    """Inputs and labels, each None where there are none."""
+    if data is None:
+        return None, None
+    if not isinstance(data, tuple):
+        return data, None
+    if len(data) != 2:
+        raise InputError(
+            f"Expected {name} as inputs, or as (inputs, labels). Received: {len(data)} parts."
+        )
+    x, y = data
+    if y is not None and len(np.shape(y)) != 1:
+        raise InputError(
+            f"Expected the labels of {name} as whole numbers [n]. Received: shape {np.shape(y)}. "
+            "Of one-hot labels give `y.argmax(axis=1)`."
+        )
+    return x, None if y is None else np.asarray(y)
+
+
+def _properties(
+    codes: Codes, y: Any, test_codes: Codes | None, y_test: Any, random_state: int | None
+) -> dict[str, float]:
+    if y is not None and test_codes is not None and y_test is not None:
+        found = metrics.encoding_properties(codes, y, test_codes, y_test, random_state=random_state)
+        return {name: value for name, value in asdict(found).items() if value is not None}
+    properties = {"train_redundancy_ratio": metrics.redundancy_ratio(codes)}
+    if test_codes is not None:
+        properties["test_redundancy_ratio"] = metrics.redundancy_ratio(test_codes)
+    return properties
+
+
+def _layers(codes: Codes) -> pd.DataFrame:
+    on = np.zeros(codes.n_bits, np.int64)
+    for start in range(0, len(codes), SLAB):
+        on += codes[start : start + SLAB].to_bits().sum(axis=0, dtype=np.int64)
+    spans = [(span.name, span.start, span.stop) for span in codes.layers]
+    rows = []
+    for name, start, stop in spans or [("all", 0, codes.n_bits)]:
+        of_layer = on[start:stop]
+        rows.append(
+            {
+                "layer": name,
+                "n_units": stop - start,
+                "dead": int((of_layer == 0).sum()),
+                "always_on": int((of_layer == len(codes)).sum()),
+                "mean_on": round(float(of_layer.mean() / len(codes)), 6),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _reasons(
+    chart: Chart, codes: Codes, properties: Mapping[str, float], n_inputs: int, labels: Any
+) -> tuple[str, ...]:
+    """Why the chart does not hold, a line each."""
+    missing = [n for n in ("test_redundancy_ratio", "knn_accuracy") if n not in properties]
+    if missing:
+        names = " and ".join(name.replace("_", " ") for name in missing)
+        return (f"{names}: not measured, which needs labeled training and test examples",)
+    lines = []
+    if n_inputs != N_INPUTS:
+        lines.append(f"inputs have {n_inputs:,} numbers; the chart's have {N_INPUTS}")
+    n_classes = len(np.unique(labels))
+    if n_classes != N_CLASSES:
+        lines.append(f"there are {n_classes} classes; the chart's data has {N_CLASSES}")
+    lines += chart.outside(
+        width=codes.n_bits,
+        sample_size=len(codes),
+        redundancy=properties["test_redundancy_ratio"],
+        accuracy=properties["knn_accuracy"],
+    )
+    return tuple(lines)
+
+
+def _confidence(chart: Chart, regime: str, redundancy: float, gap: float) -> float:
+    """Share of the resampled thresholds that name `regime`."""
+    at = np.array([redundancy]), np.array([gap])
+    return float(np.mean([one.regimes(*at)[0] == regime for one in chart.resampled]))

@@ -1,0 +1,93 @@
+"""The chart that comes with the package, and the thresholds fitted on it.
+
+`tfhash draw` writes both tables, as `phase_chart_digits.csv` and
+`phase_chart_digits_thresholds.csv`, from the runs of
+
+    tfhash run phase_chart --dataset=digits --repeat=2 --metrics=redundancy,knn
+
+The package's copies are these two files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+
+from tfhash.phases.chart import AXES
+from tfhash.phases.thresholds import Thresholds, bootstrap
+
+DATASET = "digits"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Points of a chart and what was fitted on them.
+
+    Attributes
+    ----------
+    dataset : str
+        What its networks were trained on.
+    points : pandas.DataFrame
+        What `regimes` gives.
+    thresholds : Thresholds
+        Fitted on all points.
+    intervals : pandas.DataFrame
+        What `intervals` gives: each threshold's 95% interval over resamples of the points.
+    """
+
+    dataset: str
+    points: pd.DataFrame
+    thresholds: Thresholds
+    intervals: pd.DataFrame
+
+    @property
+    def plateau(self) -> float:
+        """The accuracy from which gaps are counted."""
+        return float((self.points["accuracy"] + self.points["gap"]).iloc[0])
+
+    @cached_property
+    def resampled(self) -> list[Thresholds]:
+        """Thresholds fitted on resamples of the points."""
+        return bootstrap(self.points)
+
+    def outside(self, **values: float) -> list[str]:
+        """What of `values`, by column of the points, is outside of them: a line each."""
+        lines = []
+        for name, value in values.items():
+            low, high = self.points[name].min(), self.points[name].max()
+            if not low <= value <= high:
+                lines.append(f"{name} is {value:.4g}; the chart has {low:.4g} to {high:.4g}")
+        return lines
+
+    def nearest(self, n: int, **values: float) -> pd.DataFrame:
+        """The `n` points that are nearest, nearest first, with their distance.
+
+        Distances are Euclidean: a doubling of width or sample size counts as much as a tenth of
+        redundancy or accuracy.
+        """
+        apart = np.zeros(len(self.points))
+        for name, value in values.items():
+            theirs = self.points[name].to_numpy(float)
+            if name in AXES:
+                apart += (np.log2(theirs) - np.log2(value)) ** 2
+            else:
+                apart += ((theirs - value) / 0.1) ** 2
+        order = np.argsort(apart, kind="stable")[:n]
+        return self.points.iloc[order].assign(distance=np.sqrt(apart[order]))
+
+
+@cache
+def shipped_chart() -> Chart:
+    """The chart of the digits that comes with the package."""
+    folder = resources.files("tfhash") / "data"
+    with (folder / f"phase_chart_{DATASET}.csv").open(encoding="utf-8") as file:
+        points = pd.read_csv(file, keep_default_na=True)
+    points["axis"] = points["axis"].fillna("")
+    with (folder / f"phase_chart_{DATASET}_thresholds.csv").open(encoding="utf-8") as file:
+        table = pd.read_csv(file)
+    values = dict(zip(table["threshold"], table["value"].astype(float), strict=True))
+    return Chart(DATASET, points, Thresholds(**values), table)

@@ -1,0 +1,83 @@
+"""The activation hash phase chart, its thresholds and how well they hold where not fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from tfhash import figures, phases, results
+from tfhash.errors import InputError
+from tfhash.files import write_text
+from tfhash.phases.thresholds import agreement, intervals
+from tfhash.runs.trouble import log
+from tfhash.studies.phase_chart import STUDY
+
+RESAMPLES = 200
+
+
+def draw(path: Path, datasets: Collection[str], figures_path: Path) -> list[str]:
+    """Draw the chart of each dataset that has runs; the names of the files.
+
+    Beside each chart are its table, its thresholds with intervals, and a table of how many regimes
+    they name on points that they were not fitted on: other halves, and other datasets.
+    """
+    table = results.load(path, history=False, stages=("encoding",))
+    table = table[(table["experiment"] == STUDY.directory) & table["dataset"].isin(datasets)]
+    charts: dict[str, pd.DataFrame] = {}
+    names = []
+    for dataset, rows in table.groupby("dataset"):
+        try:
+            points = phases.chart_points(rows)
+            charts[str(dataset)] = phases.regimes(points)
+        except InputError as error:
+            log.warning("The phase chart of %s is left out. %s", dataset, error)
+            continue
+        name = f"phase_chart_{dataset}"
+        _draw_one(charts[str(dataset)], points, str(dataset), figures_path / name)
+        names.append(f"{name}.png")
+    fitted = {name: phases.fit_thresholds(chart) for name, chart in charts.items()}
+    tests = []
+    for name, chart in charts.items():
+        for one in phases.held_out(chart):
+            tests.append({"fitted_on": name, "read_on": name, **asdict(one)})
+        for other, theirs in charts.items():
+            if other != name:
+                share = agreement(fitted[name], theirs)
+                tests.append(
+                    {"fitted_on": name, "read_on": other, "split": "all", "agreement": share}
+                )
+    if tests:
+        _write(pd.DataFrame(tests), figures_path / "phase_chart_tests.csv")
+    return names
+
+
+def _draw_one(chart: pd.DataFrame, points: pd.DataFrame, dataset: str, file: Path) -> None:
+    seeds = chart["n"]
+    missing = int((seeds < seeds.max()).sum())
+    if missing:
+        there = points.groupby("repeat").size()
+        few = [str(repeat) for repeat, n in there.items() if n < there.max()]
+        log.warning(
+            "%s: %d of %d points of the phase chart have fewer seeds than the rest "
+            "(of repeats %s some are missing): drawn as what is there.",
+            *(dataset, missing, len(chart), ", ".join(few)),
+        )
+    n = f"{seeds.min()} to {seeds.max()}" if missing else str(seeds.max())
+    caption = figures.Caption(
+        title=figures.TITLES.get(dataset, dataset),
+        subtitle=f"activation hash phase chart, 1 hidden layer, {len(chart)} points, {n} seeds",
+        ours="Redundancy and K-NN accuracy of the test set",
+        paper="",
+    )
+    figures.save(figures.phase_chart(chart, caption), file)
+    _write(chart, file.with_suffix(".csv"))
+    fitted = phases.fit_thresholds(chart)
+    table = intervals(fitted, phases.bootstrap(chart, RESAMPLES))
+    _write(table, file.with_name(f"{file.name}_thresholds.csv"))
+
+
+def _write(table: pd.DataFrame, file: Path) -> None:
+    write_text(file, table.round(6).to_csv(index=False, lineterminator="\n"))
