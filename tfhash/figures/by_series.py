@@ -88,7 +88,7 @@ def _draw(
                 )
                 curves.draw_paper(axes, theirs, colour)
                 curves.draw_ours(axes, mine, colour, marker)
-        entries = {name.replace("=", " "): look for name, look in looks.items()}
+        entries = {n.replace("=", " ").replace("_", " "): look for n, look in looks.items()}
         curves.draw_legends(row[0], entries, caption.ours, caption.paper if len(paper) else None)
         return figure
 
