@@ -81,9 +81,10 @@ def regimes(points: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row for each width, steps and sample_size: means of redundancy and accuracy over seeds, n
-        (their number), gap (the plateau's accuracy, the largest of all points, less this one's), for each value and axis its elasticity (per doubling) and p
-        (two-sided; NaN where there are too few values), regime and axis, the one along which
-        accuracy improves most, "" for none.
+        (their number), gap (the plateau's accuracy, the largest of all points, less this one's),
+        for each value and axis its elasticity (per doubling) and p (two-sided; NaN where there are
+        too few values), regime and axis, the one along which accuracy improves most, or where it
+        does not redundancy, "" for none.
 
     Raises
     ------
