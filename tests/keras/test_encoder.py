@@ -493,6 +493,26 @@ def test_weights_that_are_not_finite_are_refused():
         Encoder(model).encode(inputs_for(model))
 
 
+@pytest.mark.parametrize("dtype", ("bfloat16", "float16", "float64"))
+def test_weights_of_other_precisions_are_checked_too(dtype):
+    policy = keras.DTypePolicy(dtype)
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(3, "relu", dtype=policy, name="narrow")]
+    )
+    assert Encoder(model).encode(np.ones((2, 4), "float32")).n_bits == 3
+    kernel = model.layers[0].kernel
+    kernel.assign(np.full(kernel.shape, np.inf))
+    with pytest.raises(ValueError, match=r"finite weights.*narrow/kernel"):
+        Encoder(model).encode(np.ones((2, 4), "float32"))
+
+
+def test_large_finite_inputs_whose_sum_overflows_are_taken():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "relu")])
+    model.layers[0].kernel.assign(np.eye(4, 3))
+    x = np.full((3, 4), np.finfo(np.float32).max)
+    assert Encoder(model).encode(x).to_bits().all()
+
+
 @pytest.mark.parametrize(
     "layer",
     [

@@ -261,6 +261,7 @@ def test_a_store_that_another_process_writes_is_left_alone(tmp_path):
 
 SCRIPT = """
 import signal, sys
+sys.path.insert(0, "keras")  # this file's folder
 from test_encoding_streams import images, net
 from tfhash import Encoder
 x = images()

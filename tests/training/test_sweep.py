@@ -288,6 +288,7 @@ def test_one_network_for_two_experiments(digits, tmp_path):
 
 KILLED = """
 import sys
+sys.path.insert(0, "training")  # this file's folder
 from tfhash import datasets, runs, training
 from tfhash.training import SweepTrainer
 from tfhash.training import sweep_trainer as sweep

@@ -2,8 +2,10 @@
 
 import mmap
 import signal
+import sys
 import threading
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference import BIT_SIZES, logistic_gradient, random_bits
-from tfhash import Codes, _native, metrics
-from tfhash.metrics import CodeKMeans, CodeLogisticRegression, _progress, kmeans
+from tfhash import Codes, _native, metrics, progress
+from tfhash.metrics import CodeKMeans, CodeLogisticRegression, kmeans
 
 ROWS = (1, 2, 7, 8, 9, 63, 64, 65, 511, 512, 513)
 
@@ -321,7 +323,7 @@ def told(monkeypatch):
         def close(self):
             reports.append((self.description, "closed"))
 
-    monkeypatch.setattr(_progress, "_Bar", Recorder)
+    monkeypatch.setattr(progress, "_KernelBar", Recorder)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     return reports
 
@@ -341,23 +343,37 @@ def test_progress_is_told_and_ends(told):
 
 
 def test_no_terminal_no_progress(capfd):
-    with _progress.progress("Work") as report:
+    with progress.kernel_progress("Work") as report:
         assert report is None
     assert capfd.readouterr() == ("", "")
 
 
 def test_the_bar_waits_two_seconds(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    with _progress.progress("Work") as report:
+    with progress.kernel_progress("Work") as report:
         report(0.25, "half of the half")
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(_progress, "DELAY", 0)
-    with _progress.progress("Work") as report:
+    monkeypatch.setattr(progress, "DELAY", 0)
+    with progress.kernel_progress("Work") as report:
         report(0.25, "half of the half")
     text = capsys.readouterr().err
     assert "Work" in text
     assert "25%" in text
     assert "half of the half" in text
+
+
+def test_a_notebook_shows_progress(monkeypatch, capsys):
+    shell = SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setattr(progress, "find_spec", lambda name: None)  # no widgets
+    monkeypatch.setattr(progress, "DELAY", 0)
+    assert list(progress.bar(range(3), "counting", "piece")) == [0, 1, 2]
+    assert "counting: 100%" in capsys.readouterr().err
+    shell.kernel = None  # IPython on a terminal that is none
+    assert list(progress.bar(range(3), "counting", "piece")) == [0, 1, 2]
+    with progress.bar(None, "counting", "piece", total=3) as bar:
+        bar.update(3)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals of POSIX systems")

@@ -28,8 +28,8 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from tfhash import progress
 from tfhash._store.checks import CHUNK, BlockChecksums, bytes_of, check_padding, crc32
 from tfhash._store.header import WIDEST, Header, read_header, to_bytes
 from tfhash.files import open_regular, replacing
@@ -76,7 +76,7 @@ class StoredCodes:
             blocks = blocks[~self._verified[blocks]]
         wrong = []
         what = f"checking {self.path.name}"
-        for block in tqdm(blocks.tolist(), what, delay=2, disable=None, leave=False, unit="block"):
+        for block in progress.bar(blocks.tolist(), what, "block", leave=False):
             words = self.words[block * rows : (block + 1) * rows]
             if crc32(bytes_of(words)) != self._table[block]:
                 wrong.append(block)
@@ -107,7 +107,7 @@ def write(
         data = bytes_of(words)
         starts = range(0, len(data), CHUNK)
         what = f"writing {path.name}"
-        for start in tqdm(starts, what, delay=2, disable=None, leave=False, unit="MiB"):
+        for start in progress.bar(starts, what, "MiB", leave=False):
             checksums.update(data[start : start + CHUNK])
             file.write(data[start : start + CHUNK])
         table = checksums.table().tobytes()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from tfhash import _native, _store
+from tfhash.codes.html import codes_html
 from tfhash.codes.indexing import chosen_rows
 from tfhash.codes.layers import LayerSpan, adjoined, checked_layers, end_to_end, short_list
 from tfhash.codes.packing import bit_matrix, join_bits, matrix_of, native_floats
@@ -385,6 +386,9 @@ class Codes:
 
     def __repr__(self) -> str:
         return f"Codes(n={len(self)}, {_outline(self)}, nbytes={self.nbytes})"
+
+    def _repr_html_(self) -> str:
+        return codes_html(self)
 
 
 def _unpickled(

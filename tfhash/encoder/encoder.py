@@ -10,9 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from tfhash import _store, graph
+from tfhash import _store, graph, progress
 from tfhash.codes import Codes, frozen
 from tfhash.encoder import inference
 from tfhash.encoder.activation_tracer import ActivationTracer, Choice
@@ -34,7 +33,7 @@ from tfhash.encoder.summary import summary, warn_of_hidden
 from tfhash.encoder.symbols import symbols_of
 
 BATCH_BYTES = 256 << 20  # of activations, where the batch size is ours to choose
-LARGEST_BATCH = 1024
+LARGEST_BATCH = 4096
 
 
 class Encoder:
@@ -348,16 +347,8 @@ class Encoder:
             forward.compiles_each_size and self._trace.keeps_rows_apart
         )
         total = None if source.n is None else -(-source.n // size)
-        bar = tqdm(
-            source.blocks(size, start, checksum),
-            "encoding",
-            total=total,
-            initial=number,
-            delay=2,
-            disable=None,
-            unit="batch",
-        )
-        for batch in bar:
+        batches = source.blocks(size, start, checksum)
+        for batch in progress.bar(batches, "encoding", "batch", total=total, initial=number):
             if row == start:
                 check_begun()
             rows = len(batch[0])

@@ -61,7 +61,7 @@ def figure_5(measured: pd.DataFrame, caption: Caption) -> Figure:
     shown = {k: v for k, v in PROPERTIES.items() if k in set(measured["property"])}
     kinds = [kind for kind in ROWS if kind in set(measured["part"])]
     with matplotlib.rc_context(style.STYLE):
-        figure = Figure(
+        figure = style.Figure(
             figsize=(1.6 + 2.5 * len(shown), 0.5 + 2.3 * len(kinds)), layout="constrained"
         )
         grid = figure.subplots(len(kinds), len(shown), sharex=True, sharey="col", squeeze=False)

@@ -87,7 +87,7 @@ def plane(
         )
     with matplotlib.rc_context(style.STYLE):
         if axes is None:
-            figure = Figure(figsize=(4.8, 4.8), layout="constrained")
+            figure = style.Figure(figsize=(4.8, 4.8), layout="constrained")
             axes = figure.add_subplot()
         _fill(axes, regions, color)
         if regions.classes is not None:
@@ -124,7 +124,7 @@ def planes(
         Its title and subtitle.
     """
     with matplotlib.rc_context(style.STYLE):
-        figure = Figure(figsize=(0.4 + 4.1 * len(panels), 4.7), layout="constrained")
+        figure = style.Figure(figsize=(0.4 + 4.1 * len(panels), 4.7), layout="constrained")
         row = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axes, (title, regions) in zip(row, panels.items(), strict=True):
             plane(regions, color="class", marks=marks, title=title, axes=axes)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.ticker import PercentFormatter
 
 from tfhash.files import replacing
@@ -39,6 +40,18 @@ STYLE: dict[str, Any] = {
     # No dates or random identifiers: the same table gives the same file.
     "svg.hashsalt": "tfhash",
 }
+
+
+class Figure(MatplotlibFigure):
+    """A figure that a notebook shows without pyplot.
+
+    Once: where pyplot's own way of showing figures is set up, IPython takes that one.
+    """
+
+    def _repr_png_(self) -> bytes:
+        with BytesIO() as file:
+            self.savefig(file, format="png", bbox_inches="tight")
+            return file.getvalue()
 
 
 @dataclass(frozen=True)
@@ -99,7 +112,7 @@ def new_row(
     return figure, row
 
 
-def save(figure: Figure, path: str | os.PathLike[str]) -> list[Path]:
+def save(figure: MatplotlibFigure, path: str | os.PathLike[str]) -> list[Path]:
     """Write `figure` to `path` with .png (200 dots per inch) and .svg added, and return both.
 
     Each is written whole or not at all.

@@ -22,7 +22,7 @@ def figure_1(places: pd.DataFrame, caption: Caption) -> Figure:
         `ours` and `paper` are not used.
     """
     with matplotlib.rc_context(style.STYLE):
-        figure = Figure(figsize=(5.6, 5.0), layout="constrained")
+        figure = style.Figure(figsize=(5.6, 5.0), layout="constrained")
         axes = figure.add_subplot()
         colours = matplotlib.colormaps["tab10"]
         labels = sorted(set(places["label"]))

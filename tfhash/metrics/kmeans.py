@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from tfhash import _native
 from tfhash.metrics._estimators import estimator_codes
 from tfhash.metrics._inputs import CodesLike
-from tfhash.metrics._progress import progress
+from tfhash.progress import kernel_progress
 
 # Codes up to this size are copied, turned on their side; larger ones are turned block by block
 # whenever they are read, which is a little slower. The result is the same.
@@ -105,7 +105,7 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         n_trials = 2 + int(np.log(k))
         random_state = check_random_state(self.random_state)
         draws = random_state.random_sample((int(self.n_init), 1 + (k - 1) * n_trials))
-        with progress("K-Means") as report:
+        with kernel_progress("K-Means") as report:
             labels, centers, inertia, n_iter, seeds = _native.kmeans(
                 codes.words,
                 codes.n_bits,
@@ -161,7 +161,7 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         # |x - c|^2 = |c|^2 + the sum of 1 - 2 c over the bits of x that are 1.
         centers = np.asarray(self.cluster_centers_, np.float64)
         norms = np.einsum("kb,kb->k", centers, centers)
-        with progress("K-Means, distances") as report:
+        with kernel_progress("K-Means, distances") as report:
             squares = _native.linear_scores(
                 codes.words, codes.n_bits, 1 - 2 * centers, norms, report
             )
@@ -180,6 +180,6 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         codes = estimator_codes(self, x, reset=False)
         labels = np.empty(len(codes), np.int32)
         centers = np.ascontiguousarray(self.cluster_centers_, np.float64)
-        with progress("K-Means, assignment") as report:
+        with kernel_progress("K-Means, assignment") as report:
             inertia = _native.kmeans_assign(codes.words, codes.n_bits, centers, labels, report)
         return labels, inertia

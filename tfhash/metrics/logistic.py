@@ -16,7 +16,7 @@ from tfhash.codes import Codes
 from tfhash.metrics._coupling import couple
 from tfhash.metrics._estimators import CodeClassifierMixin, class_labels, estimator_codes
 from tfhash.metrics._inputs import CodesLike, check_labels
-from tfhash.metrics._progress import progress
+from tfhash.progress import kernel_progress
 
 # Models of pairs of classes, some minutes of work: beyond, another classifier is the better choice.
 MOST_PAIRS = 10_000_000
@@ -108,7 +108,7 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
         _check_size(len(classes), codes.n_bits)
         self.classes_: NDArray[Any] = classes
         pair_size = int(np.sort(np.bincount(indices))[-2:].sum())
-        with progress("Logistic regression") as report:
+        with kernel_progress("Logistic regression") as report:
             coef, intercept, n_iter, gradients = _native.fit_one_vs_one(
                 codes.words,
                 codes.n_bits,
@@ -153,7 +153,7 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
         n_classes = len(self.classes_)
         if n_classes == 2:
             return self._log_odds(codes)[:, 0]
-        with progress("Logistic regression, votes") as report:
+        with kernel_progress("Logistic regression, votes") as report:
             return _native.class_votes(
                 codes.words, codes.n_bits, *self._models(), n_classes, report
             )
@@ -186,7 +186,7 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
 
     def _log_odds(self, codes: Codes) -> NDArray[np.float64]:
         """Of all pairs, [n, n_pairs]."""
-        with progress("Logistic regression, scores") as report:
+        with kernel_progress("Logistic regression, scores") as report:
             return _native.linear_scores(codes.words, codes.n_bits, *self._models(), report)
 
     def _models(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

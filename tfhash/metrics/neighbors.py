@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from tfhash import _native
 from tfhash.metrics._estimators import CodeClassifierMixin, class_labels, estimator_codes
 from tfhash.metrics._inputs import CodesLike, as_codes, check_labels, check_same_width
-from tfhash.metrics._progress import progress
+from tfhash.progress import kernel_progress
 
 
 def hamming_knn(
@@ -45,7 +45,7 @@ def hamming_knn(
     asked = as_codes(queries, "queries", allow_empty=True)
     check_same_width(codes, asked, "database", "queries")
     k = _checked_k(k, len(codes), "k")
-    with progress("Nearest neighbours") as report:
+    with kernel_progress("Nearest neighbours") as report:
         return _native.hamming_knn(codes.words, asked.words, codes.n_bits, k, report)
 
 

@@ -42,6 +42,26 @@ class EncodingProperties:
     knn_accuracy: float | None = None
     logistic_accuracy: float | None = None
 
+    def _repr_html_(self) -> str:
+        """A table, as a notebook shows it."""
+        shown = {
+            "Redundancy ratio": (self.train_redundancy_ratio, self.test_redundancy_ratio),
+            "K-Means accuracy": (self.train_kmeans_accuracy, self.test_kmeans_accuracy),
+            "K-NN accuracy": (None, self.knn_accuracy),
+            "Logistic regression accuracy": (None, self.logistic_accuracy),
+        }
+        rows = [
+            "".join(
+                [f"<tr><td>{name}</td>"]
+                + [f"<td>{'' if share is None else f'{share:.2%}'}</td>" for share in shares]
+                + ["</tr>"]
+            )
+            for name, shares in shown.items()
+            if shares != (None, None)
+        ]
+        head = "<tr><th>encoding property</th><th>training set</th><th>test set</th></tr>"
+        return f"<table>{head}{''.join(rows)}</table>"
+
 
 def encoding_properties(
     train: CodesLike,

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from tfhash import _native
 from tfhash.metrics._inputs import CodesLike, as_codes
-from tfhash.metrics._progress import progress
+from tfhash.progress import kernel_progress
 
 
 def region_ids(codes: CodesLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -31,7 +31,7 @@ def region_ids(codes: CodesLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         Where there are no codes.
     """
     checked = as_codes(codes)
-    with progress("Linear regions") as report:
+    with kernel_progress("Linear regions") as report:
         return _native.region_ids(checked.words, checked.n_bits, report)
 
 

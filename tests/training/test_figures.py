@@ -162,3 +162,11 @@ def test_figures_folder_in_the_way(runs, tmp_path):
     (tmp_path / "figures").write_text("a file")
     with pytest.raises(InputError, match="Expected a folder that can be written at"):
         drawing.draw(runs, tmp_path / "figures")
+
+
+def test_a_notebook_shows_a_figure_without_pyplot(runs):
+    table = results.last_epoch(results.load(runs, history=False))
+    caption = figures.Caption("MNIST", "1 hidden layer", "ours", "theirs")
+    ours, paper = results.curves(results.summary(table), "width"), results.paper_curves()
+    figure = kinds("width")[0].draw(ours, paper, caption)
+    assert figure._repr_png_().startswith(b"\x89PNG")
