@@ -1,7 +1,7 @@
 """tfhash: how good a hash function is the activation pattern of a Keras model?
 
-Keras is loaded when something that needs it is first touched (``Encoder``, ``datasets``,
-``models``, ``geometry``, ``training``, ``studies``, ``runs``); codes and metrics work without it.
+Each part is loaded when it is first touched, and Keras with those that need it (`Encoder`,
+`datasets`, `models`, `geometry`, `training`, `studies`, `runs`); codes and metrics work without it.
 """
 
 from importlib import import_module
@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 from tfhash import _kernels
 
 _kernels.use_installed(Path(__file__).parent)  # before anything asks for them
-
-from tfhash.codes import Codes, LayerSpan  # noqa: E402
 
 if TYPE_CHECKING:
     from tfhash import (
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
         studies,
         training,
     )
+    from tfhash.codes import Codes, LayerSpan
     from tfhash.encoder import Encoder
 
 __version__ = "0.1.0"
@@ -47,10 +46,16 @@ __all__ = [
     "training",
 ]
 
+_FROM_MODULES = {
+    "Codes": "tfhash.codes",
+    "Encoder": "tfhash.encoder",
+    "LayerSpan": "tfhash.codes",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name == "Encoder":
-        return import_module("tfhash.encoder").Encoder
+    if name in _FROM_MODULES:
+        return getattr(import_module(_FROM_MODULES[name]), name)
     if name in __all__:
         return import_module(f"tfhash.{name}")
     raise AttributeError(f"module 'tfhash' has no attribute {name!r}")

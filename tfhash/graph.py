@@ -121,7 +121,9 @@ class Runner:
         a model is run.
     """
 
-    def __init__(self, visit: Visit, opaque: Callable[[str, Any, str], None], known: dict) -> None:
+    def __init__(
+        self, visit: Visit, opaque: Callable[[str, Any, str], None], known: dict[Any, Any]
+    ) -> None:
         self._visit, self._opaque, self._known = visit, opaque, known
 
     def run(self, model: keras.Model, inputs: Any) -> Any:

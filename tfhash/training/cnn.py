@@ -259,16 +259,13 @@ def _compiled(spec: CnnSpec, kept: keras.Model, dataset: Dataset) -> keras.Model
     images = inputs
     if spec.augment:
         seeds = np.random.SeedSequence([spec.seed, spec.repeat]).generate_state(3)
-        for layer, seed in zip(
-            (
-                lambda s: keras.layers.RandomRotation(15 / 360, fill_mode="nearest", seed=s),
-                lambda s: keras.layers.RandomTranslation(0.1, 0.1, fill_mode="nearest", seed=s),
-                lambda s: keras.layers.RandomFlip("horizontal", seed=s),
-            ),
-            seeds,
-            strict=True,
+        rotation, translation, flip = (int(seed >> 1) for seed in seeds)
+        for layer in (
+            keras.layers.RandomRotation(15 / 360, fill_mode="nearest", seed=rotation),
+            keras.layers.RandomTranslation(0.1, 0.1, fill_mode="nearest", seed=translation),
+            keras.layers.RandomFlip("horizontal", seed=flip),
         ):
-            images = layer(int(seed >> 1))(images)
+            images = layer(images)
     model = keras.Model(inputs, network(images))
     optimizer = (
         keras.optimizers.Adam(spec.learning_rate)
