@@ -92,3 +92,13 @@ def test_a_clone_without_installed_kernels_says_how_to_install_them(clone, site)
     done = run_in_clone(clone, site)
     assert done.returncode == 1
     assert "of another version" in done.stderr and str(site) in done.stderr
+
+
+def test_one_version_everywhere():
+    import tfhash
+
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {tfhash.__version__}\n" in citation
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = [line for line in changelog.splitlines() if line.startswith("## ")]
+    assert newest[0] == "## Unreleased" or newest[0].startswith(f"## {tfhash.__version__} ")
