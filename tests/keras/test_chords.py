@@ -51,6 +51,7 @@ def test_inside_the_code_is_that_of_the_point_and_outside_it_is_another(build):
         assert bit.tolist() == (starts[unit[:, 0]] + unit[:, 1]).tolist()
 
 
+@pytest.mark.full
 def test_bisection_of_code_changes_finds_the_same_ends(net):
     x, directions = nets.points(net, 4, seed=1)
     ends = geometry.chords(net, x, directions)
@@ -149,6 +150,7 @@ def test_limits_batches_and_shared_directions(net, region):
     assert len(geometry.chords(net, x[:0], directions[:0], region=region)) == 0
 
 
+@pytest.mark.full
 def test_scaling_a_direction_scales_t_and_leaves_the_length(net):
     x, directions = nets.points(net, 5, seed=5)
     ends = geometry.chords(net, x, directions)

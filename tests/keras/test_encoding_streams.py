@@ -274,6 +274,7 @@ Encoder(net()).encode(batches(), batch_size=10, out=sys.argv[1])
 """
 
 
+@pytest.mark.full
 @pytest.mark.skipif(os.name == "nt", reason="signals and limits of POSIX")
 def test_a_killed_process_and_a_full_disk_leave_what_was_written(tmp_path):
     x, encoder, path = images(), Encoder(net()), tmp_path / "c"

@@ -167,6 +167,7 @@ def test_residual_blocks_end_after_the_addition():
             assert followed in (["Activation"], ["Add"])
 
 
+@pytest.mark.full
 def test_seed_and_l2():
     same, again, other = (
         models.cnn("resnet18", "digits", (8, 8), seed=s).get_weights() for s in (3, 3, 4)
@@ -271,6 +272,7 @@ def kept(root, one, epoch=2):
     ).read_text()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("protocol", ["paper", "augmented"])
 def test_stopped_anywhere_it_ends_with_the_same_bits(tiny, digits, tmp_path, protocol):
     """In the middle of an epoch, and after its last step, before the test set."""
@@ -319,6 +321,7 @@ def test_stopped_anywhere_it_ends_with_the_same_bits(tiny, digits, tmp_path, pro
     assert history["test_accuracy"].iloc[-1] == pytest.approx(share)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("how", ["cut", "empty", "shapes", "epoch"])
 def test_damaged_state_is_set_aside_and_training_starts_anew(tiny, digits, tmp_path, caplog, how):
     one = spec(epochs=1)
@@ -344,6 +347,7 @@ def test_damaged_state_is_set_aside_and_training_starts_anew(tiny, digits, tmp_p
     assert set(os.listdir(stopped.path(one))) == {"epoch=0001.keras", "history.csv", "spec.json"}
 
 
+@pytest.mark.full
 def test_history_is_of_whole_epochs(tiny, digits, tmp_path):
     """Without a rate nothing changes but statistics: the mean over an epoch can be counted."""
     import keras
@@ -365,6 +369,7 @@ def test_history_is_of_whole_epochs(tiny, digits, tmp_path):
     assert row["train_accuracy"] == pytest.approx(right / 40)
 
 
+@pytest.mark.full
 def test_mixed_precision_keeps_float32(tiny, digits, tmp_path):
     import keras
 
@@ -390,6 +395,7 @@ def run(command, *flags):
     return cli.run(command, "A script.", [f"{command}.py", *map(str, flags)])
 
 
+@pytest.mark.full
 def test_commands(tiny, tmp_path, capsys, caplog):
     train = ("cnn_train", *SMALL, "--save_path", tmp_path)
     measure = ("cnn_encoding_properties", *SMALL, "--load_path", tmp_path)
@@ -436,6 +442,7 @@ def test_wrong_flags_are_one_line(tmp_path, capsys, flags, message):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9, which Windows lacks")
 def test_killed_training_goes_on(tmp_path):
     """kill -9 before anything is saved: the same command begins again, and leaves nothing over."""

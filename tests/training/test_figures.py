@@ -104,6 +104,7 @@ def test_one_repeat_and_no_paper(tmp_path):
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["ours"]
 
 
+@pytest.mark.full
 def test_draw_writes_figures_and_their_tables(runs, tmp_path, capsys):
     out = tmp_path / "figures"
     with warnings.catch_warnings():
@@ -143,6 +144,7 @@ def test_draw_says_what_is_left_out(tmp_path, capsys):
     assert "1 figure is in" in text
 
 
+@pytest.mark.full
 def test_settings_are_not_mixed(tmp_path):
     root = tmp_path / "runs"
     make_run(root, width=10)

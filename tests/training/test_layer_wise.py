@@ -72,6 +72,7 @@ def run(command, *flags):
     return cli.run(command, "A script.", [f"{command}.py", *map(str, flags)])
 
 
+@pytest.mark.full
 def test_commands(tmp_path, capsys):
     runs, figures = tmp_path / "runs", tmp_path / "figures"
     flags = ("--dataset=digits", "--repeat=1", "--epoch=2", "--widths=6", "--depth=3")
@@ -102,6 +103,7 @@ def test_commands(tmp_path, capsys):
     assert behind["part"].drop_duplicates().tolist() == ["single", "first", "last"]
 
 
+@pytest.mark.full
 def test_tsne_keeps_classes_together():
     rng = np.random.default_rng(0)
     centers = rng.integers(0, 2, (3, 100), np.uint8)
@@ -131,6 +133,7 @@ def test_tsne_neighbours_are_exact():
     assert (distances == np.sort(every, 1)[:, :k]).all()
 
 
+@pytest.mark.full
 def test_tsne_command(tmp_path, capsys):
     flags = ("--dataset=digits", "--width=8")
     assert run("tsne", *flags, "--load_path", tmp_path) == 2

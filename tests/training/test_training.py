@@ -126,6 +126,7 @@ def test_spec_out_of_range(bad):
         spec(**bad)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("protocol", ["paper", "released"])
 def test_fit_is_keras_step_by_step(digits, tmp_path, protocol):
     """Plain steps over the spec's batch order come to the same weights, moving statistics too."""
@@ -153,6 +154,7 @@ def test_fit_is_keras_step_by_step(digits, tmp_path, protocol):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=0.01 if i in loose else 1e-6)
 
 
+@pytest.mark.full
 def test_history_before_training_is_of_all_examples(digits, tmp_path, monkeypatch):
     """Also where they are evaluated in several batches, the last one smaller."""
     from tfhash.training import fit
@@ -195,6 +197,7 @@ def test_run_directory(digits, tmp_path):
     )
 
 
+@pytest.mark.full
 def test_finished_runs_are_skipped_and_repeatable(digits, tmp_path):
     specs = [spec(width=w) for w in (4, 5)]
     training.train(specs[:1], digits, tmp_path / "a")
@@ -223,6 +226,7 @@ def test_early_stopping_ends_a_run(digits, tmp_path):
     assert training.train([one], digits, tmp_path).skipped == [one]
 
 
+@pytest.mark.full
 def test_another_spec_is_refused_with_the_difference(digits, tmp_path):
     training.train([spec()], digits, tmp_path)
     other = spec(epochs=3, batch_size=16)
@@ -246,6 +250,7 @@ def break_file(path, how):
         path.unlink()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("how", ["truncated", "flipped", "empty", "missing"])
 def test_broken_checkpoint_is_redone(digits, tmp_path, caplog, how):
     one = spec(epochs=1)
@@ -282,6 +287,7 @@ def test_failed_run_leaves_nothing(digits, tmp_path):
     assert os.listdir(Runs(tmp_path).path(spec()).parent) == []
 
 
+@pytest.mark.full
 def test_what_a_killed_run_left_is_swept_up(digits, tmp_path):
     path = Runs(tmp_path).path(spec())
     (path.parent / ".repeat=1.partial").mkdir(parents=True)
@@ -302,6 +308,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.full
 def test_runs_in_other_hands_are_left_alone(digits, tmp_path):
     one, two = spec(width=4), spec(width=5)
     path = Runs(tmp_path).path(one)
@@ -341,6 +348,7 @@ def test_a_trainer_may_be_anything(digits, tmp_path):
     assert len(results.find_runs(tmp_path)) == 3
 
 
+@pytest.mark.full
 def test_tensorboard_sees_every_epoch(digits, tmp_path):
     """Files as TensorFlow's own reader reads them, checksums too, of both trainers."""
     tf = pytest.importorskip("tensorflow")

@@ -250,6 +250,7 @@ def python2_pickle(batch: dict[bytes, object]) -> bytes:
     return b"\x80\x02}(" + string(b"data") + array + string(b"labels") + labels + b"u."
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("protocol", [0, 2, 3, 4, 5, "python 2", "numpy labels"])
 def test_every_writer_of_batches(cifar_folder, protocol):
     batch = cifar_batch(7)
@@ -357,6 +358,7 @@ def test_real_mnist():
     ]
 
 
+@pytest.mark.full
 @needs_data
 def test_real_cifar10():
     data = datasets.load("cifar10", data_dir=TRUE_DATA)

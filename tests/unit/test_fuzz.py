@@ -17,6 +17,7 @@ def fuzz_run(monkeypatch):
     return run
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "target", ("codes", "idx", "npz", "cifar", "spec", "properties", "history")
 )

@@ -74,6 +74,7 @@ def test_any_size_density_and_number_of_threads(n, n_bits, density, repeats, n_t
         metrics.set_num_threads(before)
 
 
+@pytest.mark.full
 def test_equal_codes_and_ever_nearer_ones():
     graph = metrics.knn_graph(np.ones((1600, 70), np.uint8), 3)
     assert (graph.data == 0).all()
@@ -154,6 +155,7 @@ def test_codes_from_disk(tmp_path):
         assert (ours != expected).nnz == 0
 
 
+@pytest.mark.full
 @pytest.mark.skipif(sys.platform == "win32", reason="no resource module")
 def test_memory_does_not_grow_with_pairs():
     # 40,000^2 distances of 4 bytes would be 6.4 GB.

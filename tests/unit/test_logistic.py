@@ -80,6 +80,7 @@ def test_weights_are_those_of_scikit_learn(C):
         np.testing.assert_allclose(ours.intercept_[p], exact.intercept_[0], atol=5e-4 * scale)
 
 
+@pytest.mark.full
 def test_votes_are_those_of_scikit_learn():
     train, test = slice(0, 1200), slice(1200, None)
     ours = CodeLogisticRegression().fit(DIGITS[train], DIGIT_LABELS[train])

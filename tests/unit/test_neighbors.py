@@ -98,6 +98,7 @@ def packed_distances(database, queries):
     return np.stack([ones[part].sum(axis=1) for part in parts])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("n", "q", "n_words"),
     (
@@ -138,6 +139,7 @@ def test_codes_from_disk(tmp_path):
         np.testing.assert_array_equal(ours, expected)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(sys.platform == "win32", reason="no resource module")
 def test_memory_does_not_grow_with_pairs():
     # 40,000 x 30,000 distances of 4 bytes would be 4.8 GB.
