@@ -35,6 +35,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if not item.get_closest_marker("full")]
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """The names of tests hold no contents of files, which may hold the time."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
+
+
 def pytest_configure() -> None:
     # In the background of a shell Python is told to ignore Ctrl-C: tests of it would never end.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -209,7 +209,6 @@ def many_files():
         (npz_bytes(zipfile.ZIP_LZMA, x=npy_bytes(ARRAY)), "method 14, which NumPy does not use"),
         (many_files(), "2,000 files or more"),
     ],
-    ids=repr,
 )
 def test_npz_of_something_else(tmp_path, content, said):
     with pytest.raises(files.Unreadable, match=said):
