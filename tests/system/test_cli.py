@@ -46,6 +46,7 @@ def test_original_flags_are_there(name, tmp_path):
     COMMANDS[name].define(values, tmp_path)
     extra = {"workers"} if name in ("diameters", "random_data", "region_density") else set()
     extra |= {"workers"} if name == "cnn_encoding_properties" else set()
+    extra |= {"dataset_path"} if "dataset" in ORIGINAL[name] else set()
     assert {n for n in values if values[n].name == n} == ORIGINAL[name] | extra
     assert set(ORIGINAL) <= set(COMMANDS)
 
@@ -83,6 +84,8 @@ def test_help_is_quick_to_load():
         (["run"], "Expected a command among run layer_width"),
         (["run", "layer_width", "--widht=3"], "Did you mean: width"),
         (["run", "layer_width", "--dataset=minst"], "digits|mnist|cifar10"),
+        (["run", "layer_width", "--dataset=minst"], "Did you mean mnist"),
+        (["run", "layer_width", "--protocol=papper"], "Did you mean paper"),
         (["run", "layer_width", "--metrics=redundency"], "Did you mean redundancy"),
         (["run", "layer_width", "mnist"], "Expected flags such as --name=value"),
     ],
