@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tfhash.datasets import files
+from tfhash.datasets.dataset import Dataset, from_pixels
 from tfhash.datasets.files import Unreadable
 
 # What MNIST's four files are called, and those of Fashion-MNIST and KMNIST likewise.
@@ -96,6 +97,25 @@ class IdxFiles:
                 with files.reading(f"{expected}{path}.", "Take the published file again."):
                     arrays[key] = read(path, shape)
         return arrays
+
+    def dataset(self, name: str, n_classes: int, folder: Path) -> Dataset:
+        """The dataset `name`, from whole-number pixels and labels 0 to `n_classes` - 1.
+
+        Raises
+        ------
+        DatasetError
+            A file is missing, truncated, or does not hold what was published.
+        """
+        arrays = self.read(folder)
+        with files.reading(
+            f"Expected {self.title} in {folder}.", "Take the published files again."
+        ):
+            return from_pixels(
+                name,
+                (arrays["x_train"], arrays["y_train"]),
+                (arrays["x_test"], arrays["y_test"]),
+                n_classes=n_classes,
+            )
 
     def instead(self, path: Path) -> str:
         """That IDX files lie in a place whose name does not tell the dataset; "" if none do."""
