@@ -42,6 +42,7 @@ def links(published: Path, folder: Path) -> Path:
 # Where each is found, in a folder of all datasets.
 FOLDERS = {
     "fashion_mnist": ("fashion-mnist", "fashion_mnist", "FashionMNIST/raw"),
+    "kmnist": ("kmnist", "KMNIST/raw"),
 }
 CASES = [(name, folder) for name, folders in FOLDERS.items() for folder in folders]
 
