@@ -82,6 +82,7 @@ def test_a_folder_of_another_name_is_no_answer(published, tmp_path, name):
             datasets.load("mnist", data_dir=here)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", FOLDERS)
 def test_damaged_files_are_named(published, tmp_path, name):
     here = links(published, tmp_path / FOLDERS[name][0])
