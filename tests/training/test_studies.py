@@ -16,8 +16,8 @@ from tfhash.encoder import Encoder
 from tfhash.errors import InputError
 from tfhash.runs.layout import lock_of
 from tfhash.studies import STUDIES, MlpOptions, measures, study
-from tfhash.studies.options import CnnOptions
 from tfhash.studies.measure import Measure
+from tfhash.studies.options import CnnOptions
 
 # Run directories that version 0.1.0 wrote: digits, one epoch, width 4, measured by its scripts
 # (of layer_wise the redundancy ratio alone).
@@ -312,13 +312,11 @@ def test_every_study_can_be_asked_for_every_dataset():
 def test_every_study_has_networks_for_every_dataset(dataset, tmp_path):
     """Those of the dataset that it is like, where no table of a study names it."""
     like = datasets.family(dataset)
-    for study in STUDIES.values():
+    for one in STUDIES.values():
         asked = {"path": tmp_path, "repeat": 1}
-        if study.options is CnnOptions:
+        if one.options is CnnOptions:
             asked["precision"] = "float32"
-        specs, theirs = (
-            study.specs(study.options(dataset=name, **asked)) for name in (dataset, like)
-        )
+        specs, theirs = (one.specs(one.options(dataset=name, **asked)) for name in (dataset, like))
         assert specs and {spec.dataset for spec in specs} == {dataset}
-        if study.name != "sample_size":  # which has sizes up to those of the dataset
+        if one.name != "sample_size":  # which has sizes up to those of the dataset
             assert [replace(spec, dataset=like) for spec in specs] == theirs
