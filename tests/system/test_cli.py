@@ -1,15 +1,19 @@
 """The command `tfhash`, and flags made from options."""
 
+import gzip
+import struct
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
+from functools import partial
 
 import numpy as np
 import pytest
 from absl import flags
 
-from tfhash import Codes, cli, results
+from tfhash import Codes, cli, datasets, results
 from tfhash.cli.commands import COMMANDS, SUBCOMMANDS
+from tfhash.datasets import idx
 from tfhash.studies import STUDIES
 
 DATA = {"dataset", "data_dir", "mnist_path", "cifar10_path"}
@@ -46,6 +50,7 @@ def test_original_flags_are_there(name, tmp_path):
     COMMANDS[name].define(values, tmp_path)
     extra = {"workers"} if name in ("diameters", "random_data", "region_density") else set()
     extra |= {"workers"} if name == "cnn_encoding_properties" else set()
+    extra |= {"dataset_path"} if "dataset" in ORIGINAL[name] else set()
     assert {n for n in values if values[n].name == n} == ORIGINAL[name] | extra
     assert set(ORIGINAL) <= set(COMMANDS)
 
@@ -83,6 +88,8 @@ def test_help_is_quick_to_load():
         (["run"], "Expected a command among run layer_width"),
         (["run", "layer_width", "--widht=3"], "Did you mean: width"),
         (["run", "layer_width", "--dataset=minst"], "digits|mnist|cifar10"),
+        (["run", "layer_width", "--dataset=minst"], "Did you mean mnist"),
+        (["run", "layer_width", "--protocol=papper"], "Did you mean paper"),
         (["run", "layer_width", "--metrics=redundency"], "Did you mean redundancy"),
         (["run", "layer_width", "mnist"], "Expected flags such as --name=value"),
     ],
@@ -102,6 +109,38 @@ def test_run_and_draw(tmp_path, monkeypatch, capsys):
     assert len(results.find_runs("runs")) == 2
     assert cli.tfhash(["tfhash", "draw", "--figures_path", "pictures"]) == 0
     assert (tmp_path / "pictures" / "figure_2a_digits.png").is_file()
+
+
+@pytest.mark.full
+def test_run_and_draw_on_a_dataset_that_the_paper_does_not_use(tmp_path, monkeypatch, capsys):
+    """KMNIST, named by nothing but its own module: trained, measured, loaded and drawn."""
+    rng = np.random.default_rng(0)
+    shapes = {name: (90 if "train" in name else 40, *s[1:]) for name, s in idx.MNIST_SHAPES.items()}
+    layout = idx.IdxFiles(title="KMNIST", folders=("kmnist",), shapes=shapes)
+    source = replace(
+        datasets.record("kmnist").source,
+        find=layout.find,
+        load=partial(layout.dataset, "kmnist", 10),
+    )
+    small = replace(datasets.record("kmnist"), source=source, n_train=90, n_test=40)
+    monkeypatch.setitem(datasets.RECORDS, "kmnist", small)
+    folder = tmp_path / "data" / "kmnist"
+    folder.mkdir(parents=True)
+    for key, stem in idx.MNIST_FILES.items():
+        array = rng.integers(0, 256 if key[0] == "x" else 10, shapes[key], np.uint8)
+        head = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+        (folder / f"{stem}.gz").write_bytes(gzip.compress(head + array.tobytes()))
+    monkeypatch.chdir(tmp_path)
+    asked = ("--dataset=kmnist", "--data_dir=data", "--repeat=1", "--epoch=1")
+    asked = (*asked, "--metrics=redundancy")
+    assert cli.tfhash(["tfhash", "run", "layer_width", *asked, "--widths=3,4"]) == 0
+    assert cli.tfhash(["tfhash", "run", "training_time", *asked, "--widths=3"]) == 0
+    assert "Measured 1 network" in capsys.readouterr().out
+    table = results.load("runs")
+    assert set(table["dataset"]) == {"kmnist"} and set(table["batch_size"]) == {128}
+    assert cli.tfhash(["tfhash", "draw"]) == 0
+    for name in ("figure_2a_kmnist", "figure_8a_kmnist"):  # as MNIST's
+        assert (tmp_path / "runs" / "figures" / f"{name}.png").is_file()
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from tfhash.errors import InputError
 from tfhash.runs.layout import lock_of
 from tfhash.studies import STUDIES, MlpOptions, measures, study
 from tfhash.studies.measure import Measure
+from tfhash.studies.options import CnnOptions
 
 # Run directories that version 0.1.0 wrote: digits, one epoch, width 4, measured by its scripts
 # (of layer_wise the redundancy ratio alone).
@@ -315,3 +316,17 @@ def test_every_study_can_be_asked_for_every_dataset():
             assert {path.parts[0] for path in directories} == {one.directory}
             for grid in one.grids:
                 assert all(measures.measure(m.measure) for m in grid.measures)
+
+
+@pytest.mark.parametrize("dataset", datasets.NAMES)
+def test_every_study_has_networks_for_every_dataset(dataset, tmp_path):
+    """Those of the dataset that it is like, where no table of a study names it."""
+    like = datasets.family(dataset)
+    for one in STUDIES.values():
+        asked = {"path": tmp_path, "repeat": 1}
+        if one.options is CnnOptions:
+            asked["precision"] = "float32"
+        specs, theirs = (one.specs(one.options(dataset=name, **asked)) for name in (dataset, like))
+        assert specs and {spec.dataset for spec in specs} == {dataset}
+        if one.name != "sample_size":  # which has sizes up to those of the dataset
+            assert [replace(spec, dataset=like) for spec in specs] == theirs

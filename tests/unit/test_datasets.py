@@ -128,8 +128,34 @@ def test_dataset_checks_its_arrays(change, message):
 
 
 def test_unknown_name_lists_the_known():
-    with pytest.raises(DatasetError, match=r"digits, mnist, cifar10.*'minst'"):
+    with pytest.raises(DatasetError, match=r"digits, mnist, cifar10.*'minst'.*mean mnist"):
         datasets.load("minst")
+
+
+@pytest.mark.parametrize("name", datasets.NAMES)
+def test_records_are_whole(name):
+    """What a record says fits together, and what it is like has values of its own."""
+    one = datasets.record(name)
+    assert one.name == name and one.title and one.n_classes > 1
+    assert list(one.sample_sizes) == sorted(set(one.sample_sizes))
+    assert one.sample_sizes[-1] <= one.n_train and list(one.mlp.widths) == sorted(one.mlp.widths)
+    assert datasets.record(datasets.family(name)).like is None
+    assert datasets.of_dataset({datasets.family(name): 1}, name) == 1
+    assert datasets.of_dataset({datasets.family(name): 1, name: 2}, name) == 2
+    assert datasets.of_dataset({}, name) is None
+
+
+def test_records_say_what_is_read(mnist_npz):
+    for name, folder in (("digits", None), ("mnist", mnist_npz.parent)):
+        one, data = datasets.record(name), datasets.load(name, data_dir=folder)
+        assert (len(data.x_train), len(data.x_test)) == (one.n_train, one.n_test)
+        assert (data.input_shape, data.n_classes) == (one.input_shape, one.n_classes)
+
+
+def test_names_that_nobody_registered():
+    """Runs of datasets of one's own have no record: their name stands for itself."""
+    assert datasets.family("mine") == "mine"
+    assert datasets.of_dataset({"mnist": 1}, "mine") is None
 
 
 def test_mnist_npz(mnist_npz):
@@ -148,6 +174,7 @@ def test_mnist_idx(tmp_path, suffix):
     assert mnist.find(tmp_path / (mnist.IDX_FILES["x_train"] + suffix)) == tmp_path
     data = datasets.load("mnist", mnist_path=tmp_path)
     np.testing.assert_array_equal(data.y_train, arrays["y_train"])
+    assert mnist.RECORD.source.find(tmp_path) == tmp_path
     assert data.x_test[51, 0, 0] == np.float32(0.2)
     images = tmp_path / (mnist.IDX_FILES["x_test"] + suffix)
     whole = images.read_bytes()

@@ -14,11 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.ticker import PercentFormatter
 
+from tfhash.datasets import RECORDS
 from tfhash.files import replacing
 
 # Okabe and Ito's palette: told apart by all common kinds of colour vision.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555"
-TITLES = {"digits": "Digits", "mnist": "MNIST", "cifar10": "CIFAR-10"}  # of the datasets
+TITLES = {one.name: one.title for one in RECORDS.values()}  # of the datasets
 STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.size": 9,
