@@ -535,3 +535,15 @@ def test_recurrent_layers_are_encoded_as_the_signs_of_their_hidden_states(layer)
     for encoder in (Encoder(model, activations=["tanh"]), Encoder(model, layers=[layer.name])):
         assert encoder.layer_names == [layer.name]
         np.testing.assert_array_equal(encoder.encode(x).to_bits(), states > 0)
+
+
+def test_the_batch_fits_with_layers_that_are_not_encoded():
+    inputs = keras.Input((64, 64, 3))
+    x = keras.layers.Conv2D(16, 3, activation="relu", name="large")(inputs)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(4, "relu", name="small")(x))
+    numbers = 64 * 64 * 3 + 62 * 62 * 16 + 4
+    for layers in (None, "small"):
+        batch = Encoder(model, layers=layers)._fitting_batch()
+        assert batch * numbers * 4 <= 256 << 20 < 2 * batch * numbers * 4
+    assert Encoder(dense_net())._fitting_batch() == 4096

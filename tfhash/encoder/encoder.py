@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
@@ -32,7 +33,7 @@ from tfhash.encoder.samples import Sample, check_rows
 from tfhash.encoder.summary import summary, warn_of_hidden
 from tfhash.encoder.symbols import symbols_of
 
-BATCH_BYTES = 256 << 20  # of activations, where the batch size is ours to choose
+BATCH_BYTES = 256 << 20  # of inputs and activations, where the batch size is ours to choose
 LARGEST_BATCH = 4096
 
 
@@ -218,8 +219,8 @@ class Encoder:
             read as they are needed); or batches, alone or with labels as for ``fit``: a
             ``tf.data.Dataset``, a Keras ``PyDataset``, or any iterable.
         batch_size : int, optional
-            By default as many as give 256 MiB of activations, at most 1024. Batches that come in
-            other sizes are cut and joined.
+            By default as many as give 256 MiB of inputs and activations, at most 4096. Batches
+            that come in other sizes are cut and joined.
         out : path, optional
             Write the codes to this file (:meth:`Codes.load` reads it) as they are made, and
             return them memory-mapped. The file appears when it is whole. Where the same was cut
@@ -283,8 +284,10 @@ class Encoder:
         return self._forward
 
     def _fitting_batch(self) -> int:
-        """A power of two."""
-        fitting = max(1, BATCH_BYTES // (4 * max(1, self.n_bits)))
+        """A power of two: what fits of inputs and activations, the encoded ones and the others."""
+        shapes = [*self._inputs.shapes, *(site.shape for site in self._trace.sites)]
+        numbers = sum(math.prod(size or 1 for size in shape) for shape in shapes)
+        fitting = max(1, BATCH_BYTES // (4 * numbers))
         return min(LARGEST_BATCH, 1 << (fitting.bit_length() - 1))
 
     def _encode_to(self, path: Path, source: Source, size: int) -> Codes:
