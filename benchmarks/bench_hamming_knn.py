@@ -110,12 +110,12 @@ def row(
 
 
 def random_codes(n: int, n_bits: int, seed: int) -> Codes:
-    """``n`` codes of fair bits."""
+    """`n` codes of fair bits."""
     return Codes(random_words(n, n_bits, np.random.default_rng(seed)), n_bits)
 
 
 def clustered_codes(n: int, n_bits: int) -> Codes:
-    """``n`` copies of ten random codes, one bit in eight of each flipped."""
+    """`n` copies of ten random codes, one bit in eight of each flipped."""
     rng = np.random.default_rng(2)
     words = random_words(10, n_bits, rng)[rng.integers(0, 10, n)]
     flipped = random_words(n, n_bits, rng)

@@ -1,6 +1,6 @@
 """Presses Ctrl-C while each kernel is at work and prints how long it took to end, in seconds.
 
-``test_interrupts.py`` runs it. Each piece of work takes many seconds if nobody stops it; a line
+`test_interrupts.py` runs it. Each piece of work takes many seconds if nobody stops it; a line
 says "done" where it ended by itself.
 """
 

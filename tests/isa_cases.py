@@ -1,6 +1,6 @@
 """Runs every kernel on fixed inputs and prints a digest of each result.
 
-``test_isas.py`` runs it once for each instruction set and number of threads, both being chosen
+`test_isas.py` runs it once for each instruction set and number of threads, both being chosen
 when tfhash is imported, and compares what is printed.
 """
 

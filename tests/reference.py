@@ -12,7 +12,7 @@ ROW_SIZES = (0, 1, 2, 7, 8, 9, 63, 64, 65)
 
 
 def random_bits(n: int, n_bits: int, seed: int = 0, repeats: float = 0.0) -> NDArray[np.uint8]:
-    """uint8 [n, n_bits] of fair bits; a share ``repeats`` of the rows are copies of others."""
+    """uint8 [n, n_bits] of fair bits; a share `repeats` of the rows are copies of others."""
     rng = np.random.default_rng(seed)
     bits = rng.integers(0, 2, (n, n_bits), dtype=np.uint8)
     copies = rng.random(n) < repeats
@@ -242,7 +242,7 @@ def exact_line_regions(
 def cut_polygon(
     polygon: NDArray[np.float64], slopes: NDArray[np.float64], constants: NDArray[np.float64]
 ) -> list[NDArray[np.float64]]:
-    """The parts of a convex polygon between the lines ``point @ slopes + constants = 0``."""
+    """The parts of a convex polygon between the lines `point @ slopes + constants = 0`."""
     parts = [polygon]
     for slope, constant in zip(slopes.T, constants, strict=True):
         halves = []

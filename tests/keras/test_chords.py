@@ -17,7 +17,7 @@ def net(request):
 
 
 def codes_along(units, x, directions, ts):
-    """bool [n, m, n_bits]: which units are on at each of ``x + ts * directions``, by Keras."""
+    """bool [n, m, n_bits]: which units are on at each of `x + ts * directions`, by Keras."""
     t = np.asarray(ts).reshape(*np.shape(ts), *(1,) * (x.ndim - 1))
     at = (x[:, None] + t * directions[:, None]).reshape(-1, *x.shape[1:])
     outputs = keras.tree.flatten(units(at, training=False))

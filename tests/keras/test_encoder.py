@@ -63,7 +63,7 @@ def nested_net():
 
 
 class Subclassed(keras.Model):
-    """Layers, a block, a model and functions, in a ``call``."""
+    """Layers, a block, a model and functions, in a `call`."""
 
     def __init__(self):
         super().__init__()

@@ -18,19 +18,19 @@ from tfhash.errors import near_layers
 
 
 class Codes:
-    """``n`` neural codes of ``n_bits`` bits, packed and immutable.
+    """`n` neural codes of `n_bits` bits, packed and immutable.
 
-    Make them with :meth:`from_bits`, :meth:`from_activations`, :meth:`load` or
-    :meth:`tfhash.Encoder.encode`.
+    Make them with `from_bits`, `from_activations`, `load` or
+    `tfhash.Encoder.encode`.
 
     Codes are what scikit-learn's splitters and searches take as X, beside the estimators of
-    :mod:`tfhash.metrics`: they have a `shape`, are indexed by rows, pickle and copy.
-    `np.asarray(codes)` unpacks the bits, as :meth:`to_bits`, which takes 8 times their memory.
+    `tfhash.metrics`: they have a `shape`, are indexed by rows, pickle and copy.
+    `np.asarray(codes)` unpacks the bits, as `to_bits`, which takes 8 times their memory.
 
     Parameters
     ----------
     words : uint64 [n, ceil(n_bits / 64)]
-        Bit ``j`` of code ``i`` is ``words[i, j // 64] >> (j % 64) & 1``; bits past ``n_bits`` are
+        Bit `j` of code `i` is `words[i, j // 64] >> (j % 64) & 1`; bits past `n_bits` are
         0. Copied, so that nobody else can write to them, unless the array is read-only, and what
         it is a view of too (a file mapped with mode "r" stays mapped).
     n_bits : int
@@ -87,8 +87,8 @@ class Codes:
         Parameters
         ----------
         bits : [n, n_bits], bool or numbers that are all 0 or 1
-            A ``uint8`` matrix too is one bit per byte, never taken to be packed.
-        layers : see :class:`Codes`.
+            A `uint8` matrix too is one bit per byte, never taken to be packed.
+        layers : see `Codes`.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class Codes:
         ----------
         activations : float [n, n_bits]
             Outputs (or pre-activations) of the units; any floating-point type.
-        layers : see :class:`Codes`.
+        layers : see `Codes`.
 
         Raises
         ------
@@ -174,7 +174,7 @@ class Codes:
     def _joined(
         cls, spans: Sequence[tuple["Codes", int, int]], layers: Sequence[LayerSpan]
     ) -> "Codes":
-        """Spans ``(codes, start, stop)`` of bits side by side; layers are laid end to end."""
+        """Spans `(codes, start, stop)` of bits side by side; layers are laid end to end."""
         words, n_bits = join_bits([(c.words, c.n_bits, start, stop) for c, start, stop in spans])
         return cls._trusted(words, n_bits, end_to_end(layers))
 
@@ -187,7 +187,7 @@ class Codes:
     def packed_bytes(self) -> NDArray[np.uint8]:
         """uint8 [n, 8 * n_words], the same memory: what FAISS's binary indexes take.
 
-        ``np.unpackbits(packed_bytes, axis=1, count=n_bits, bitorder="little")`` gives the bits.
+        `np.unpackbits(packed_bytes, axis=1, count=n_bits, bitorder="little")` gives the bits.
         """
         return self._words.view(np.uint8)
 
@@ -249,7 +249,7 @@ class Codes:
 
         Parameters
         ----------
-        layers : name or sequence of names from :attr:`layers`
+        layers : name or sequence of names from `layers`
 
         Raises
         ------
@@ -269,11 +269,11 @@ class Codes:
         return self._of([known[name] for name in wanted])
 
     def first_layers(self, k: int) -> "Codes":
-        """The codes of the first ``k`` of :attr:`layers`; ``k`` from 1 to their number."""
+        """The codes of the first `k` of `layers`; `k` from 1 to their number."""
         return self._of(self._layers[: self._checked_count(k)])
 
     def last_layers(self, k: int) -> "Codes":
-        """The codes of the last ``k`` of :attr:`layers`; ``k`` from 1 to their number."""
+        """The codes of the last `k` of `layers`; `k` from 1 to their number."""
         return self._of(self._layers[len(self._layers) - self._checked_count(k) :])
 
     def _checked_count(self, k: int) -> int:
@@ -299,7 +299,7 @@ class Codes:
     def save(self, path: str | PathLike[str]) -> None:
         """Write to one file, atomically: an existing file is replaced only by a whole new one.
 
-        ``docs/code_file.md`` describes the format. An existing file keeps its permissions; where
+        `docs/code_file.md` describes the format. An existing file keeps its permissions; where
         `path` is a symbolic link, the file that it points to is written.
 
         Raises
@@ -314,7 +314,7 @@ class Codes:
 
     @classmethod
     def load(cls, path: str | PathLike[str], mmap: bool = False) -> "Codes":
-        """Read what :meth:`save` wrote.
+        """Read what `save` wrote.
 
         Parameters
         ----------
@@ -322,7 +322,7 @@ class Codes:
         mmap : bool
             Leave the words on disk and read them as they are needed. The header, the size and the
             table of checksums are checked either way; the words themselves (checksums, padding)
-            only without ``mmap``, or by :meth:`verify`, which says when.
+            only without `mmap`, or by `verify`, which says when.
 
         Raises
         ------
@@ -343,7 +343,7 @@ class Codes:
 
         Codes that are memory-mapped are verified without being asked only where that costs little
         beside the rest: when an estimator is fitted to them, when an encoder returns them from a
-        finished ``out=`` file, and when they are saved. Other codes were checked when they were
+        finished `out=` file, and when they are saved. Other codes were checked when they were
         made; for them nothing is done.
 
         Parameters
@@ -354,7 +354,7 @@ class Codes:
         Raises
         ------
         ValueError
-            Where words are not those that were written, or a bit past ``n_bits`` is 1; the file
+            Where words are not those that were written, or a bit past `n_bits` is 1; the file
             and the codes are named.
         """
         if self._stored is None or self._words.size == 0:

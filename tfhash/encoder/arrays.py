@@ -65,7 +65,7 @@ def array_of(x: Any, dtype: str, which: str = "") -> NDArray[Any] | Converted:
     dtype : str
         Of the model's input. Arrays keep their own where it is one of numbers that Keras reads.
     which : str
-        Names the input in errors: ``" for 'a'"``.
+        Names the input in errors: `" for 'a'"`.
 
     Raises
     ------

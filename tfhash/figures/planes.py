@@ -51,7 +51,7 @@ def plane(
         What `tfhash.geometry.plane_regions` gave.
     color : "region" or "class"
         Each region in a colour of its own, or each class: for that, and for the decision boundary
-        (black), give `plane_regions` ``classes=True``.
+        (black), give `plane_regions` `classes=True`.
     marks
         Points to name, by what is written beside them: coordinates in the plane. The origin is
         (0, 0), origin + u is (1, 0).
@@ -63,7 +63,7 @@ def plane(
     Returns
     -------
     matplotlib.figure.Figure
-        `figures.save(figure, "name")` or ``figure.savefig("name.png")`` writes it.
+        `figures.save(figure, "name")` or `figure.savefig("name.png")` writes it.
 
     Raises
     ------

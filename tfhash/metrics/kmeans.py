@@ -29,8 +29,8 @@ RESIDENT_BYTES = 1 << 28
 class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
     """K-Means on codes, squared Euclidean distance of the bits taken as the numbers 0 and 1.
 
-    Lloyd's algorithm with greedy k-means++ starts, as ``sklearn.cluster.KMeans``: the same
-    ``random_state`` starts from the same codes, stops by the same rule and treats empty clusters
+    Lloyd's algorithm with greedy k-means++ starts, as `sklearn.cluster.KMeans`: the same
+    `random_state` starts from the same codes, stops by the same rule and treats empty clusters
     alike, so it ends with the same clusters but where scikit-learn's rounding decides. Exact: no
     distance is approximated where it matters, and the result is the same on every machine.
 

@@ -26,14 +26,14 @@ SCORE_BYTES = 1 << 27  # of the scores of all pairs that are held at once
 class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
     """Logistic regression on codes, a model for each pair of classes, which then vote.
 
-    As ``OneVsOneClassifier(LogisticRegression(C, tol))`` of scikit-learn: each model minimises
-    ``C * sum(log loss) + |w|^2 / 2``, the intercept being free, over the codes of its two classes.
+    As `OneVsOneClassifier(LogisticRegression(C, tol))` of scikit-learn: each model minimises
+    `C * sum(log loss) + |w|^2 / 2`, the intercept being free, over the codes of its two classes.
     All models are fitted together, over the packed codes. The result is the same on every machine.
 
     Where codes have more bits than two classes have examples, the weights are sought among the
     gradients met on the way (sequential subspace optimisation), each of which is a sum over
     examples. That takes few readings of the codes, which may lie on disk, and no memory that grows
-    with their width but ``coef_`` itself. Otherwise it is L-BFGS on the weights. Both stop by the
+    with their width but `coef_` itself. Otherwise it is L-BFGS on the weights. Both stop by the
     same rule.
 
     The cost grows with the number of pairs of classes, the square of the number of classes: some
@@ -46,7 +46,7 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
     C : float, default 1.0
         Weight of the loss against the penalty.
     tol : float, default 1e-4
-        A model has converged when no entry of the gradient of its objective, divided by ``C`` times
+        A model has converged when no entry of the gradient of its objective, divided by `C` times
         the number of its codes, is larger. Below about 1e-7 the rounding of the gradient shows.
     max_iter : int, default 1000
         Iterations of one model.
@@ -57,7 +57,7 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
         The labels there are, in order.
     coef_ : float64 [n_pairs, n_bits]
         Pairs (i, j) of classes, i < j, in the order (0, 1), (0, 2), ..., (1, 2), ...: the log odds
-        of class j against class i are ``intercept_ + coef_ @ bits``. 0 for bits that are the same
+        of class j against class i are `intercept_ + coef_ @ bits`. 0 for bits that are the same
         in all codes.
     intercept_ : float64 [n_pairs]
     n_iter_ : int64 [n_pairs]
@@ -74,7 +74,7 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
     def fit(self, X: CodesLike, y: ArrayLike) -> "CodeLogisticRegression":
         """Fit the models of all pairs of classes.
 
-        Warns with scikit-learn's ``ConvergenceWarning`` where a model did not converge.
+        Warns with scikit-learn's `ConvergenceWarning` where a model did not converge.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
         -------
         float64 [n, n_classes], or [n] where there are two classes
             The votes of a class, and between -1/3 and 1/3 for the sum of the log odds for it,
-            which settles ties; as ``OneVsOneClassifier``. With two classes, the log odds of the
+            which settles ties; as `OneVsOneClassifier`. With two classes, the log odds of the
             second.
         """
         check_is_fitted(self)

@@ -17,10 +17,10 @@ from tfhash.progress import kernel_progress
 def hamming_knn(
     database: CodesLike, queries: CodesLike, k: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Find the ``k`` codes of the database nearest to each query.
+    """Find the `k` codes of the database nearest to each query.
 
     Exact, and the same on every machine. Beside the results it needs a few hundred megabytes at
-    most, whatever the sizes, and reads a database on disk (``Codes.load(path, mmap=True)``) in
+    most, whatever the sizes, and reads a database on disk (`Codes.load(path, mmap=True)`) in
     order.
 
     Parameters
@@ -39,7 +39,7 @@ def hamming_knn(
     Raises
     ------
     ValueError
-        Where the two differ in width, the database is empty, or ``k`` is not from 1 to ``n``.
+        Where the two differ in width, the database is empty, or `k` is not from 1 to `n`.
     """
     codes = as_codes(database, "database")
     asked = as_codes(queries, "queries", allow_empty=True)
@@ -52,7 +52,7 @@ def hamming_knn(
 class HammingKNeighborsClassifier(CodeClassifierMixin, BaseEstimator):
     """Classification by the vote of the nearest codes.
 
-    As ``sklearn.neighbors.KNeighborsClassifier(metric="hamming")``: each neighbour has one vote,
+    As `sklearn.neighbors.KNeighborsClassifier(metric="hamming")`: each neighbour has one vote,
     and the smallest of the classes with most votes wins. Of equally near codes those of the lower
     index are neighbours, where scikit-learn leaves it open.
 
@@ -111,9 +111,9 @@ class HammingKNeighborsClassifier(CodeClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        distances : int32 [q, n_neighbors], in bits; only with ``return_distance``
+        distances : int32 [q, n_neighbors], in bits; only with `return_distance`
         indices : int64 [q, n_neighbors]
-            As :func:`hamming_knn`.
+            As `hamming_knn`.
         """
         check_is_fitted(self)
         k = self.n_neighbors if n_neighbors is None else n_neighbors
@@ -137,7 +137,7 @@ class HammingKNeighborsClassifier(CodeClassifierMixin, BaseEstimator):
     def predict_proba(self, X: CodesLike | None) -> NDArray[np.float64]:
         """The share of the neighbours in each class, float64 [q, n_classes], ordered as `classes_`.
 
-        Parameters and errors as :meth:`kneighbors`.
+        Parameters and errors as `kneighbors`.
         """
         neighbors = self.kneighbors(X, return_distance=False)
         n_classes = len(self.classes_)
@@ -148,7 +148,7 @@ class HammingKNeighborsClassifier(CodeClassifierMixin, BaseEstimator):
     def predict(self, X: CodesLike | None) -> NDArray[Any]:
         """The class with most votes, [q] of the labels' dtype; the smallest where several have.
 
-        Parameters and errors as :meth:`kneighbors`.
+        Parameters and errors as `kneighbors`.
         """
         winners = self.predict_proba(X).argmax(axis=1)
         return self.classes_[winners]

@@ -23,7 +23,7 @@ def region_ids(codes: CodesLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     ids : int64 [n]
         The region of each example, numbered from 0 by first appearance.
     counts : int64 [m]
-        How many examples each of the ``m`` regions holds.
+        How many examples each of the `m` regions holds.
 
     Raises
     ------
@@ -36,16 +36,16 @@ def region_ids(codes: CodesLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def count_regions(codes: CodesLike) -> int:
-    """The number ``m`` of distinct codes; parameters and errors as :func:`region_ids`."""
+    """The number `m` of distinct codes; parameters and errors as `region_ids`."""
     return len(region_ids(codes)[1])
 
 
 def redundancy_ratio(codes: CodesLike) -> float:
-    """The share of examples that another one's region already holds: ``(n - m) / n``.
+    """The share of examples that another one's region already holds: `(n - m) / n`.
 
     He et al., "Neural networks behave as hash encoders", Definition 1. 0 where every example has
-    a region of its own; ``(n - 1) / n`` where all share one. Parameters and errors as
-    :func:`region_ids`.
+    a region of its own; `(n - 1) / n` where all share one. Parameters and errors as
+    `region_ids`.
     """
     checked = as_codes(codes)
     return (len(checked) - count_regions(checked)) / len(checked)
