@@ -1,9 +1,9 @@
-"""Exact Hamming nearest neighbours against FAISS and usearch, and at AVX2 against FAISS at AVX2.
+"""Exact Hamming nearest neighbors against FAISS and usearch, and at AVX2 against FAISS at AVX2.
 
 python -m benchmarks.bench_hamming_knn
 
 Each note gives the bytes of codes met per second (database bytes x queries / time), and how long
-codes take that are noisy copies of ten centres instead of random.
+codes take that are noisy copies of ten centers instead of random.
 
 Limits, in pairs of words a cycle and thread with AVX-512: counting the bits word by word takes a
 xor, a popcount and an addition, 1.5 cycles for 8 words, or 5.3. Counting planes, a full adder (one

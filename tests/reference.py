@@ -77,7 +77,7 @@ def squared_distances(bits: NDArray[np.uint8], centers: NDArray[np.float64]) -> 
 def lloyd(
     bits: NDArray[np.uint8], centers: NDArray[np.float64], max_iter: int, tol: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], float, int]:
-    """Labels, centres, inertia and iterations of K-Means from given centres."""
+    """Labels, centers, inertia and iterations of K-Means from given centers."""
     limit = tol * bits.var(axis=0).mean()
     labels = np.full(len(bits), -1)
     for n_iter in range(1, max_iter + 1):  # noqa: B007
@@ -97,7 +97,7 @@ def lloyd(
 def means(
     bits: NDArray[np.uint8], labels: NDArray[np.int64], centers: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Means of the clusters; an empty one gets one of the rows farthest from their centres."""
+    """Means of the clusters; an empty one gets one of the rows farthest from their centers."""
     k = len(centers)
     sums = np.array([bits[labels == j].sum(axis=0) for j in range(k)], float)
     sizes = np.bincount(labels, minlength=k)

@@ -84,8 +84,8 @@ def test_what_a_user_can_set_right_is_one_line(tmp_path, capsys, flags, message)
 
 def test_unknown_metric_and_nothing_trained(tmp_path, capsys):
     flags = ["--load_path", tmp_path, "--dataset=digits"]
-    assert run("layer_width_encoding_properties", *flags, "--metrics=knn,colour") == 2
-    assert "redundancy, kmeans, knn, logistic. Received: colour" in capsys.readouterr().err
+    assert run("layer_width_encoding_properties", *flags, "--metrics=knn,color") == 2
+    assert "redundancy, kmeans, knn, logistic. Received: color" in capsys.readouterr().err
     assert run("layer_width_encoding_properties", *flags) == 2
     assert "Received: none of the 30 asked for. Train them first" in capsys.readouterr().err
     assert run("draw_figures", "--load_path", tmp_path, "--figures_path", tmp_path) == 2

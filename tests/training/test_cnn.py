@@ -27,7 +27,7 @@ SHAPES = {"mnist": (28, 28), "cifar10": (32, 32, 3), "digits": (8, 8)}
 
 
 def conv(k, c_in, c_out, groups=1):
-    """Weights of a convolution and of the scale and shift of its batch normalisation."""
+    """Weights of a convolution and of the scale and shift of its batch normalization."""
     return k * k * c_in // groups * c_out + 2 * c_out
 
 
@@ -231,8 +231,8 @@ def test_spec_json_and_directory():
     one = spec()
     assert CnnSpec.from_json(json.loads(json.dumps(one.to_json()))) == one
     assert one.directory.as_posix() == "cnn/digits/architecture=resnet18/examples=40/repeat=1"
-    with pytest.raises(SpecError, match="colour"):
-        CnnSpec.from_json({**one.to_json(), "colour": "red"})
+    with pytest.raises(SpecError, match="color"):
+        CnnSpec.from_json({**one.to_json(), "color": "red"})
     for bad in ({"epochs": -1}, {"decay_every": 0}, {"optimizer": "lion"}, {"precision": "half"}):
         with pytest.raises(SpecError, match=r"Expected .* Received"):
             spec(**bad)
@@ -279,7 +279,7 @@ def test_stopped_anywhere_it_ends_with_the_same_bits(tiny, digits, tmp_path, pro
     import keras
 
     if protocol == "augmented":
-        # Grey images have no channels until they are in the network.
+        # Gray images have no channels until they are in the network.
         digits = datasets.Dataset(
             "digits",
             *(

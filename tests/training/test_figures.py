@@ -57,12 +57,12 @@ def test_what_is_drawn(runs, kind):
     with_paper = set(zip(paper["metric"], paper["split"], strict=True)) & set(kind.curves)
     assert len(theirs) == len(with_paper)
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["ours", "theirs"]
-    colours = [line.get_color() for line in mine]
-    assert len(set(colours)) == len(colours)
+    colors = [line.get_color() for line in mine]
+    assert len(set(colors)) == len(colors)
 
 
 @pytest.mark.parametrize("kind", kinds("epoch", "sample_size"), ids=lambda kind: kind.name)
-def test_a_panel_for_each_metric_and_a_colour_for_each_width(kind):
+def test_a_panel_for_each_metric_and_a_color_for_each_width(kind):
     dataset = kind.datasets[0]
     paper = results.paper_curves()
     paper = paper[(paper["figure"] == kind.paper) & (paper["dataset"] == dataset)]

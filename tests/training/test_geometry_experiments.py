@@ -177,9 +177,9 @@ def test_a_plane_is_drawn_by_region_and_by_class():
         assert len(polygons.get_paths()) == len(regions)
         assert axes.get_xlim() == (-2, 2) and axes.get_title(loc="left") == "A plane"
         assert [text.get_text() for text in axes.texts] == ["here"]
-    colours = polygons.get_facecolor()
-    hues = [colours[regions.classes == c] for c in set(regions.classes.tolist())]
-    assert len(hues) > 1 and len(np.unique(colours, axis=0)) > len(hues)
+    colors = polygons.get_facecolor()
+    hues = [colors[regions.classes == c] for c in set(regions.classes.tolist())]
+    assert len(hues) > 1 and len(np.unique(colors, axis=0)) > len(hues)
 
 
 def test_pictures_of_what_is_not_there_are_refused():

@@ -114,13 +114,13 @@ def test_tsne_keeps_classes_together():
     distances = ((places[:, None] - places[None]) ** 2).sum(2)
     np.fill_diagonal(distances, np.inf)
     assert np.mean(y[distances.argmin(1)] == y) > 0.95
-    bits[:60] = centers[y[:60]]  # more equal codes than there are neighbours
+    bits[:60] = centers[y[:60]]  # more equal codes than there are neighbors
     assert np.isfinite(metrics.hamming_tsne(bits, perplexity=5, max_iter=250)).all()
     with pytest.raises(ValueError, match=r"below a third of the 150 codes. Received: 50"):
         metrics.hamming_tsne(bits, perplexity=50)
 
 
-def test_tsne_neighbours_are_exact():
+def test_tsne_neighbors_are_exact():
     from tfhash.metrics.tsne import _with_itself_first
 
     bits = np.random.default_rng(0).integers(0, 2, (40, 6), np.uint8)  # many are equal

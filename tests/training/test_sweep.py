@@ -58,7 +58,7 @@ def run_of(root, one):
 def functions(run, epoch):
     """Weights by name, less what has no bearing on what the network computes.
 
-    A bias before batch normalisation is taken off again by the mean. Its gradient is zero but for
+    A bias before batch normalization is taken off again by the mean. Its gradient is zero but for
     rounding, which Adam makes a step of full length in whatever direction.
     """
     import keras

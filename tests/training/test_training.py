@@ -103,8 +103,8 @@ def test_spec_json_and_directory():
     assert one.directory.as_posix() == "layer_width/digits/depth=1/width=6/repeat=1"
     sampled = spec(sample_size=100).directory
     assert sampled.as_posix() == "layer_width/digits/depth=1/width=6/sample_size=100/repeat=1"
-    with pytest.raises(SpecError, match="Received also: colour"):
-        RunSpec.from_json({**content, "colour": "red"})
+    with pytest.raises(SpecError, match="Received also: color"):
+        RunSpec.from_json({**content, "color": "red"})
     content.pop("width")
     with pytest.raises(SpecError, match="width"):
         RunSpec.from_json(content)
@@ -147,7 +147,7 @@ def test_fit_is_keras_step_by_step(digits, tmp_path, protocol):
             by_hand.train_on_batch(data.x_train[rows], data.y_train[rows])
     kept = weights(Runs(tmp_path).path(one), 2)
     assert len(kept) == (4 if protocol == "paper" else 8)
-    # The gradient of a bias before batch normalisation is nothing but rounding, and the moving mean
+    # The gradient of a bias before batch normalization is nothing but rounding, and the moving mean
     # follows it.
     loose = () if protocol == "paper" else (1, 4)
     for i, (a, b) in enumerate(zip(kept, by_hand.get_weights(), strict=True)):

@@ -1,4 +1,4 @@
-"""Exact Hamming neighbours and their vote: against NumPy, FAISS and scikit-learn."""
+"""Exact Hamming neighbors and their vote: against NumPy, FAISS and scikit-learn."""
 
 import pickle
 import signal
@@ -200,16 +200,16 @@ def test_bad_codes_are_refused():
 
 
 @pytest.fixture(scope="module")
-def labelled():
+def labeled():
     rng = np.random.default_rng(3)
-    centres = rng.integers(0, 2, (4, 90), dtype=np.uint8)
+    centers = rng.integers(0, 2, (4, 90), dtype=np.uint8)
     labels = rng.integers(0, 4, 500)
-    bits = centres[labels] ^ (rng.random((500, 90)) < 0.35)
+    bits = centers[labels] ^ (rng.random((500, 90)) < 0.35)
     return bits, np.array(["b", "a", "d", "c"])[labels]
 
 
-def test_predicts_as_scikit_learn_does(labelled):
-    bits, labels = labelled
+def test_predicts_as_scikit_learn_does(labeled):
+    bits, labels = labeled
     train, test = bits[:400], bits[400:]
     ours = HammingKNeighborsClassifier().fit(train, labels[:400])
     theirs = KNeighborsClassifier(9, metric="hamming").fit(train.astype(float), labels[:400])
@@ -233,13 +233,13 @@ def test_predicts_as_scikit_learn_does(labelled):
 def test_ties_of_votes_go_to_the_smallest_class():
     bits = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.uint8)
     estimator = HammingKNeighborsClassifier(2).fit(bits, [7, 3, 3, 5])
-    # Neighbours of 00 are itself (7) and, of the two at distance 1, the lower row (3).
+    # Neighbors of 00 are itself (7) and, of the two at distance 1, the lower row (3).
     assert estimator.predict(bits[:1]).tolist() == [3]
     assert estimator.predict_proba(bits[:1]).tolist() == [[0.5, 0.0, 0.5]]
 
 
-def test_codes_and_matrices_are_the_same(labelled):
-    bits, labels = labelled
+def test_codes_and_matrices_are_the_same(labeled):
+    bits, labels = labeled
     codes = Codes.from_bits(bits)
     from_codes = HammingKNeighborsClassifier(5).fit(codes, labels)
     from_bits = HammingKNeighborsClassifier(5).fit(bits.astype(bool), labels)
@@ -249,7 +249,7 @@ def test_codes_and_matrices_are_the_same(labelled):
     np.testing.assert_array_equal(restored.predict(codes), from_codes.predict(codes))
 
 
-def test_neighbours_of_the_fitted_codes_are_others():
+def test_neighbors_of_the_fitted_codes_are_others():
     bits = random_bits(200, 12, repeats=0.9)  # many equal codes
     estimator = HammingKNeighborsClassifier().fit(bits, np.arange(200) % 2)
     distances, indices = estimator.kneighbors(n_neighbors=4)

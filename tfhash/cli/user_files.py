@@ -160,19 +160,19 @@ def _load_images(path: Path, model: keras.Model) -> Mapping[str, np.ndarray]:
     shape = model.input_shape[1:]
     if len(shape) != 3 or None in shape:
         raise ValueError(f"a folder of images, for a model that takes inputs of shape {shape}")
-    labelled = any(inner.is_dir() for inner in path.iterdir())
+    labeled = any(inner.is_dir() for inner in path.iterdir())
     modes = {1: "grayscale", 3: "rgb", 4: "rgba"}
     batches = keras.utils.image_dataset_from_directory(
         path,
-        labels="inferred" if labelled else None,
+        labels="inferred" if labeled else None,
         image_size=shape[:2],
         color_mode=modes.get(shape[2], "rgb"),
         shuffle=False,
         verbose=False,
     )
-    pairs: list[Any] = [batch if labelled else (batch, None) for batch in batches]
+    pairs: list[Any] = [batch if labeled else (batch, None) for batch in batches]
     x = np.concatenate([keras.ops.convert_to_numpy(images) for images, _ in pairs])
-    if not labelled:
+    if not labeled:
         return {"x": x}
     return {"x": x, "y": np.concatenate([keras.ops.convert_to_numpy(y) for _, y in pairs])}
 

@@ -17,8 +17,8 @@ from matplotlib.ticker import PercentFormatter
 from tfhash.datasets import RECORDS
 from tfhash.files import replacing
 
-# Okabe and Ito's palette: told apart by all common kinds of colour vision.
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555"
+# Okabe and Ito's palette: told apart by all common kinds of color vision.
+BLUE, ORANGE, GREEN, PURPLE, GRAY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555"
 TITLES = {one.name: one.title for one in RECORDS.values()}  # of the datasets
 STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -93,7 +93,7 @@ def add_title(axes: Axes, caption: Caption) -> None:
         (0, 6),
         xycoords="axes fraction",
         textcoords="offset points",
-        color=GREY,
+        color=GRAY,
         fontsize=8,
     ).set_in_layout(False)
 

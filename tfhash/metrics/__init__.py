@@ -1,4 +1,4 @@
-"""What neural codes are worth: regions, neighbours, clusters, classification."""
+"""What neural codes are worth: regions, neighbors, clusters, classification."""
 
 from tfhash.metrics.clustering import clustering_accuracy
 from tfhash.metrics.constant_bits import keep_bits, varying_bits

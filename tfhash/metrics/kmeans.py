@@ -43,7 +43,7 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         Iterations of one start.
     random_state : int, numpy.random.RandomState or None
     tol : float, default 1e-4
-        A start has converged when the squared shift of its centres, summed, is at most this share
+        A start has converged when the squared shift of its centers, summed, is at most this share
         of the mean variance of the bits, or no code changed its cluster.
 
     Attributes
@@ -53,7 +53,7 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
     labels_ : int32 [n]
         The cluster of each code fitted.
     inertia_ : float
-        Sum of squared distances of the codes to the centres of their clusters.
+        Sum of squared distances of the codes to the centers of their clusters.
     n_iter_ : int
         Iterations of the start that was kept.
     n_features_in_ : int
@@ -100,8 +100,8 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
                 f"Expected n_clusters to be at most the number of codes, n_samples={len(codes)}. "
                 f"Received: n_clusters={k}."
             )
-        # The numbers scikit-learn draws for each start, in its order: one for the first centre,
-        # then one for each candidate of each other centre.
+        # The numbers scikit-learn draws for each start, in its order: one for the first center,
+        # then one for each candidate of each other center.
         n_trials = 2 + int(np.log(k))
         random_state = check_random_state(self.random_state)
         draws = random_state.random_sample((int(self.n_init), 1 + (k - 1) * n_trials))
@@ -131,7 +131,7 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         return self
 
     def predict(self, X: CodesLike) -> NDArray[np.int32]:
-        """The cluster whose centre is nearest to each code, the lowest where several are.
+        """The cluster whose center is nearest to each code, the lowest where several are.
 
         Parameters
         ----------
@@ -144,7 +144,7 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         return self._assign(X)[0]
 
     def transform(self, X: CodesLike) -> NDArray[np.float64]:
-        """The distance of each code to each centre.
+        """The distance of each code to each center.
 
         Parameters
         ----------
@@ -172,7 +172,7 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         return len(self.cluster_centers_)
 
     def score(self, X: CodesLike, y: ArrayLike | None = None) -> float:
-        """Minus the sum of squared distances of the codes to their nearest centres."""
+        """Minus the sum of squared distances of the codes to their nearest centers."""
         return -self._assign(X)[1]
 
     def _assign(self, x: CodesLike) -> tuple[NDArray[np.int32], float]:

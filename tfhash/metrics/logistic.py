@@ -26,12 +26,12 @@ SCORE_BYTES = 1 << 27  # of the scores of all pairs that are held at once
 class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
     """Logistic regression on codes, a model for each pair of classes, which then vote.
 
-    As `OneVsOneClassifier(LogisticRegression(C, tol))` of scikit-learn: each model minimises
+    As `OneVsOneClassifier(LogisticRegression(C, tol))` of scikit-learn: each model minimizes
     `C * sum(log loss) + |w|^2 / 2`, the intercept being free, over the codes of its two classes.
     All models are fitted together, over the packed codes. The result is the same on every machine.
 
     Where codes have more bits than two classes have examples, the weights are sought among the
-    gradients met on the way (sequential subspace optimisation), each of which is a sum over
+    gradients met on the way (sequential subspace optimization), each of which is a sum over
     examples. That takes few readings of the codes, which may lie on disk, and no memory that grows
     with their width but `coef_` itself. Otherwise it is L-BFGS on the weights. Both stop by the
     same rule.

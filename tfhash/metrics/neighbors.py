@@ -1,4 +1,4 @@
-"""Exact nearest neighbours by Hamming distance, and their vote."""
+"""Exact nearest neighbors by Hamming distance, and their vote."""
 
 from numbers import Integral
 from typing import Any
@@ -45,16 +45,16 @@ def hamming_knn(
     asked = as_codes(queries, "queries", allow_empty=True)
     check_same_width(codes, asked, "database", "queries")
     k = _checked_k(k, len(codes), "k")
-    with kernel_progress("Nearest neighbours") as report:
+    with kernel_progress("Nearest neighbors") as report:
         return _native.hamming_knn(codes.words, asked.words, codes.n_bits, k, report)
 
 
 class HammingKNeighborsClassifier(CodeClassifierMixin, BaseEstimator):
     """Classification by the vote of the nearest codes.
 
-    As `sklearn.neighbors.KNeighborsClassifier(metric="hamming")`: each neighbour has one vote,
+    As `sklearn.neighbors.KNeighborsClassifier(metric="hamming")`: each neighbor has one vote,
     and the smallest of the classes with most votes wins. Of equally near codes those of the lower
-    index are neighbours, where scikit-learn leaves it open.
+    index are neighbors, where scikit-learn leaves it open.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class HammingKNeighborsClassifier(CodeClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            Where there is not a label for each code, or there are fewer codes than neighbours.
+            Where there is not a label for each code, or there are fewer codes than neighbors.
         """
         labels = class_labels(self, y)
         codes = estimator_codes(self, X, reset=True)
@@ -104,7 +104,7 @@ class HammingKNeighborsClassifier(CodeClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : Codes, or 0/1 matrix [q, n_bits], optional
-            Without it, the neighbours of each fitted code among the others.
+            Without it, the neighbors of each fitted code among the others.
         n_neighbors : int, optional
             Another number than the estimator's.
         return_distance : bool
@@ -135,7 +135,7 @@ class HammingKNeighborsClassifier(CodeClassifierMixin, BaseEstimator):
         return distances[others].reshape(shape), indices[others].reshape(shape)
 
     def predict_proba(self, X: CodesLike | None) -> NDArray[np.float64]:
-        """The share of the neighbours in each class, float64 [q, n_classes], ordered as `classes_`.
+        """The share of the neighbors in each class, float64 [q, n_classes], ordered as `classes_`.
 
         Parameters and errors as `kneighbors`.
         """

@@ -30,7 +30,7 @@ class EncodingProperties:
         Accuracy of K-Means with as many clusters as classes, on the codes of the set itself, each
         cluster taking the label that fits it best.
     knn_accuracy : float
-        Test accuracy of 9 nearest neighbours by Hamming distance among the training codes.
+        Test accuracy of 9 nearest neighbors by Hamming distance among the training codes.
     logistic_accuracy : float
         Test accuracy of one-vs-one logistic regression on the training codes.
     """
@@ -91,7 +91,7 @@ def encoding_properties(
     ------
     ValueError
         Where codes are empty or differ in width, labels do not match them, there are fewer
-        training examples than neighbours or classes, or a family is unknown.
+        training examples than neighbors or classes, or a family is unknown.
     """
     for family in families:
         if family not in FAMILIES:

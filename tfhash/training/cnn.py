@@ -42,7 +42,7 @@ def train_cnn(
     progress
         Moved by one for every step; given a line for every epoch.
     save_every
-        Seconds between savings of the state (weights, optimiser, random numbers, place in the
+        Seconds between savings of the state (weights, optimizer, random numbers, place in the
         epoch), which is also saved when Ctrl-C comes.
 
     Returns
@@ -243,7 +243,7 @@ class _Training:
 
 
 def _compiled(spec: CnnSpec, kept: keras.Model, dataset: Dataset) -> keras.Model:
-    """What is trained: augmentation, the network, and the optimiser.
+    """What is trained: augmentation, the network, and the optimizer.
 
     The network in it is `kept` itself, or a twin that computes in another precision.
     """
