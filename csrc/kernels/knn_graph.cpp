@@ -21,6 +21,7 @@ constexpr uint64_t kNoKey = ~uint64_t(0);
 // The k smallest of the keys pushed that are below a bound, in memory of the caller's.
 class NearestList {
  public:
+  NearestList() = default;
   NearestList(uint64_t* keys, int64_t k, uint64_t bound) : nearest_(keys, k), bound_(bound) {}
 
   uint64_t bound() const { return nearest_.full() ? nearest_.top() : bound_; }
@@ -36,7 +37,7 @@ class NearestList {
 
  private:
   TopK nearest_;
-  uint64_t bound_;
+  uint64_t bound_ = 0;
 };
 
 // Queries of consecutive rows, by weight, so that the slacks of a block's codes seldom change.
@@ -161,48 +162,60 @@ class GraphSearch {
     QueryGroups groups(layout_, n);
     team_.run(groups.n_groups(),
               [&](int64_t group, int) { groups.set(group, queries, reference_.data()); });
-    for (Worker& worker : workers_) {
-      worker.nearest.clear();
-      for (int64_t i = 0; i < n; ++i) {
-        const uint64_t bound = nearest_[range_.rows[i]].bound();
-        worker.nearest.emplace_back(worker.keys.data() + i * k_, k_, bound);
+    for (Worker& worker : workers_) worker.nearest.resize(n);
+    for_rows(n, [&](int64_t i) {
+      const uint64_t bound = nearest_[range_.rows[i]].bound();
+      for (Worker& worker : workers_) {
+        worker.nearest[i] = NearestList(worker.keys.data() + i * k_, k_, bound);
       }
-    }
+    });
     const int64_t first_block = first / kPlaneLanes + 1;
     team_.run(std::max<int64_t>(0, n_blocks() - first_block), [&](int64_t task, int worker) {
       meet_block((first_block + task) * kPlaneLanes, groups, workers_[worker]);
     });
     // Only now: until here the lists of these rows may belong to the thread that has their block.
-    for (const Worker& worker : workers_) {
-      for (int64_t i = 0; i < n; ++i) {
+    for_rows(n, [&](int64_t i) {
+      NearestList& nearest = nearest_[range_.rows[i]];
+      for (const Worker& worker : workers_) {
         const NearestList& found = worker.nearest[i];
-        for (int64_t j = 0; j < found.size(); ++j) nearest_[range_.rows[i]].push(found.keys()[j]);
+        for (int64_t j = 0; j < found.size(); ++j) nearest.push(found.keys()[j]);
       }
-    }
+    });
   }
 
   void take(int64_t first, int64_t n) {
     std::vector<int64_t> weights(n);
     const uint64_t last_mask = last_word_mask(codes_.n_bits);
-    for (int64_t i = 0; i < n; ++i) {
+    for_rows(n, [&](int64_t i) {
       const uint64_t* row = codes_.row(first + i);
       for (int64_t w = 0; w < codes_.n_words; ++w) {
         const uint64_t mask = w == codes_.n_words - 1 ? last_mask : ~uint64_t(0);
         weights[i] += popcount64((row[w] & mask) ^ reference_[w]);
       }
-    }
+    });
     range_.rows.resize(n);
     std::iota(range_.rows.begin(), range_.rows.end(), first);
     std::stable_sort(range_.rows.begin(), range_.rows.end(), [&](int64_t a, int64_t b) {
       return weights[a - first] < weights[b - first];
     });
     range_.lowest.assign(n + 1, codes_.n);
-    range_.words.resize(n * codes_.n_words);
     for (int64_t i = n - 1; i >= 0; --i) {
-      const int64_t row = range_.rows[i];
-      range_.lowest[i] = std::min(range_.lowest[i + 1], row);
-      std::copy_n(codes_.row(row), codes_.n_words, range_.words.data() + i * codes_.n_words);
+      range_.lowest[i] = std::min(range_.lowest[i + 1], range_.rows[i]);
     }
+    range_.words.resize(n * codes_.n_words);
+    for_rows(n, [&](int64_t i) {
+      std::copy_n(codes_.row(range_.rows[i]), codes_.n_words,
+                  range_.words.data() + i * codes_.n_words);
+    });
+  }
+
+  // Calls body(i) for the rows i < n of a range, on all threads.
+  template <class Body>
+  void for_rows(int64_t n, const Body& body) {
+    const int64_t step = 128;
+    team_.run(ceil_div(n, step), [&](int64_t part, int) {
+      for (int64_t i = part * step; i < std::min(n, (part + 1) * step); ++i) body(i);
+    });
   }
 
   void meet_block(int64_t first_row, const QueryGroups& groups, Worker& at) {
