@@ -83,7 +83,7 @@ int partition_bits(int64_t n) {
 
 // An array whose elements are written before they are read; a vector would clear it first.
 template <class T>
-std::unique_ptr<T[]> uninitialised(int64_t n) {
+std::unique_ptr<T[]> uninitialized(int64_t n) {
   return std::unique_ptr<T[]>(new T[n]);
 }
 
@@ -132,7 +132,7 @@ int64_t first_equal(const CodesView& codes, const Progress& progress, int64_t* f
       std::max<int64_t>(1, kHashBlockBytes / (8 * std::max<int64_t>(1, codes.n_words)));
   const int64_t n_blocks = (n + kScatterRows - 1) / kScatterRows;
   ThreadTeam team(std::max(n_blocks, (n + hash_rows - 1) / hash_rows));
-  const auto hashes = uninitialised<uint64_t>(n);
+  const auto hashes = uninitialized<uint64_t>(n);
   const uint64_t last_mask = last_word_mask(codes.n_bits);
   run_reporting(team, (n + hash_rows - 1) / hash_rows, progress, [&](int64_t block, int) {
     for (int64_t i = block * hash_rows; i < std::min(n, (block + 1) * hash_rows); ++i) {
@@ -157,7 +157,7 @@ int64_t first_equal(const CodesView& codes, const Progress& progress, int64_t* f
     }
     starts[p + 1] = at;
   }
-  const auto entries = uninitialised<Entry>(n);
+  const auto entries = uninitialized<Entry>(n);
   team.run(n_blocks, [&](int64_t block, int) {
     int64_t* offset = &offsets[block * n_partitions];
     for (int64_t i = block * kScatterRows; i < std::min(n, (block + 1) * kScatterRows); ++i) {
