@@ -63,6 +63,17 @@ def dense_lines(
     NDArray[np.int64],
     NDArray[np.bool_],
 ]: ...
+def dense_plane(
+    layers: list[tuple[NDArray[Any], NDArray[np.float64] | None, NDArray[np.float64], float]],
+    window: NDArray[np.float64],
+    inputs: NDArray[np.float64],
+    patch_bytes: int,
+) -> (
+    tuple[
+        NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], list[NDArray[np.uint64]]
+    ]
+    | None
+): ...
 def cut_polygons(
     z: NDArray[np.float64],
     tolerance: NDArray[np.float64],
