@@ -221,7 +221,7 @@ def _carried_back(node: Node, full: Mapping[Node, tuple[Array, Array]]) -> Any:
     while True:
         if at.kind == RELU:
             passed = True
-            low, high = full[at.inputs[0]]
+            low, high = (end.reshape(-1) for end in full[at.inputs[0]])
             if not (np.isfinite(low).all() and np.isfinite(high).all()):
                 return None
             # Above: the line through the two ends. Below: 0 or the identity, the closer one.
