@@ -23,10 +23,12 @@ if TYPE_CHECKING:
         results,
         runs,
         studies,
+        surgery,
         training,
     )
     from tfhash.codes import Codes, LayerSpan
     from tfhash.encoder import Encoder
+    from tfhash.reporting import report
 
 __version__ = "0.1.0"
 
@@ -40,9 +42,11 @@ __all__ = [
     "geometry",
     "metrics",
     "models",
+    "report",
     "results",
     "runs",
     "studies",
+    "surgery",
     "training",
 ]
 
@@ -50,6 +54,7 @@ _FROM_MODULES = {
     "Codes": "tfhash.codes",
     "Encoder": "tfhash.encoder",
     "LayerSpan": "tfhash.codes",
+    "report": "tfhash.reporting",
 }
 
 

@@ -12,6 +12,7 @@ EXTRAS = {
     "jax": ("jax",),
     "torch": ("torch",),
     "absl": ("studies",),
+    "jinja2": ("report",),
     "matplotlib": ("studies",),
     "pandas": ("studies",),
 }

@@ -211,3 +211,61 @@ def test_measure_says_what_is_wrong(files, monkeypatch, capsys, words, message):
     assert cli.tfhash(["tfhash", "measure", *words]) == 2
     err = capsys.readouterr().err
     assert message in err and err.count("\n") == 1 and err.startswith("tfhash measure: ")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A model of images, and images among which one is there twice and one has a wrong label."""
+    import keras
+
+    folder = tmp_path_factory.mktemp("pictures")
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Flatten(), keras.layers.Dense(32, "relu"), keras.layers.Dense(2)]
+    keras.Sequential([keras.Input((5, 5)), *layers]).save(folder / "model.keras")
+    rng = np.random.default_rng(0)
+    y = np.arange(80) % 2
+    x = np.clip(rng.uniform(0, 1, (2, 5, 5))[y] + rng.normal(0, 0.1, (80, 5, 5)), 0, 1)
+    x[7], x[61], y[10] = x[3], x[4], 1
+    arrays = {"x_train": x[:60], "y_train": y[:60], "x_test": x[60:], "y_test": y[60:]}
+    np.savez(folder / "data.npz", **arrays)
+    np.savez(folder / "flat.npz", x=rng.normal(size=(30, 6)))
+    return folder
+
+
+def test_audit_a_users_files(pictures, files, tmp_path, capsys):
+    model, out = str(pictures / "model.keras"), tmp_path / "audit"
+    command = ["tfhash", "audit", model, str(pictures / "data.npz"), f"--out={out}", "--radius=0"]
+    assert cli.tfhash(command) == 0
+    text = capsys.readouterr().out
+    assert "near-duplicates" in text and "leakage" in text and "suspected labels" in text
+    duplicates = (out / "duplicates.csv").read_text().splitlines()
+    assert duplicates[0] == "row,other,distance" and "3,7,0" in duplicates
+    assert "1,4,0" in (out / "leakage.csv").read_text().splitlines()
+    assert (out / "labels.csv").read_text().splitlines()[1].startswith("10,1,0,")
+    assert "training,all," in (out / "coverage.csv").read_text()
+    for name in ("duplicates.png", "leakage.png", "labels.png"):
+        assert (out / name).read_bytes().startswith(b"\x89PNG")
+    command = ["tfhash", "audit", str(files / "model.keras"), str(pictures / "flat.npz")]
+    assert cli.tfhash([*command, f"--out={tmp_path / 'flat'}"]) == 0
+    text = capsys.readouterr().out
+    assert "no images: there are no contact sheets" in text and "No labels in the file" in text
+    assert not list((tmp_path / "flat").glob("*.png"))
+
+
+def test_report_on_a_users_files(pictures, tmp_path, capsys):
+    model, out = str(pictures / "model.keras"), tmp_path / "page.html"
+    command = ["tfhash", "report", model, str(pictures / "data.npz"), f"--out={out}"]
+    assert cli.tfhash([*command, f"--against={model}"]) == 0
+    assert f"Wrote {out}" in capsys.readouterr().out
+    assert "of the bits" in out.read_text()
+    assert cli.tfhash([*command[:-1], f"--out={tmp_path / 'none' / 'page.html'}"]) == 1
+    err = capsys.readouterr().err
+    assert "none" in err and err.count("\n") == 1 and err.startswith("tfhash report: ")
+
+
+def test_audit_says_what_is_wrong(pictures, tmp_path, capsys):
+    model, data = str(pictures / "model.keras"), str(pictures / "data.npz")
+    command = ["tfhash", "audit", model, data, f"--out={tmp_path / 'out'}"]
+    assert cli.tfhash([*command, "--k=60"]) == 2
+    err = capsys.readouterr().err
+    assert "60" in err and err.count("\n") == 1

@@ -55,9 +55,9 @@ def encode(model_path: str, data_path: str, options: EncodeOptions) -> None:
     """Write the codes of a file's inputs, and say what they are."""
     from tfhash.encoder import Encoder
 
-    model = _load_model(Path(model_path).expanduser())
+    model = load_model_file(Path(model_path).expanduser())
     data = Path(data_path).expanduser()
-    arrays = _load_arrays(data, model)
+    arrays = load_arrays(data, model)
     name = options.array or next((n for n in INPUTS if n in arrays), "")
     if not name and len(arrays) == 1:
         (name,) = arrays
@@ -65,14 +65,14 @@ def encode(model_path: str, data_path: str, options: EncodeOptions) -> None:
         raise unknown_name("--array", name or "none", arrays)
     out = options.out or data.with_name(f"{data.stem}.codes")
     started = time.monotonic()
-    codes = _checked(lambda: Encoder(model).encode(arrays[name], options.batch_size, out=out))
+    codes = checked(lambda: Encoder(model).encode(arrays[name], options.batch_size, out=out))
     rows = [
         ("inputs", f"{name} of {data}", f"{len(codes):,} examples"),
         ("codes", str(out), f"{codes.n_bits:,} bits each, {out.stat().st_size / 2**20:.1f} MiB"),
         *(("", layer.name, f"{layer.stop - layer.start:,} bits") for layer in codes.layers),
         ("time", "", f"{time.monotonic() - started:.1f} s"),
     ]
-    print(_table(rows) + "\n\ntfhash.Codes.load reads them.", flush=True)
+    print(table(rows) + "\n\ntfhash.Codes.load reads them.", flush=True)
 
 
 def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
@@ -83,12 +83,12 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
     for family in options.metrics:
         if family not in METRICS:
             raise unknown_name("metrics", family, METRICS)
-    model = _load_model(Path(model_path).expanduser())
-    arrays = _load_arrays(Path(data_path).expanduser(), model)
+    model = load_model_file(Path(model_path).expanduser())
+    arrays = load_arrays(Path(data_path).expanduser(), model)
     x, y, x_test, y_test = _split(arrays, options.seed)
-    encoder = _checked(lambda: Encoder(model))
+    encoder = checked(lambda: Encoder(model))
     train, test = (
-        _checked(lambda inputs=inputs: encoder.encode(inputs, options.batch_size))
+        checked(lambda inputs=inputs: encoder.encode(inputs, options.batch_size))
         for inputs in (x, x_test)
     )
     rows = [("", "", f"{len(train):,} training and {len(test):,} test examples")]
@@ -97,7 +97,7 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
         n = metrics.count_regions(codes)
         rows.append((f"regions, {name}", f"{n:,}", "distinct codes: linear regions with examples"))
     rows += _properties(train, y, test, y_test, options)
-    print(_table(rows), flush=True)
+    print(table(rows), flush=True)
     if y is None:
         print("\nNo labels in the file (y, y_train): redundancy alone is measured.", flush=True)
 
@@ -116,7 +116,7 @@ def _properties(
         found = dict(zip(list(WORDS)[:2], ratios, strict=True))
     else:
         found = asdict(
-            _checked(
+            checked(
                 lambda: metrics.encoding_properties(
                     train, y, test, y_test, families=options.metrics, random_state=options.seed
                 )
@@ -129,13 +129,14 @@ def _properties(
     ]
 
 
-def _load_model(path: Path) -> keras.Model:
+def load_model_file(path: Path) -> keras.Model:
+    """The model in a file of the user's; InputError where there is none."""
     if not path.is_file():
         raise InputError(f"Expected a Keras model (.keras, .h5) at {path}. Received: no such file.")
     return load_model(path)
 
 
-def _load_arrays(path: Path, model: keras.Model) -> Mapping[str, np.ndarray]:
+def load_arrays(path: Path, model: keras.Model) -> Mapping[str, np.ndarray]:
     """The arrays in a file by name, or the images in a folder as "x" with labels "y"."""
     try:
         if path.is_dir():
@@ -201,7 +202,7 @@ def _split(
     return x[train], y[train], x[test], y[test]
 
 
-def _checked(function: Any) -> Any:
+def checked(function: Any) -> Any:
     """What `function` gives; what the library refuses is one line for the user."""
     try:
         return function()
@@ -211,6 +212,7 @@ def _checked(function: Any) -> Any:
         raise InputError(str(error)) from error
 
 
-def _table(rows: list[tuple[str, str, str]]) -> str:
+def table(rows: list[tuple[str, str, str]]) -> str:
+    """Rows of three columns, the second to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(2)]
     return "\n".join(f"{a:{widths[0]}}  {b:>{widths[1]}}  {c}".rstrip() for a, b, c in rows)
