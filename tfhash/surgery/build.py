@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import keras
 import numpy as np
 
 from tfhash.surgery.network import AFFINE, CHANNELWISE, INPUT, LINEAR, RELU, Network, Node
+from tfhash.surgery.trace import refusal
 
 kl = keras.layers
 
@@ -63,7 +65,7 @@ class _Builder:
 
     def is_chain(self) -> bool:
         nodes = self.network.nodes
-        follows = all(b.inputs == [a] for a, b in zip(nodes, nodes[1:], strict=False))
+        follows = all(b.inputs == [a] for a, b in pairwise(nodes))
         layers = all(isinstance(n.operation, keras.Layer) or n in self.merged for n in nodes[1:])
         return follows and layers and isinstance(self.network.outputs, Node)
 
@@ -116,8 +118,6 @@ class _Builder:
                 copy.build_from_config(layer.get_build_config())
             copy.set_weights(layer.get_weights())
         except Exception as error:  # of any kind: the layer may be anybody's
-            from tfhash.surgery.trace import refusal
-
             reason = f"cannot be made again from its configuration ({type(error).__name__})"
             raise refusal(node.name, layer, reason) from error
         return copy
