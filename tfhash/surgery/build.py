@@ -98,7 +98,7 @@ class _Builder:
             lambda one: self.tensors[one] if isinstance(one, Node) else one, node.arguments
         )
         if not isinstance(operation, keras.Layer):
-            return type(operation).__call__(operation, *args, **kwargs)
+            return _twin(operation)(*args, **kwargs)
         if id(operation) not in self.whole or node.kind in (CHANNELWISE, RELU):
             self.whole[id(operation)] = self.copied(node)
         layer = self.whole[id(operation)]
@@ -160,3 +160,11 @@ class _Builder:
             name, i = f"{wanted}_{i}", i + 1
         self.names.add(name)
         return name
+
+
+def _twin(operation: keras.Operation) -> Any:
+    """A bare operation that stands in no graph yet: calls leave nodes in the one called."""
+    twin = object.__new__(type(operation))
+    twin.__dict__.update(operation.__dict__)
+    twin._inbound_nodes, twin._outbound_nodes = [], []
+    return twin
