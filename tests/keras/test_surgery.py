@@ -159,13 +159,12 @@ def check(recipe, known):
 
 
 def mlp(*widths, n_inputs=3):
-    layers = [kl.Dense(n, "relu", name=f"hidden_{i}") for i, n in enumerate(widths)]
-    return float64(
-        lambda: keras.Sequential(
-            [keras.Input((n_inputs,), dtype="float64"), *layers, kl.Dense(2, name="last")],
-            name="net",
-        )
-    )
+    def build():
+        layers = [kl.Dense(n, "relu", name=f"hidden_{i}") for i, n in enumerate(widths)]
+        layers = [keras.Input((n_inputs,), dtype="float64"), *layers, kl.Dense(2, name="last")]
+        return keras.Sequential(layers, name="net")
+
+    return float64(build)
 
 
 def test_each_reason_is_told_with_its_proof():
