@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from html.parser import HTMLParser
 
 import keras
@@ -41,13 +42,13 @@ def images(n, seed=0):
     rng = np.random.default_rng(seed)
     y = np.arange(n) % 3
     centers = np.random.default_rng(1).uniform(0, 1, (3, 6, 6))
-    return np.clip(centers[y] + rng.normal(0, 0.1, (n, 6, 6)), 0, 1).astype(np.float32), y
+    return np.clip(centers[y] + rng.normal(0, 0.2, (n, 6, 6)), 0, 1).astype(np.float32), y
 
 
 @pytest.fixture(scope="module")
 def model():
     keras.utils.set_random_seed(0)
-    layers = [keras.layers.Flatten(), keras.layers.Dense(16, "relu", name="hidden>1")]
+    layers = [keras.layers.Flatten(), keras.layers.Dense(96, "relu", name="hidden>1")]
     return keras.Sequential([keras.Input((6, 6)), *layers, keras.layers.Dense(3)], name="net")
 
 
@@ -130,3 +131,11 @@ def test_page_in_a_browser(written, tmp_path, dark):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert picture.read_bytes().startswith(b"\x89PNG"), done.stderr
     assert "CONSOLE" not in done.stderr
+
+
+def test_a_missing_package_is_named_with_its_extra(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("tfhash.reporting")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(ModuleNotFoundError, match=r"tfhash\[report\]"):
+        tfhash.report  # noqa: B018

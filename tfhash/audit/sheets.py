@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,7 +25,7 @@ def as_images(x: ArrayLike, rows: Sequence[int] | NDArray[np.int64]) -> list[Ima
     is_color = len(shape) == 4 and shape[3] in (3, 4)
     if not (is_gray or is_color) or min(shape[1:3]) < 2:
         return None
-    array = x if hasattr(x, "shape") else np.asarray(x)
+    array: Any = x if hasattr(x, "shape") else np.asarray(x)
     shown = np.stack([np.asarray(array[int(row)]) for row in rows]) if len(rows) else np.zeros(0)
     if len(shown) == 0:
         return []

@@ -75,8 +75,8 @@ def audit(model_path: str, data_path: str, options: AuditOptions) -> None:
     out.mkdir(parents=True, exist_ok=True)
     encoder = checked(lambda: Encoder(model))
     codes = checked(lambda: encoder.encode(x, options.batch_size))
-    test_codes = None if test is None else checked(
-        lambda: encoder.encode(test[0], options.batch_size)
+    test_codes = (
+        None if test is None else checked(lambda: encoder.encode(test[0], options.batch_size))
     )
     radius = max(1, codes.n_bits // 100) if options.radius is None else options.radius
     rows = [("examples", f"{len(codes):,}", f"codes of {codes.n_bits:,} bits")]
@@ -152,7 +152,11 @@ def _labels(
     shown = suspects[: SHEET_ROWS * SHEET_COLUMNS]
     lines = [shown[i : i + SHEET_COLUMNS] for i in range(0, len(shown), SHEET_COLUMNS)]
     _write_sheet(out / "labels.png", [[(x, row) for row in line] for line in lines], written)
-    return "suspected labels", f"{len(suspects):,}", f"examples whose {k} neighbors vote for another"
+    return (
+        "suspected labels",
+        f"{len(suspects):,}",
+        f"examples whose {k} neighbors vote for another",
+    )
 
 
 def _coverage(

@@ -37,7 +37,7 @@ def scatter(places: NDArray[np.float32], classes: Any, names: Sequence[str], lab
 
 def _mark(shape: str, x: float, y: float) -> str:
     if shape == "circle":
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.2"/>'
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
     path = "h6v6h-6z" if shape == "square" else "l4 4-4 4-4-4z"
     dx, dy = (3, 3) if shape == "square" else (0, 4)
     return f'<path d="M{x - dx:.1f} {y - dy:.1f}{path}"/>'

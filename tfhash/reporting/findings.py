@@ -91,8 +91,7 @@ def gather(
     labels = None if y is None else np.asarray(y).reshape(-1)
     if labels is not None and len(labels) != len(codes):
         raise ValueError(
-            f"Expected a label for each of {len(codes)} training examples. "
-            f"Received: {len(labels)}."
+            f"Expected a label for each of {len(codes)} training examples. Received: {len(labels)}."
         )
     test_labels = None if test is None or test[1] is None else np.asarray(test[1]).reshape(-1)
     with found.timed("encoding properties"):

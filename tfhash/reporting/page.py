@@ -136,8 +136,7 @@ def _pair(given: Any) -> tuple[Any, Any]:
     if isinstance(given, tuple):
         if len(given) != 2:
             raise ValueError(
-                "Expected inputs, or a pair (inputs, labels). Received: a tuple of "
-                f"{len(given)}."
+                f"Expected inputs, or a pair (inputs, labels). Received: a tuple of {len(given)}."
             )
         return given[0], None if given[1] is None else np.asarray(given[1])
     return given, None

@@ -28,6 +28,7 @@ from tfhash.surgery.network import (
     Network,
     Node,
 )
+from tfhash.surgery.trace import IDENTITIES
 
 ROUNDING = 2.0**-52
 
@@ -186,8 +187,10 @@ def _weighted(node: Node, low: Array, high: Array) -> tuple[Array, Array]:
             )
     slack = [2 * terms * ROUNDING * one for one in sums]
     # A sum is rounded only where it has terms.
-    slack = [np.where(one > 0, part + 2 * ROUNDING * abs(bias), 0) for one, part in zip(
-        sums, slack, strict=True)]
+    slack = [
+        np.where(one > 0, part + 2 * ROUNDING * abs(bias), 0)
+        for one, part in zip(sums, slack, strict=True)
+    ]
     low_end, high_end = least + bias - slack[0], most + bias + slack[1]
     return np.where(infinite[0], -np.inf, low_end), np.where(infinite[1], np.inf, high_end)
 
@@ -254,13 +257,18 @@ def _carried_back(node: Node, full: Mapping[Node, tuple[Array, Array]]) -> Any:
         return None
     most = above + np.maximum(upper, 0) @ high + np.minimum(upper, 0) @ low
     least = below + np.maximum(lower, 0) @ low + np.minimum(lower, 0) @ high
-    largest = max(1.0, *(float(np.abs(end).max()) for pair in full.values() for end in pair
-                         if np.isfinite(end).all()))
+    largest = max(
+        1.0,
+        *(
+            float(np.abs(end).max())
+            for pair in full.values()
+            for end in pair
+            if np.isfinite(end).all()
+        ),
+    )
     slack = 1e-11 * (size * largest + abs(above) + abs(below))
     return least - slack, most + slack
 
 
 def _is_identity(node: Node) -> bool:
-    from tfhash.surgery.trace import IDENTITIES
-
     return isinstance(node.operation, IDENTITIES)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import keras
 import numpy as np
 
 from tfhash.surgery.network import AFFINE, CHANNELWISE, INPUT, LINEAR, RELU, Network, Node
+from tfhash.surgery.trace import refusal
 
 kl = keras.layers
 
@@ -63,7 +65,7 @@ class _Builder:
 
     def is_chain(self) -> bool:
         nodes = self.network.nodes
-        follows = all(b.inputs == [a] for a, b in zip(nodes, nodes[1:], strict=False))
+        follows = all(b.inputs == [a] for a, b in pairwise(nodes))
         layers = all(isinstance(n.operation, keras.Layer) or n in self.merged for n in nodes[1:])
         return follows and layers and isinstance(self.network.outputs, Node)
 
@@ -96,7 +98,7 @@ class _Builder:
             lambda one: self.tensors[one] if isinstance(one, Node) else one, node.arguments
         )
         if not isinstance(operation, keras.Layer):
-            return type(operation).__call__(operation, *args, **kwargs)
+            return _twin(operation)(*args, **kwargs)
         if id(operation) not in self.whole or node.kind in (CHANNELWISE, RELU):
             self.whole[id(operation)] = self.copied(node)
         layer = self.whole[id(operation)]
@@ -116,8 +118,6 @@ class _Builder:
                 copy.build_from_config(layer.get_build_config())
             copy.set_weights(layer.get_weights())
         except Exception as error:  # of any kind: the layer may be anybody's
-            from tfhash.surgery.trace import refusal
-
             reason = f"cannot be made again from its configuration ({type(error).__name__})"
             raise refusal(node.name, layer, reason) from error
         return copy
@@ -160,3 +160,11 @@ class _Builder:
             name, i = f"{wanted}_{i}", i + 1
         self.names.add(name)
         return name
+
+
+def _twin(operation: keras.Operation) -> Any:
+    """A bare operation that stands in no graph yet: calls leave nodes in the one called."""
+    twin = object.__new__(type(operation))
+    twin.__dict__.update(operation.__dict__)
+    twin._inbound_nodes, twin._outbound_nodes = [], []
+    return twin

@@ -31,7 +31,6 @@ def remove_constant(network: Network, known: list[Ranges], source: int) -> list[
     free, ranges = channels.free(), known[source]
     stays: set[int] = set()
     constant: set[int] = set()  # of those, some value is not 0
-    fires: set[int] = set()
     ignored = set(free)  # all that reads them has weights of 0
     tightened: set[int] = set()
     for node in network.linear():
@@ -52,14 +51,13 @@ def remove_constant(network: Network, known: list[Ranges], source: int) -> list[
     for node in network.nodes:
         if node in ranges and ranges[node].linear is not None:
             tightened |= set(channels.groups[node][ranges[node].linear].tolist())
-    fires = constant
     doomed = channels.spared(free - stays)
     changes = []
     for group in sorted(doomed):
         if group in ignored:
             reason, proof = "nothing reads it", "weights"
         else:
-            reason = "is constant" if group in fires else "never fires"
+            reason = "is constant" if group in constant else "never fires"
             proof = "data" if source else "linear bounds" if group in tightened else "intervals"
         for layer, unit in channels.units(group):
             changes.append(UnitChange(layer, unit, "removed", reason, proof))

@@ -143,7 +143,7 @@ class _Tracer:
 
     def describe(self, node: Node) -> Node | None:
         """Say what kind of node it is; gives the node of its activation, where it has one."""
-        layer, (args, kwargs) = node.operation, node.arguments
+        layer, (args, _) = node.operation, node.arguments
         node.reason = self.obstacle(node)
         if node.reason:
             return None
@@ -165,7 +165,7 @@ class _Tracer:
             node.weights = normalization_weights(layer)
         elif isinstance(layer, kl.Flatten):
             node.kind = FLATTEN
-        elif isinstance(layer, IDENTITIES) or isinstance(layer, SPATIAL):
+        elif isinstance(layer, (*IDENTITIES, *SPATIAL)):
             node.kind, node.function = CHANNELWISE, _inference(layer)
         elif isinstance(layer, MERGES) or _merges(node):
             node.kind = CHANNELWISE
@@ -209,8 +209,6 @@ class _Tracer:
         if isinstance(layer, kl.Rescaling):
             plain = np.ndim(layer.scale) == 0 and np.ndim(layer.offset) == 0
             return "" if plain and layer.scale >= 0 else "scales channels differently"
-        if isinstance(layer, kl.ActivityRegularization | kl.Identity):
-            return ""
         return ""
 
 
