@@ -154,6 +154,18 @@ def planes() -> Iterator[np.ndarray]:
         yield _native.polygon_codes(values, within, *cut[5:7])
 
 
+def dense_planes() -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    square = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
+    for widths, patch_bytes in (((2, 150), 1 << 25), ((2, 43, 20, 7), 1 << 25), ((2, 30, 9), 4000)):
+        layers = [
+            (rng.normal(size=shape), None, rng.normal(size=shape[1]), 0.1)
+            for shape in zip(widths, widths[1:], strict=False)
+        ]
+        *polygons, codes = _native.dense_plane(layers, square, square, patch_bytes)
+        yield from (*polygons, *codes)
+
+
 CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (
     packing,
     regions,
@@ -166,6 +178,7 @@ CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (
     lines,
     dense_lines,
     planes,
+    dense_planes,
 )
 
 

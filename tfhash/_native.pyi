@@ -69,9 +69,7 @@ def dense_plane(
     inputs: NDArray[np.float64],
     patch_bytes: int,
 ) -> (
-    tuple[
-        NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], list[NDArray[np.uint64]]
-    ]
+    tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], list[NDArray[np.uint64]]]
     | None
 ): ...
 def cut_polygons(

@@ -122,7 +122,7 @@ void follow(const std::vector<DenseLayer>& layers, const double* first_z, int64_
     work->events.clear();
     find_line_events({z, n, n_units, n_units}, 0, n - 1, &work->events);
     const int64_t n_new = count_new(work->events);
-    if (n + n_new > most_points) {
+    if (l + 1 < layers.size() && n + n_new > most_points) {  // of the last layer none is held
       line->outcome = LineOutcome::kTooManyPoints;
       return;
     }
