@@ -94,6 +94,20 @@ class StoredCodes:
                 f"codes {wrong[0] * rows} to {last}; the file is damaged, write it again."
             )
 
+    def release(self, first: int, stop: int) -> None:
+        """Let go of the pages of codes `first` to `stop - 1`, where they are mapped."""
+        mapped: Any = self.words
+        while isinstance(mapped, np.ndarray):
+            mapped = mapped.base
+        mapped = getattr(mapped, "obj", mapped)
+        if not isinstance(mapped, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
+            return
+        whole = np.frombuffer(mapped, np.uint8)
+        start = self.words[first:stop].ctypes.data - whole.ctypes.data
+        end = start + (stop - first) * self.words.strides[0]
+        start -= start % mmap.PAGESIZE
+        mapped.madvise(mmap.MADV_DONTNEED, start, end - start)
+
 
 def write(
     path: Path, words: NDArray[np.uint64], n_bits: int, layers: Iterable[tuple[str, int, int]]

@@ -359,9 +359,23 @@ class Codes:
         """
         if self._stored is None or self._words.size == 0:
             return
+        self._stored.verify(self._first, self._first + len(self), again)
+
+    def release(self) -> None:
+        """Let the system take back the memory of words that are memory-mapped.
+
+        They are read from their file again when they are needed. For a reader of many codes, in
+        order, that is to stay within a limit; nothing is done for other codes.
+        """
+        if self._stored is not None and self._words.size:
+            self._stored.release(self._first, self._first + len(self))
+
+    @property
+    def _first(self) -> int:
+        """Where these codes begin in the file that they are mapped from."""
+        assert self._stored is not None
         start = self._words.ctypes.data - self._stored.words.ctypes.data
-        first = start // self._words.strides[0]
-        self._stored.verify(first, first + len(self), again)
+        return int(start // self._words.strides[0])
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Words of mapped codes are copied: the file may be elsewhere, or another one, by then.
