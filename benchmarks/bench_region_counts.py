@@ -1,14 +1,15 @@
 """Distinct codes counted out of core, beside DuckDB and sort -u, all held to the same memory.
 
-python -m benchmarks.bench_region_counts --folder FOLDER [--rows 10000000 ...] [--peer_rows 10000000]
-    [--memory_gib 2] [--threads 2] [--skip_sort]
+python -m benchmarks.bench_region_counts --folder FOLDER [--rows 10000000 100000000]
+    [--peer_rows 10000000] [--memory_gib 2] [--threads 2] [--skip_sort]
 
-Each count is a process of its own; its seconds and the most memory it had in RAM (`ru_maxrss`, pages
-of mapped files among it) are printed. The 64-bit codes are made up, a tenth of them repeats, and lie
-in FOLDER: 10^9 of them take 8 GB there, and as much again while they are counted. What is made is
-removed at the end. DuckDB reads the same numbers from a table in a file that is loaded first (not
-counted), `sort -u` reads them as lines of 16 hexadecimal digits, without a locale. tfhash is given a
-quarter of the memory less than its peers, which is for Python, NumPy and the pages that it reads.
+Each count is a process of its own; its seconds and the most memory it had in RAM (`ru_maxrss`,
+pages of mapped files among it) are printed. The 64-bit codes are made up, a tenth of them repeats,
+and lie in FOLDER: 10^9 of them take 8 GB there, and as much again while they are counted. What is
+made is removed at the end. DuckDB reads the same numbers from a table in a file that is loaded
+first (not counted), `sort -u` reads them as lines of 16 hexadecimal digits, without a locale.
+tfhash is given a quarter of the memory less than its peers, which is for Python, NumPy and the
+pages that it reads.
 """
 
 import argparse

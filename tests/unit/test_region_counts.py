@@ -1,4 +1,4 @@
-"""Distinct codes counted out of core: the number that NumPy finds, whatever the limit; no leftovers."""
+"""Distinct codes counted out of core: as NumPy does, whatever the limit; nothing is left over."""
 
 import errno
 import os
@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -88,7 +89,7 @@ def test_kernels_group_all_rows_and_keep_the_distinct(n_bits):
     starts = _native.group_by_hash(codes.words, n_bits, 5, 4, out)
     assert (starts[0], starts[-1], len(starts)) == (0, 3000, 17)
     assert sorted(map(bytes, out)) == sorted(map(bytes, codes.words))
-    groups = [set(map(bytes, out[a:b])) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    groups = [set(map(bytes, out[a:b])) for a, b in pairwise(starts)]
     assert sum(map(len, groups)) == len(set.union(*groups))
     kept = _native.keep_distinct(out, 3000, 1, np.empty_like(out))
     assert sorted(map(bytes, out[:kept])) == sorted(set.union(*groups))
@@ -109,9 +110,7 @@ def test_kernels_refuse_arrays_that_are_too_small():
 
 @pytest.mark.parametrize("limit", (0, -1, 2.5, "2 GiB", MIB - 1))
 def test_limits_that_are_none_are_refused(limit):
-    with pytest.raises(
-        ValueError, match=r"memory_limit \(bytes\) to be a whole number from 1048576"
-    ):
+    with pytest.raises(ValueError, match=r"memory_limit \(bytes\) to be a whole number"):
         metrics.region_counts(np.eye(5), limit)
 
 
@@ -127,10 +126,11 @@ def test_a_disk_without_room_is_met_before_any_work(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_disk_that_fills_up_meanwhile_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        out_of_core.tempfile, "TemporaryFile", lambda **given: open("/dev/full", "r+b", buffering=0)
-    )
-    with pytest.raises(OSError, match="room for the temporary file.*No space left") as caught:
+    def full(**given):
+        return open("/dev/full", "r+b", buffering=0)
+
+    monkeypatch.setattr(out_of_core.tempfile, "TemporaryFile", full)
+    with pytest.raises(OSError, match=r"room for the temporary file.*No space left") as caught:
         count(random_bits(700, 64), folder=tmp_path)
     assert "\n" not in str(caught.value)
     assert "name another disk with folder" in str(caught.value)
