@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tfhash import (
         audit,
         datasets,
+        distributed,
         figures,
         geometry,
         metrics,
@@ -36,6 +37,7 @@ __all__ = [
     "LayerSpan",
     "audit",
     "datasets",
+    "distributed",
     "figures",
     "geometry",
     "metrics",

@@ -14,6 +14,7 @@ EXTRAS = {
     "absl": ("studies",),
     "matplotlib": ("studies",),
     "pandas": ("studies",),
+    "ray": ("ray",),
 }
 
 

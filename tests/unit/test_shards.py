@@ -96,7 +96,7 @@ def test_a_shard_of_another_model_or_other_codes_is_named(folder, tmp_path, mmap
     shards(tmp_path / "other", (1, ROWS), model="f" * 16)
     shutil.copy(tmp_path / "other" / "00001.codes", folder)
     with pytest.raises(
-        ValueError, match=r"00001\.codes: .*fingerprint 0123456789.*fingerprint fff"
+        ValueError, match=r"00001\.codes: .*fingerprint 0123.*fingerprint fff"
     ):
         Codes.load(folder, mmap=mmap)
     with pytest.raises(ValueError, match=r"00001\.codes: .*Encode to another folder"):

@@ -105,7 +105,7 @@ class StoredCodes:
 
 
 def release_pages(words: NDArray[np.uint64], first: int, stop: int) -> None:
-    """Let go of the pages of rows `first` to `stop - 1` of an array, where that is a mapped file."""
+    """Let go of the pages of rows `first` to `stop - 1` of an array that is a mapped file."""
     mapped: Any = words
     while isinstance(mapped, np.ndarray):
         mapped = mapped.base

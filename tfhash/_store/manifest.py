@@ -137,8 +137,9 @@ def _checked(content: dict[str, Any]) -> Manifest:
 def _shard(content: Any) -> Shard:
     if isinstance(content, dict):
         file, n, crc = (content.get(name) for name in ("file", "n", "blocks_crc32"))
-        in_folder = isinstance(file, str) and file == Path(file).name and "\0" not in file
-        if in_folder and type(n) is type(crc) is int and 0 <= n <= LARGEST and 0 <= crc < 1 << 32:
+        if not isinstance(file, str) or file != Path(file).name or "\0" in file:
+            file = None
+        if file and type(n) is type(crc) is int and 0 <= n <= LARGEST and 0 <= crc < 1 << 32:
             return Shard(file, n, crc)
     raise ValueError(
         "Expected each of 'shards' to have 'file', a name in the folder, 'n' and 'blocks_crc32'. "

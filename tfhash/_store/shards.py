@@ -134,7 +134,7 @@ def _can_map(manifest: Manifest) -> bool:
 
 
 def _span(n_bytes: int) -> NDArray[np.uint64]:
-    """Addresses that nothing stands behind yet; what is mapped there goes when nobody holds them."""
+    """Addresses with nothing behind them yet; what is mapped there goes when nobody holds them."""
     span = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ)
     return np.frombuffer(span, np.uint64)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -63,6 +64,35 @@ def count_distinct(codes: Codes, memory: int, folder: str | PathLike[str] | None
 def least_memory(codes: Codes) -> int:
     """The lowest limit, in bytes, that `count_distinct` can keep."""
     return max(LEAST_MEMORY, 8 * LEAST_ROWS * codes.words.strides[0])
+
+
+def write_groups(codes: Codes, bits: int, path: Path) -> NDArray[np.int64]:
+    """Write the distinct ones of codes that fit in memory to a file, grouped by hash.
+
+    Returns
+    -------
+    int64 [2^bits + 1]
+        The row of the file where each group begins, and the end.
+    """
+    rows, scratch = codes.words.copy(), np.empty_like(codes.words)
+    n = _native.keep_distinct(rows, len(rows), 1 << 32, scratch)
+    starts = _native.group_by_hash(rows[:n], codes.n_bits, 0, bits, scratch)
+    with open(path, "wb") as file:
+        file.write(scratch[:n].reshape(-1).view(np.uint8).data)
+    return starts
+
+
+def count_groups(
+    paths: Sequence[Path], starts: Sequence[NDArray[np.int64]], group: int, n_words: int
+) -> int:
+    """The number of distinct rows of one group, in the files that `write_groups` has written."""
+    parts = [
+        np.fromfile(path, np.uint64, int(at[group + 1] - at[group]) * n_words, offset=offset)
+        for path, at in zip(paths, starts, strict=True)
+        for offset in [8 * n_words * int(at[group])]
+    ]
+    rows = np.concatenate(parts).reshape(-1, n_words)
+    return _native.keep_distinct(rows, len(rows), 1 << 32, np.empty_like(rows))
 
 
 class _Limits(NamedTuple):

@@ -82,12 +82,11 @@ def region_counts(
         Where the disk is full, or the folder cannot be written; nothing is lost.
     """
     checked = as_codes(codes)
-    if memory_limit is None:
-        return count_regions(checked)
-    limit = whole_number(memory_limit, "memory_limit (bytes)", least_memory(checked))
-    if len(checked) * NUMBERING_BYTES <= limit:
-        return count_regions(checked)
-    return count_distinct(checked, limit, folder)
+    if memory_limit is not None:
+        limit = whole_number(memory_limit, "memory_limit (bytes)", least_memory(checked))
+        if len(checked) * NUMBERING_BYTES > limit:
+            return count_distinct(checked, limit, folder)
+    return count_regions(checked)
 
 
 def redundancy_ratio(codes: CodesLike, memory_limit: int | None = None) -> float:
