@@ -33,7 +33,12 @@ def packing() -> Iterator[np.ndarray]:
 
 def regions() -> Iterator[np.ndarray]:
     for n, n_bits in ((9, 65), (3000, 130), (40_000, 20)):
-        yield from metrics.region_ids(random_bits(n, n_bits, repeats=0.3))
+        codes = Codes.from_bits(random_bits(n, n_bits, repeats=0.3))
+        yield from metrics.region_ids(codes)
+        grouped = np.empty_like(codes.words)
+        yield _native.group_by_hash(codes.words, n_bits, 1, 5, grouped)
+        yield grouped
+        yield grouped[: _native.keep_distinct(grouped, n, 2, np.empty_like(grouped))]
 
 
 def neighbors() -> Iterator[np.ndarray]:

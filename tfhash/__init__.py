@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tfhash import (
         audit,
         datasets,
+        distributed,
         figures,
         geometry,
         metrics,
@@ -38,6 +39,7 @@ __all__ = [
     "LayerSpan",
     "audit",
     "datasets",
+    "distributed",
     "figures",
     "geometry",
     "metrics",

@@ -15,6 +15,7 @@ EXTRAS = {
     "jinja2": ("report",),
     "matplotlib": ("studies",),
     "pandas": ("studies",),
+    "ray": ("ray",),
 }
 
 

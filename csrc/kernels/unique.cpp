@@ -6,11 +6,8 @@
 #include <numeric>
 #include <vector>
 
-#ifdef _MSC_VER
-#include <intrin.h>
-#endif
-
 #include "interrupt.h"
+#include "kernels/row_hash.h"
 #include "parallel.h"
 
 namespace tfhash {
@@ -26,45 +23,6 @@ constexpr int64_t kMaxPartitions = 1 << 12;
 constexpr int64_t kHashBlockBytes = 1 << 18;
 constexpr int64_t kScatterRows = 1 << 15;
 constexpr int64_t kWordsBetweenChecks = 1 << 18;  // for Ctrl-C: a millisecond or so
-
-// Odd constants with random bits (the fractional digits of the square roots of 2, 3, 5, 7).
-constexpr uint64_t kSeeds[4] = {0x6a09e667f3bcc909, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b,
-                                0xa54ff53a5f1d36f1};
-
-// Both halves of the 128-bit product, folded: each bit of the result depends on all bits of both.
-inline uint64_t fold_multiply(uint64_t a, uint64_t b) {
-#ifdef _MSC_VER
-  uint64_t high;
-  const uint64_t low = _umul128(a, b, &high);
-  return low ^ high;
-#else
-  const auto product = static_cast<unsigned __int128>(a) * b;
-  return uint64_t(product) ^ uint64_t(product >> 64);
-#endif
-}
-
-// The hash of a row, its last word masked. Four chains, so that the multiplications of a wide code
-// overlap. The chain's own state enters each product by addition as well: a factor that happens to
-// be 0 then loses no other word.
-uint64_t hash_row(const uint64_t* words, int64_t n_words, uint64_t last_mask) {
-  uint64_t h[4] = {kSeeds[0], kSeeds[1], kSeeds[2], kSeeds[3]};
-  int64_t w = 0;
-  for (; w + 8 <= n_words; w += 8) {
-    const uint64_t mask = w + 8 == n_words ? last_mask : ~uint64_t(0);
-    for (int lane = 0; lane < 4; ++lane) {
-      const uint64_t a = words[w + 2 * lane];
-      const uint64_t b = words[w + 2 * lane + 1] & (lane == 3 ? mask : ~uint64_t(0));
-      h[lane] = fold_multiply(a ^ h[lane], b ^ kSeeds[lane]) + (h[lane] ^ a) + b * kSeeds[0];
-    }
-  }
-  for (; w < n_words; ++w) {
-    const uint64_t a = words[w] & (w + 1 == n_words ? last_mask : ~uint64_t(0));
-    h[w % 4] = fold_multiply(a ^ h[w % 4], kSeeds[1]) + a;
-  }
-  const uint64_t mixed = fold_multiply(h[0] ^ kSeeds[2], h[1] ^ kSeeds[3]) ^
-                         fold_multiply(h[2] ^ kSeeds[0], h[3] ^ kSeeds[1]);
-  return fold_multiply(mixed ^ kSeeds[3], kSeeds[0]);
-}
 
 // Whether two codes of n_words words are equal, their last words masked.
 bool equal_rows(const uint64_t* a, const uint64_t* b, int64_t n_words, uint64_t last_mask) {

@@ -60,7 +60,7 @@ class Codes:
         words: NDArray[np.uint64],
         n_bits: int,
         layers: tuple[LayerSpan, ...],
-        stored: _store.StoredCodes | None,
+        stored: _store.StoredCodes | _store.StoredShards | None,
     ) -> "Codes":
         # A view of a read-only array: its flag cannot be set back.
         self._words = frozen(np.ascontiguousarray(words)).view()
@@ -75,7 +75,7 @@ class Codes:
         words: NDArray[np.uint64],
         n_bits: int,
         layers: tuple[LayerSpan, ...],
-        stored: _store.StoredCodes | None = None,
+        stored: _store.StoredCodes | _store.StoredShards | None = None,
     ) -> "Codes":
         """Of words that nobody else holds, or that are mapped: they are not read to be checked."""
         return cls.__new__(cls)._set(words, n_bits, layers, stored)
@@ -318,7 +318,9 @@ class Codes:
 
         Parameters
         ----------
-        path : file
+        path : file, or folder of shards that `tfhash.distributed.encode` wrote
+            Of a folder all shards are read as one, in the order of the inputs; with `mmap` they
+            are mapped one behind the other (on Linux; elsewhere they are read).
         mmap : bool
             Leave the words on disk and read them as they are needed. The header, the size and the
             table of checksums are checked either way; the words themselves (checksums, padding)
@@ -329,9 +331,11 @@ class Codes:
         OSError
             Where there is no such file, or it cannot be read.
         ValueError
-            Where the file is no file of codes, of a later version, cut short or damaged.
+            Where the file is no file of codes, of a later version, cut short or damaged; or the
+            folder has no manifest or another shard than that lists, which is named.
         """
-        stored = _store.read(Path(path), mmap)
+        is_folder = Path(path).is_dir()
+        stored = (_store.read_shards if is_folder else _store.read)(Path(path), mmap)
         try:
             layers = checked_layers(stored.layers, stored.n_bits)
         except ValueError as error:
@@ -359,9 +363,23 @@ class Codes:
         """
         if self._stored is None or self._words.size == 0:
             return
+        self._stored.verify(self._first, self._first + len(self), again)
+
+    def release(self) -> None:
+        """Let the system take back the memory of words that are memory-mapped.
+
+        They are read from their file again when they are needed. For a reader of many codes, in
+        order, that is to stay within a limit; nothing is done for other codes.
+        """
+        if self._stored is not None and self._words.size:
+            self._stored.release(self._first, self._first + len(self))
+
+    @property
+    def _first(self) -> int:
+        """Where these codes begin in the file that they are mapped from."""
+        assert self._stored is not None
         start = self._words.ctypes.data - self._stored.words.ctypes.data
-        first = start // self._words.strides[0]
-        self._stored.verify(first, first + len(self), again)
+        return int(start // self._words.strides[0])
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Words of mapped codes are copied: the file may be elsewhere, or another one, by then.

@@ -250,16 +250,34 @@ class Encoder:
         if any(site.is_open for site in self._sites):
             return self._at(source.shapes).encode(x, batch_size, out)
         check_weights(self._activation_model)
-        size = self._inputs.batch_size or batch_size or self._fitting_batch()
-        if source.n:
-            # Batches of one size: each other size would be compiled anew.
-            size = -(-source.n // -(-source.n // size)) if not self._inputs.batch_size else size
+        size = self.batch_of(source.n, batch_size)
         if out is not None:
             return self._encode_to(Path(out), source, size)
         words = _Rows(source.n, -(-self.n_bits // 64))
         for block, _ in self._blocks(source, size, 0, None):
             words.append(block)
         return Codes(frozen(words.finish()), self.n_bits, self._spans)
+
+    def batch_of(self, n: int | None, batch_size: int | None = None) -> int:
+        """The rows that `encode` computes at once, of `n` rows and with that `batch_size`.
+
+        All batches but the last have one size, as each other size would be compiled anew.
+        """
+        size = self._inputs.batch_size or batch_size or self._fitting_batch()
+        if not n or self._inputs.batch_size:
+            return size
+        return -(-n // -(-n // size))
+
+    def encode_part(self, x: Any, size: int, out: str | PathLike[str]) -> Codes:
+        """A part of a larger `encode`: as that, but with batches of exactly `size` rows.
+
+        Of inputs that are cut at multiples of `size` each part has the batches that the whole has.
+        """
+        source = Source(self._inputs, x)
+        if any(site.is_open for site in self._sites):
+            return self._at(source.shapes).encode_part(x, size, out)
+        check_weights(self._activation_model)
+        return self._encode_to(Path(out), source, size)
 
     def _at(self, shapes: tuple[tuple[int, ...], ...]) -> Encoder:
         """The encoder of the same units for inputs of these shapes."""

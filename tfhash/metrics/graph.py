@@ -51,8 +51,13 @@ def knn_graph(codes: CodesLike, k: int) -> sparse.csr_matrix:
         )
     with kernel_progress("Graph of neighbors") as report:
         distances, indices = _native.knn_graph(checked.words, checked.n_bits, int(k), report)
-    starts = np.arange(0, n * int(k) + 1, int(k))
-    return _csr(distances.ravel(), indices.ravel(), starts, (n, n))
+    return graph_of(distances, indices)
+
+
+def graph_of(distances: NDArray[np.int32], indices: NDArray[np.int64]) -> sparse.csr_matrix:
+    """The matrix of `knn_graph` from the distances and rows [n, k] of each code's neighbors."""
+    n, k = distances.shape
+    return _csr(distances.ravel(), indices.ravel(), np.arange(0, n * k + 1, k), (n, n))
 
 
 def radius_neighbors(codes: CodesLike, queries: CodesLike, radius: int) -> sparse.csr_matrix:
