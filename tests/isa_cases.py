@@ -154,6 +154,17 @@ def planes() -> Iterator[np.ndarray]:
         yield _native.polygon_codes(values, within, *cut[5:7])
 
 
+def affinities() -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    for n, d in ((1, 1), (2, 3), (8, 16), (9, 17), (255, 5), (257, 33), (700, 3)):
+        for dtype in (np.float32, np.float64):
+            z = rng.normal(size=(n, d)).astype(dtype)
+            units = rng.permutation(d)[: max(1, d - 1)]
+            for labels in (rng.integers(0, 3, n), np.empty(0, np.int64)):
+                for scale in (0.2, 3.0):
+                    yield _native.affinity_sums(z, units, scale, labels)
+
+
 CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (
     packing,
     regions,
@@ -166,6 +177,7 @@ CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (
     lines,
     dense_lines,
     planes,
+    affinities,
 )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tfhash import _store, graph, progress
 from tfhash.codes import Codes, frozen
@@ -31,6 +31,9 @@ from tfhash.encoder.inputs import Inputs
 from tfhash.encoder.samples import Sample, check_rows
 from tfhash.encoder.summary import summary, warn_of_hidden
 from tfhash.encoder.symbols import symbols_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BATCH_BYTES = 256 << 20  # of activations, where the batch size is ours to choose
 LARGEST_BATCH = 4096
@@ -259,6 +262,16 @@ class Encoder:
         for block, _ in self._blocks(source, size, 0, None):
             words.append(block)
         return Codes(frozen(words.finish()), self.n_bits, self._spans)
+
+    def characteristics(self, x: Any, y: ArrayLike | None = None, **options: Any) -> pd.DataFrame:
+        """What the representations of the encoded layers are like: amplitude, correlation, rank, ...
+
+        The same as `representation.characteristics(model, x, y, ...)` of the layers that this
+        encoder encodes; see there for the options `mutual_information`, `batch_size` and `flatten`.
+        """
+        from tfhash.representation.layers import characteristics
+
+        return characteristics(self, x, y, **options)
 
     def _at(self, shapes: tuple[tuple[int, ...], ...]) -> Encoder:
         """The encoder of the same units for inputs of these shapes."""
