@@ -292,7 +292,7 @@ def information_bounds(
 def characteristics(z: NDArray) -> dict[str, float]:
     """Choi et al., Table 1, pair by pair."""
     z = np.asarray(z, np.float64)
-    n, d = z.shape
+    d = z.shape[1]
     covariances, correlations = [], []
     for i in range(d):
         for j in range(d):

@@ -157,7 +157,9 @@ def test_bounds_are_in_their_ranges(points, variance):
     shares = np.bincount(y) / len(y)
     shares = shares[shares > 0]
     assert 0 <= found.x_lower <= found.x_upper + 1e-12 <= np.log(len(points)) + 2e-12
-    assert 0 <= found.y_lower and 0 <= found.y_upper <= -(shares * np.log(shares)).sum() + 1e-12
+    entropy = -(shares * np.log(shares)).sum()
+    assert found.y_lower >= 0
+    assert 0 <= found.y_upper <= entropy + 1e-12
 
 
 def test_bounds_at_the_ends():

@@ -264,7 +264,7 @@ class Encoder:
         return Codes(frozen(words.finish()), self.n_bits, self._spans)
 
     def characteristics(self, x: Any, y: ArrayLike | None = None, **options: Any) -> pd.DataFrame:
-        """What the representations of the encoded layers are like: amplitude, correlation, rank, ...
+        """What the representations of the encoded layers are like: correlation, rank and so on.
 
         The same as `representation.characteristics(model, x, y, ...)` of the layers that this
         encoder encodes; see there for the options `mutual_information`, `batch_size` and `flatten`.

@@ -117,7 +117,7 @@ def penalty_of(name: str, z: Any, y: Any = None, normalized: bool = False) -> An
 def _off_diagonal(centered: Any, together: Any) -> Any:
     """Half the squared covariances within each class, of different units, summed.
 
-    `||C_k||_F^2` is the sum of squared products of rows over the class, divided by its size squared:
+    `||C_k||_F^2` is the sum of squared products of the class's rows, divided by its size squared:
     n x n numbers and not d x d for each class.
     """
     ops, count = keras.ops, _count(together)
@@ -148,7 +148,7 @@ def _matrix(z: Any) -> Any:
 
 
 def _together(y: Any, z: Any) -> Any:
-    """[n, n]: 1 where two rows are of one class. `y` holds numbers, [n] or [n, 1], or one-hot rows."""
+    """[n, n]: 1 where two rows are of one class. `y` is [n], [n, 1], or one-hot rows."""
     ops = keras.ops
     y = ops.convert_to_tensor(y)
     if len(y.shape) == 2 and y.shape[1] != 1:

@@ -239,7 +239,7 @@ def assign(variable: keras.Variable, value: Array) -> None:
 def _assign(layer: Any, gamma: Array, beta: Array, mean: Array, variance: Array) -> None:
     if not layer.scale:
         factor = gamma
-        # Without a scale of its own the variance holds it: 1 / sqrt(v' + eps) = gamma / sqrt(v + eps)
+        # The variance holds the scale: 1 / sqrt(v' + eps) = gamma / sqrt(v + eps).
         variance = (variance + layer.epsilon) / factor**2 - layer.epsilon
         if (variance <= -layer.epsilon).any() or (factor <= 0).any():
             raise NotPossible("a batch normalization without scale cannot hold the transform")

@@ -104,7 +104,7 @@ def comparable_network(
     ------
     ValueError
         Where Q is singular or of another shape, where `y` is given without `x`, where a layer
-        on the way cannot take the transform, or what is behind is no single dense layer to be fitted.
+        on the way cannot take the transform, or what is behind is no single dense layer.
     """
     if y is not None and x is None:
         raise ValueError("Expected x, the inputs of the labels y. Received: y alone.")
