@@ -2,11 +2,11 @@
 
 python -m benchmarks.bench_representation
 
-Limits: a pair of points costs three float64 operations a unit, on each of half of the pairs; NumPy's
-product costs one fused operation on all of them, but two exponentials a pair and several passes over
-matrices of n times n. The sums over pairs of units are four float64 products a layer, each of n times
-d times d; for layers of convolutions, whose positions are samples, that is about as much work as the
-network itself.
+Limits: a pair of points costs three float64 operations a unit, on each of half of the pairs;
+NumPy's product costs one fused operation on all of them, but two exponentials a pair and several
+passes over matrices of n times n. The sums over pairs of units are four float64 products a layer,
+each of n times d times d; for layers of convolutions, whose positions are samples, that is about as
+much work as the network itself.
 """
 
 from collections.abc import Iterator
@@ -68,7 +68,7 @@ def rows(options: Options) -> Iterator[Row]:
 
 
 def _layers(options: Options) -> Iterator[Row]:
-    net = cnn("resnet20", "cifar10")
+    net = cnn("resnet20", "cifar10", (32, 32, 3))
     x = np.random.default_rng(0).normal(size=(options.size(1000), 32, 32, 3)).astype(np.float32)
     encoder = Encoder(net)
     ours, theirs = medians(
