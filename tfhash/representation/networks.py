@@ -44,8 +44,8 @@ def identical_output_network(
     -------
     keras.Model
         Functional, its layers named as the model's. At inference its outputs are the model's up to
-        the rounding of its weights, times the condition number of Q. Batch normalization is as it was at inference alone: where it
-        was folded it is to be trained from there on.
+        the rounding of its weights, times the condition number of Q. Batch normalization is as it
+        was at inference alone: where it was folded it is to be trained from there on.
 
     Raises
     ------

@@ -205,7 +205,8 @@ class Statistics:
         self._most = np.maximum(self._most, z.max(axis=0, initial=-np.inf))
         has_negative = int(zeros.sum() + counts.sum()) < z.size
         if self._sampled is not None:
-            z, kept, positive = (a[:, self._sampled] for a in (z, kept, positive))
+            chosen = self._sampled
+            z, kept, positive = z[:, chosen], kept[:, chosen], positive[:, chosen]
         self._sum += z.sum(axis=0)
         mask = positive.astype(np.float64)
         product = kept.T @ kept
