@@ -29,7 +29,7 @@ def covariance(z: Any) -> Any:
     Cogswell et al. (2015) have too.
     """
     n = z.shape[0] or keras.ops.shape(z)[0]
-    centered = z - keras.ops.mean(z, axis=0, keepdims=True)
+    centered = z - _mean(z)
     return _off_diagonal(centered, keras.ops.ones((n, n), dtype=centered.dtype))
 
 
@@ -40,8 +40,8 @@ def class_covariance(z: Any, together: Any) -> Any:
 
 def variance(z: Any) -> Any:
     """VR: the sum of the units' variances, divided by n."""
-    centered = z - keras.ops.mean(z, axis=0, keepdims=True)
-    return keras.ops.sum(keras.ops.mean(centered * centered, axis=0))
+    centered = z - _mean(z)
+    return keras.ops.sum(_mean(centered * centered))
 
 
 def class_variance(z: Any, together: Any) -> Any:
@@ -134,6 +134,12 @@ def _centered(z: Any, together: Any) -> Any:
 def _count(together: Any) -> Any:
     """[n, 1]: how many rows are of each row's class, itself among them."""
     return keras.ops.sum(together, axis=1, keepdims=True)
+
+
+def _mean(z: Any) -> Any:
+    """[1, d], in the precision of `z`, which `keras.ops.mean` does not keep on every backend."""
+    n = keras.ops.cast(z.shape[0] or keras.ops.shape(z)[0], z.dtype)
+    return keras.ops.sum(z, axis=0, keepdims=True) / n
 
 
 def _matrix(z: Any) -> Any:
