@@ -181,4 +181,5 @@ PYBIND11_MODULE(_native, m) {
   tfhash::bind_regions(m);
   tfhash::bind_neighbors(m);
   tfhash::bind_graph(m);
+  tfhash::bind_affinities(m);
 }

@@ -171,6 +171,17 @@ def dense_planes() -> Iterator[np.ndarray]:
         yield from (*polygons, *codes)
 
 
+def affinities() -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    for n, d in ((1, 1), (2, 3), (8, 16), (9, 17), (255, 5), (257, 33), (700, 3)):
+        for dtype in (np.float32, np.float64):
+            z = rng.normal(size=(n, d)).astype(dtype)
+            units = rng.permutation(d)[: max(1, d - 1)]
+            for labels in (rng.integers(0, 3, n), np.empty(0, np.int64)):
+                for scale in (0.2, 3.0):
+                    yield _native.affinity_sums(z, units, scale, labels)
+
+
 CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (
     packing,
     regions,
@@ -184,6 +195,7 @@ CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (
     dense_lines,
     planes,
     dense_planes,
+    affinities,
 )
 
 

@@ -269,3 +269,47 @@ def area(polygon: NDArray[np.float64]) -> float:
     """The area of a polygon, by the shoelace formula."""
     x, y = (polygon - polygon[0]).T
     return abs(float(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1)))) / 2
+
+
+def information_bounds(
+    z: NDArray, y: NDArray | None = None, noise_variance: float = 0.1
+) -> tuple[float, float, float, float]:
+    """x_lower, x_upper, y_lower, y_upper in nats, from the matrix of all distances."""
+    z = np.asarray(z, np.float64)
+    distance = np.square(z[:, None] - z[None]).sum(axis=2)
+    x_bounds, y_bounds = [], []
+    for factor in (8, 2):
+        near = np.exp(-distance / (factor * noise_variance))
+        x_bounds.append(-np.log(near.mean(axis=1)).mean())
+        within = 0.0
+        for label in [] if y is None else np.unique(y):
+            own = near[np.ix_(y == label, y == label)]
+            within += np.mean(y == label) * -np.log(own.mean(axis=1)).mean()
+        y_bounds.append(np.nan if y is None else max(0.0, x_bounds[-1] - within))
+    return (*x_bounds, *y_bounds)
+
+
+def characteristics(z: NDArray) -> dict[str, float]:
+    """Choi et al., Table 1, pair by pair."""
+    z = np.asarray(z, np.float64)
+    d = z.shape[1]
+    covariances, correlations = [], []
+    for i in range(d):
+        for j in range(d):
+            both = (z[:, i] > 0) & (z[:, j] > 0)
+            if i == j or both.sum() < 2:
+                continue
+            a, b = z[both, i], z[both, j]
+            covariances.append(np.mean((a - a.mean()) * (b - b.mean())))
+            if np.ptp(a) > 0 and np.ptp(b) > 0:
+                correlations.append(np.corrcoef(a, b)[0, 1])
+    c = np.atleast_2d(np.cov(z.T, bias=True))
+    values = np.linalg.eigvalsh(c)
+    return {
+        "amplitude": np.mean([u[u > 0].mean() for u in z.T if (u > 0).any()]),
+        "covariance": np.mean(covariances) if covariances else np.nan,
+        "correlation": np.mean(correlations) if correlations else np.nan,
+        "sparsity": np.mean(z == 0),
+        "dead_units": np.mean((z == 0).all(axis=0)),
+        "stable_rank": np.square(values).sum() / values.max() ** 2,
+    }

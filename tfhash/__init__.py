@@ -1,7 +1,8 @@
 """tfhash: how good a hash function is the activation pattern of a Keras model?
 
 Each part is loaded when it is first touched, and Keras with those that need it (`Encoder`,
-`datasets`, `models`, `geometry`, `training`, `studies`, `runs`); codes and metrics work without it.
+`datasets`, `models`, `geometry`, `regularizers`, `training`, `studies`, `runs`); codes and
+metrics work without it.
 """
 
 from importlib import import_module
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
         geometry,
         metrics,
         models,
+        regularizers,
+        representation,
         results,
         runs,
         studies,
@@ -44,7 +47,9 @@ __all__ = [
     "geometry",
     "metrics",
     "models",
+    "regularizers",
     "report",
+    "representation",
     "results",
     "runs",
     "studies",

@@ -148,3 +148,10 @@ def linear_scores(
     intercepts: NDArray[np.float64],
     progress: Progress = None,
 ) -> NDArray[np.float64]: ...
+def affinity_sums(
+    z: NDArray[Any],
+    units: NDArray[np.int64],
+    scale: float,
+    labels: NDArray[np.int64],
+    progress: Progress = None,
+) -> NDArray[np.float64]: ...

@@ -22,19 +22,23 @@ def test_layers_import_downwards_only():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_kernels_are_called_by_codes_metrics_and_geometry_only():
+def test_kernels_are_called_by_what_works_on_arrays_only():
     callers = set()
     for path in (ROOT / "tfhash").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = {alias.name for alias in getattr(node, "names", ())}
             if isinstance(node, ast.ImportFrom | ast.Import) and "_native" in names:
                 callers.add(path.relative_to(ROOT / "tfhash").parts[0].removesuffix(".py"))
-    assert callers <= {"codes", "metrics", "geometry"}
+    assert callers <= {"codes", "metrics", "geometry", "representation"}
     assert {"codes", "metrics"} <= callers
 
 
 @pytest.mark.parametrize(
-    "module", ("tfhash", "tfhash.metrics", "tfhash.results", "tfhash.runs", "tfhash.figures")
+    "module",
+    (
+        *("tfhash", "tfhash.metrics", "tfhash.representation", "tfhash.results", "tfhash.runs"),
+        "tfhash.figures",
+    ),
 )
 def test_keras_is_not_loaded(module):
     code = (

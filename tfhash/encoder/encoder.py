@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tfhash import _store, graph, progress
 from tfhash.codes import Codes, frozen
@@ -32,6 +32,9 @@ from tfhash.encoder.inputs import Inputs
 from tfhash.encoder.samples import Sample, check_rows
 from tfhash.encoder.summary import summary, warn_of_hidden
 from tfhash.encoder.symbols import symbols_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BATCH_BYTES = 256 << 20  # of inputs and activations, where the batch size is ours to choose
 LARGEST_BATCH = 4096
@@ -278,6 +281,16 @@ class Encoder:
             return self._at(source.shapes).encode_part(x, size, out)
         check_weights(self._activation_model)
         return self._encode_to(Path(out), source, size)
+
+    def characteristics(self, x: Any, y: ArrayLike | None = None, **options: Any) -> pd.DataFrame:
+        """What the representations of the encoded layers are like: correlation, rank and so on.
+
+        The same as `representation.characteristics(model, x, y, ...)` of the layers that this
+        encoder encodes; see there for the options `mutual_information`, `batch_size` and `flatten`.
+        """
+        from tfhash.representation.layers import characteristics
+
+        return characteristics(self, x, y, **options)
 
     def _at(self, shapes: tuple[tuple[int, ...], ...]) -> Encoder:
         """The encoder of the same units for inputs of these shapes."""

@@ -7,6 +7,11 @@ with named_if_missing("tfhash.figures"):
     from tfhash.figures.layer_wise import figure_5
     from tfhash.figures.planes import plane, planes
     from tfhash.figures.registry import FIGURES, FigureKind
+    from tfhash.figures.representations import (
+        characteristics_by_layer,
+        unit_histogram,
+        unit_scatter,
+    )
     from tfhash.figures.style import TITLES, Caption, save
     from tfhash.figures.tsne import figure_1
 
@@ -15,10 +20,13 @@ __all__ = [
     "TITLES",
     "Caption",
     "FigureKind",
+    "characteristics_by_layer",
     "diameter_histograms",
     "figure_1",
     "figure_5",
     "plane",
     "planes",
     "save",
+    "unit_histogram",
+    "unit_scatter",
 ]
