@@ -6,6 +6,7 @@ when tfhash is imported, and compares what is printed.
 
 import hashlib
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -165,7 +166,7 @@ def dense_planes() -> Iterator[np.ndarray]:
     for widths, patch_bytes in (((2, 150), 1 << 25), ((2, 43, 20, 7), 1 << 25), ((2, 30, 9), 4000)):
         layers = [
             (rng.normal(size=shape), None, rng.normal(size=shape[1]), 0.1)
-            for shape in zip(widths, widths[1:], strict=False)
+            for shape in pairwise(widths)
         ]
         *polygons, codes = _native.dense_plane(layers, square, square, patch_bytes)
         yield from (*polygons, *codes)
