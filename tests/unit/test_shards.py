@@ -95,9 +95,7 @@ def test_a_shard_that_is_damaged_is_named(folder, at):
 def test_a_shard_of_another_model_or_other_codes_is_named(folder, tmp_path, mmap):
     shards(tmp_path / "other", (1, ROWS), model="f" * 16)
     shutil.copy(tmp_path / "other" / "00001.codes", folder)
-    with pytest.raises(
-        ValueError, match=r"00001\.codes: .*fingerprint 0123.*fingerprint fff"
-    ):
+    with pytest.raises(ValueError, match=r"00001\.codes: .*fingerprint 0123.*fingerprint fff"):
         Codes.load(folder, mmap=mmap)
     with pytest.raises(ValueError, match=r"00001\.codes: .*Encode to another folder"):
         _store.write_manifest(folder, ["00000.codes", "00001.codes"])
@@ -130,5 +128,5 @@ def test_a_manifest_is_trusted_in_nothing(folder, change):
 
 
 def test_a_folder_without_a_manifest_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"manifest\.json"):
+    with pytest.raises(IsADirectoryError, match=r"folder with manifest\.json"):
         Codes.load(tmp_path)
