@@ -2,7 +2,9 @@
 
 import os
 import signal
+import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -13,7 +15,7 @@ from tfhash import Codes, metrics
 from tfhash.distributed import cluster
 from tfhash.errors import InputError
 
-N, BATCH = 2500, 64
+N, BATCH = 2560, 64
 
 
 def test_without_ray_the_extra_is_named(monkeypatch, tmp_path):
@@ -53,6 +55,7 @@ def nodes():
 
     # A busy machine may take long to start a node.
     os.environ.setdefault("RAY_raylet_start_wait_time_s", "200")
+    os.environ.setdefault("RAY_worker_niceness", "0")
     simulated = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     for _ in range(2):
         simulated.add_node(num_cpus=1)
@@ -73,7 +76,7 @@ def work(tmp_path_factory):
     model = keras.Sequential([keras.Input((5,)), *layers, keras.layers.Dense(3)])
     model.save(folder / "model.keras")
     x = np.random.default_rng(0).normal(size=(N, 5)).astype(np.float32)
-    x[2000:] = x[:500]
+    x[-500:] = x[:500]
     np.save(folder / "x.npy", x)
     return folder, x, tfhash.Encoder(model).encode(x, batch_size=BATCH)
 
@@ -109,16 +112,8 @@ def test_a_cluster_gives_what_one_machine_gives(nodes, work, tmp_path):
         np.testing.assert_array_equal(getattr(graph, name), getattr(expected, name))
 
 
-def pids_of_actors():
-    from ray.util.state import list_actors
-
-    return [one.pid for one in list_actors() if one.state == "ALIVE" and one.pid]
-
-
 @pytest.mark.full
-def test_a_worker_that_is_killed_is_replaced(nodes, work, tmp_path, monkeypatch):
-    import threading
-
+def test_a_worker_that_is_killed_is_replaced(nodes, work, tmp_path):
     out = tmp_path / "codes"
     killed = []
 
@@ -171,3 +166,24 @@ def test_what_is_no_saved_model_is_refused(tmp_path):
         tfhash.distributed.encode(object(), np.zeros((3, 5)), tmp_path)
     with pytest.raises(FileNotFoundError, match="no such file"):
         tfhash.distributed.encode(tmp_path / "no.keras", np.zeros((3, 5)), tmp_path)
+
+
+DRIVER = """
+import sys
+import tfhash
+from tfhash import distributed
+model, inputs, out, address = sys.argv[1:]
+distributed.encode(model, inputs, out, batch_size=64, shard_rows=512, address=address)
+"""
+
+
+@pytest.mark.full
+def test_after_the_driver_was_killed_the_same_call_goes_on(nodes, work, tmp_path):
+    folder, out = work[0], tmp_path / "codes"
+    files = [str(folder / "model.keras"), str(folder / "x.npy"), str(out), nodes.address]
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, *files])
+    while not list(out.glob("*.codes")) and driver.poll() is None:
+        time.sleep(0.01)
+    driver.kill()
+    driver.wait()
+    assert encode(work, out) == work[2]

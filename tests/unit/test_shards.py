@@ -128,5 +128,5 @@ def test_a_manifest_is_trusted_in_nothing(folder, change):
 
 
 def test_a_folder_without_a_manifest_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"manifest\.json"):
+    with pytest.raises(IsADirectoryError, match=r"folder with manifest\.json"):
         Codes.load(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import reprlib
 from collections.abc import Sequence
@@ -106,12 +107,21 @@ def read_manifest(folder: Path) -> Manifest:
     Raises
     ------
     OSError
-        Where there is none.
+        Where there is none (IsADirectoryError), or it cannot be read.
     ValueError
         Where it is none of tfhash, or of a later version.
     """
     path = folder / MANIFEST
-    with open_regular(path, "rb") as file:
+    try:
+        file = open_regular(path, "rb")
+    except FileNotFoundError:
+        raise IsADirectoryError(
+            errno.EISDIR,
+            f"Expected a file of codes, or a folder with {MANIFEST}. Received: a folder without; "
+            "if it was begun by distributed.encode, encode again to it",
+            str(folder),
+        ) from None
+    with file:
         text = file.read(LONGEST)
     try:
         return _checked(parse_json(text))

@@ -51,7 +51,9 @@ def encode(
         As for `Encoder.encode`.
     shard_rows : int
         About how many codes a shard holds: the nearest multiple of whole batches and of whole pages
-        of memory. It must be the same when a call goes on.
+        of memory, which is up to 512 batches where their size is odd. (A `batch_size` that divides
+        `n` is kept as it is; of a multiple of 64 it takes at most 8 batches.) It
+        must be the same when a call goes on.
     address : str, optional
         "HOST:PORT" of the cluster, "local" for this machine; None for the cluster that was joined
         before, else this machine.
