@@ -38,7 +38,8 @@ def main() -> None:
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("adam", loss)
     model.fit(x, data.y_train[:rows], 128, asked.resnet_epochs or asked.epochs, verbose=2)
-    for name, given in {"x": {"x": x}, "bounds (0, 1)": {"bounds": (0, 1)}}.items():
+    ways: dict[str, dict[str, Any]] = {"x": {"x": x}, "bounds (0, 1)": {"bounds": (0, 1)}}
+    for name, given in ways.items():
         started = time.perf_counter()
         small, report = surgery.simplify(model, **given)
         print(f"\n== simplify with {name}: {time.perf_counter() - started:.1f} s\n{report}")
@@ -56,9 +57,9 @@ def _mlp(asked: argparse.Namespace) -> keras.Model:
 
 
 def _resnet() -> keras.Model:
-    from tfhash.models import resnet
+    from tfhash.models.resnet import CIFAR10_20, resnet
 
-    return resnet.resnet((28, 28, 1), 20, 10)
+    return resnet((28, 28, 1), 10, CIFAR10_20)
 
 
 def _compare(

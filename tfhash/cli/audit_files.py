@@ -14,6 +14,7 @@ import numpy as np
 from tfhash.cli.user_files import (
     INPUTS,
     checked,
+    labels_of,
     load_arrays,
     load_model_file,
     table,
@@ -191,7 +192,7 @@ def _sets(arrays: Any) -> tuple[tuple[Any, Any], tuple[Any, Any] | None]:
             "Expected an array x_train (with x_test, if there is one) or x, and labels y_train or "
             f"y. Received: {', '.join(arrays) or 'none'}."
         )
-    return (arrays[name], arrays.get(name.replace("x", "y", 1))), None
+    return (arrays[name], labels_of(arrays, name)), None
 
 
 def _write_csv(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Names that inputs and labels are looked for under, in this order.
 INPUTS = ("x", "x_test", "X", "images", "x_train")
+LABELS = ("y", "Y", "labels", "label")  # of inputs that are not called x_...
 TEST_SHARE = 0.2  # of the examples, where a file does not say which are for testing
 WORDS = {
     "train_redundancy_ratio": ("redundancy, training", "share of examples that share a region"),
@@ -191,7 +192,7 @@ def _split(
             f"Expected arrays x_train and x_test, or x, and their labels y_train and y_test, or y. "
             f"Received: {', '.join(arrays) or 'none'}."
         )
-    x, y = arrays[name], arrays.get(name.replace("x", "y", 1))
+    x, y = arrays[name], labels_of(arrays, name)
     if y is not None and len(y) != len(x):
         raise InputError(f"Expected a label for each of {len(x)} examples. Received: {len(y)}.")
     order = np.random.default_rng(seed).permutation(len(x))
@@ -200,6 +201,12 @@ def _split(
     if y is None:
         return x[train], None, x[test], None
     return x[train], y[train], x[test], y[test]
+
+
+def labels_of(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray | None:
+    """The labels of the inputs called `name`; None where no array is called as theirs."""
+    names = (name.replace("x", "y", 1),) if name.startswith("x_") else LABELS
+    return next((arrays[one] for one in names if one in arrays), None)
 
 
 def checked(function: Any) -> Any:

@@ -16,8 +16,6 @@ import numpy as np
 
 from tfhash import backend
 
-TINY = 1e-30  # in place of a denominator of 0, whose numerator is 0 too
-
 Penalty = Callable[[Any], Any]
 ClassWisePenalty = Callable[[Any, Any], Any]
 
@@ -60,7 +58,7 @@ def stable_rank(z: Any) -> Any:
     size = keras.ops.abs(z)
     columns = keras.ops.max(keras.ops.sum(size, axis=0))
     rows = keras.ops.max(keras.ops.sum(size, axis=1))
-    return keras.ops.sum(z * z) / keras.ops.maximum(columns * rows, TINY)
+    return keras.ops.sum(z * z) / _nonzero(columns * rows)
 
 
 def class_stable_rank(z: Any, together: Any) -> Any:
@@ -69,7 +67,7 @@ def class_stable_rank(z: Any, together: Any) -> Any:
     square = backend.matmul(together, ops.sum(z * z, axis=1, keepdims=True))[:, 0]
     columns = ops.max(backend.matmul(together, size), axis=1)
     rows = ops.max(together * ops.sum(size, axis=1)[None, :], axis=1)
-    each = square / ops.maximum(columns * rows, TINY)
+    each = square / _nonzero(columns * rows)
     return ops.sum(each / _count(together)[:, 0])
 
 
@@ -134,6 +132,14 @@ def _centered(z: Any, together: Any) -> Any:
 def _count(together: Any) -> Any:
     """[n, 1]: how many rows are of each row's class, itself among them."""
     return keras.ops.sum(together, axis=1, keepdims=True)
+
+
+def _nonzero(denominator: Any) -> Any:
+    """1 in place of a denominator of 0, whose numerator is 0 too.
+
+    A sum, as `keras.ops.maximum` of float64 is float32 on PyTorch (Keras 3.15).
+    """
+    return denominator + keras.ops.cast(denominator == 0, denominator.dtype)
 
 
 def _mean(z: Any) -> Any:

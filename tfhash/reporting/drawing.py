@@ -14,8 +14,10 @@ from tfhash.audit import sheets
 
 # Okabe and Ito's colors, told apart by people who are color-blind, on white and on black; black
 # and yellow are replaced by gray and olive, and the last two come from Tol's.
-PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a8a8a", "#999933")
-PALETTE += ("#882255", "#44aa99")
+PALETTE = (
+    *("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a8a8a", "#999933"),
+    *("#882255", "#44aa99"),
+)
 SHAPES = ("circle", "square", "diamond")
 
 

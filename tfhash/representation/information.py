@@ -103,18 +103,22 @@ def mutual_information(
             f"{largest:g}, with noise_variance={variance:g}."
         )
     if not units.size:  # all points are one
-        return MutualInformation(0.0, 0.0, *((0.0, 0.0) if labels.size else (math.nan,) * 2))
+        of_label = 0.0 if labels.size else math.nan
+        return MutualInformation(0.0, 0.0, of_label, of_label)
     with progress.kernel_progress("mutual information") as report:
         sums = _native.affinity_sums(array, units, scale, labels, report)
-    told = [_within(math.log(n) - float(np.log(each).mean()), math.log(n)) for each in sums[:2]]
+    lower, upper = (
+        _within(math.log(n) - float(np.log(each).mean()), math.log(n)) for each in sums[:2]
+    )
     if not labels.size:
-        return MutualInformation(*told, math.nan, math.nan)
+        return MutualInformation(lower, upper, math.nan, math.nan)
     share = np.log(np.bincount(labels)[labels])
     gaps = [
         math.log(n) - float((share + np.log(all_) - np.log(own)).mean())
         for all_, own in zip(sums[:2], sums[2:], strict=True)
     ]
-    return MutualInformation(*told, *(_within(gap, entropy) for gap in gaps))
+    y_bounds = [_within(gap, entropy) for gap in gaps]
+    return MutualInformation(lower, upper, y_bounds[0], y_bounds[1])
 
 
 def noise_sweep(

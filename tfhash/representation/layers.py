@@ -101,9 +101,10 @@ def characteristics(
             if mutual_information:
                 kept[i].append(array.reshape(len(array), -1))
             z = _units(array, flatten)
-            statistics = sums[i] = sums[i] or Statistics(z.shape[1])
+            known = sums[i] or Statistics(z.shape[1])
+            sums[i] = known
             try:
-                statistics.update(z)
+                known.update(z)
             except ValueError as error:
                 raise ValueError(f"layer {name!r}, inputs from row {n} on: {error}") from None
         n += len(arrays[0])

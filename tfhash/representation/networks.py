@@ -196,7 +196,7 @@ def _checked(transform: ArrayLike, shift: ArrayLike | None, d: int) -> tuple[Arr
     moved = np.zeros(d) if shift is None else np.asarray(shift, np.float64)
     if moved.shape != (d,) or not np.isfinite(moved).all():
         raise ValueError(
-            f"Expected a finite shift of shape {(d,)}. Received: {np.shape(shift)}, "
+            f"Expected a finite shift of shape {(d,)}. Received: {moved.shape}, "
             f"{'finite' if np.isfinite(moved).all() else 'with NaN or infinity'}."
         )
     return matrix, moved
@@ -240,7 +240,7 @@ def _transform(
         maps.transformed(source, matrix, shift)
     except NotPossible as error:
         raise ValueError(f"layer {source.name!r}: {error}.") from None
-    inverse = np.linalg.inv(matrix)
+    inverse = np.linalg.inv(matrix).astype(np.float64)
     if maps.is_permuted_positive(matrix):
         inverse = np.where(matrix.T > 0, inverse, 0)  # exactly
     first = after[-1] if after else source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfhash.surgery.bounds import Range, Ranges
 from tfhash.surgery.network import AFFINE, CONV, DENSE, LINEAR, RELU, Array, Network, Node
@@ -130,7 +131,7 @@ def replace_always_on(network: Network, known: list[Ranges], source: int) -> lis
     return changes
 
 
-def _append(ranges: Ranges, node: Node, keep: Array, low: Array, high: Array) -> None:
+def _append(ranges: Ranges, node: Node, keep: NDArray[np.bool_], low: Array, high: Array) -> None:
     old = ranges[node]
     linear = None
     if old.linear is not None:
@@ -153,7 +154,8 @@ def _product(kernel: Array, x: Range) -> tuple[Array, Array]:
 def _chain(network: Network, second: Node) -> tuple[Node, list[Node]] | None:
     """What a layer reads past layers that do nothing, if nothing else does, and those layers."""
     consumers, ends = network.consumers(), network.output_nodes()
-    at, between = second.inputs[0], []
+    at = second.inputs[0]
+    between: list[Node] = []
     while True:
         if len(consumers[at]) != 1 or at in ends:
             return None
