@@ -5,6 +5,7 @@ Each part is loaded when it is first touched, and Keras with those that need it 
 metrics work without it.
 """
 
+import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,9 @@ _FROM_MODULES = {
 def __getattr__(name: str) -> Any:
     if name in _FROM_MODULES:
         return getattr(import_module(_FROM_MODULES[name]), name)
+    if name == "experiments":
+        warnings.warn("tfhash.experiments is now tfhash.studies.", DeprecationWarning, stacklevel=2)
+        return import_module("tfhash.studies")
     if name in __all__:
         return import_module(f"tfhash.{name}")
     raise AttributeError(f"module 'tfhash' has no attribute {name!r}")

@@ -106,3 +106,10 @@ def test_one_version_everywhere():
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     newest = [line for line in changelog.splitlines() if line.startswith("## ")]
     assert newest[0] == "## Unreleased" or newest[0].startswith(f"## {tfhash.__version__} ")
+
+
+def test_the_old_name_of_the_studies_warns():
+    import tfhash
+
+    with pytest.warns(DeprecationWarning, match=r"tfhash\.studies"):
+        assert tfhash.experiments is tfhash.studies
