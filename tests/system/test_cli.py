@@ -193,6 +193,12 @@ def test_measure_a_users_files(files, capsys):
     assert "120 training and 30 test examples" in capsys.readouterr().out
     assert cli.tfhash(["tfhash", "measure", model, str(files / "inputs.npy")]) == 0
     assert "No labels in the file" in capsys.readouterr().out
+    with np.load(files / "parts.npz") as parts:
+        np.savez(files / "half.npz", **{name: parts[name] for name in parts if name != "y_test"})
+    assert cli.tfhash(["tfhash", "measure", model, str(files / "half.npz")]) == 0
+    assert "No labels in the file (y_test)" in capsys.readouterr().out
+    assert cli.tfhash(["tfhash", "measure", model, str(files / "half.npz"), "--metrics=knn"]) == 2
+    assert "Expected labels, an array y_test, for knn" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

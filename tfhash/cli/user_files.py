@@ -87,6 +87,12 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
     model = load_model_file(Path(model_path).expanduser())
     arrays = load_arrays(Path(data_path).expanduser(), model)
     x, y, x_test, y_test = _split(arrays, options.seed)
+    missing = "y or y_train" if y is None else "y_test" if y_test is None else ""
+    if missing and "redundancy" not in options.metrics:
+        raise InputError(
+            f"--metrics: Expected labels, an array {missing}, for {', '.join(options.metrics)}. "
+            f"Received: {', '.join(arrays)}."
+        )
     encoder = checked(lambda: Encoder(model))
     train, test = (
         checked(lambda inputs=inputs: encoder.encode(inputs, options.batch_size))
@@ -99,8 +105,8 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
         rows.append((f"regions, {name}", f"{n:,}", "distinct codes: linear regions with examples"))
     rows += _properties(train, y, test, y_test, options)
     print(table(rows), flush=True)
-    if y is None:
-        print("\nNo labels in the file (y, y_train): redundancy alone is measured.", flush=True)
+    if missing:
+        print(f"\nNo labels in the file ({missing}): redundancy alone is measured.", flush=True)
 
 
 def _properties(
