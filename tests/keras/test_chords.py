@@ -115,6 +115,7 @@ def pool_choices(net, x):
     return np.concatenate([choice.reshape(len(x), -1) for choice in choices], axis=1)
 
 
+@pytest.mark.full
 def test_linear_regions_end_at_switches_of_maxima_too():
     net = nets.pooled()
     x, directions = nets.points(net, 40, seed=3)
@@ -133,6 +134,7 @@ def test_linear_regions_end_at_switches_of_maxima_too():
     np.testing.assert_array_equal(linear.upper[~at_maximum], activation.upper[~at_maximum])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("region", ("activation", "linear"))
 def test_limits_batches_and_shared_directions(net, region):
     x, directions = nets.points(net, 7, seed=4)

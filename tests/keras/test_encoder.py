@@ -315,6 +315,7 @@ def test_codes_are_the_signs_of_a_network_computed_by_hand():
     np.testing.assert_array_equal(Encoder(model).encode(x).to_bits(), expected)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("net", NETS)
 def test_the_batch_size_does_not_matter(net):
     model = net()
@@ -513,6 +514,7 @@ def test_large_finite_inputs_whose_sum_overflows_are_taken():
     assert Encoder(model).encode(x).to_bits().all()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "layer",
     [

@@ -136,6 +136,7 @@ def test_models_of_a_users_own_code_differ_by_what_they_compute(kind):
     assert one.fingerprint != other.fingerprint
 
 
+@pytest.mark.full
 def test_a_small_difference_is_seen_and_rounding_is_not():
     assert made(subclassed, 0.1).fingerprint != made(subclassed, 0.15).fingerprint
     rng = np.random.default_rng(5)

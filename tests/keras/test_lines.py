@@ -126,6 +126,7 @@ def test_tiny_nets_agree_with_rational_arithmetic(depth, coarse, seed):
     assert sorted(got) == exact
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "build, n_bytes", ((nets.mlp, 1 << 11), (nets.conv, 1 << 16), (nets.pooled, 1 << 16))
 )

@@ -91,6 +91,7 @@ def test_page_says_what_metrics_measure(written, model):
     assert "0.0 % of the bits" in text  # against itself
 
 
+@pytest.mark.full
 def test_inputs_without_labels_that_are_no_images(tmp_path):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, "relu")])

@@ -119,6 +119,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("dataset", "architecture"), EXPECTED)
 def test_units_and_weights(dataset, architecture):
     import keras

@@ -101,6 +101,7 @@ def test_old_numbers_come_out_again(old):
     np.testing.assert_allclose(again[1]["test"], lengths[1]["test"], atol=1e-5)
 
 
+@pytest.mark.full
 def test_old_runs_are_drawn(old, tmp_path, capsys):
     assert run("draw_figures", "--load_path", old, "--figures_path", tmp_path / "figures") == 0
     drawn = {path.stem for path in (tmp_path / "figures").glob("*.png")}

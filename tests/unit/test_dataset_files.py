@@ -148,6 +148,7 @@ def test_idx_of_something_else(tmp_path, content, said):
         idx.read(write(tmp_path / "file", content), SHAPE)
 
 
+@pytest.mark.full
 def test_archives_that_unfold_to_gigabytes_are_not_unfolded(tmp_path):
     zeros = bytes(64 << 20)
     bomb = gzip.compress(idx_bytes(shape=SHAPE) + zeros, 1)

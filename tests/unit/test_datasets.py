@@ -244,6 +244,7 @@ def test_keras_cache_then_download(mnist_npz, tmp_path, monkeypatch):
     assert len(datasets.load("mnist").x_test) == 10_000
 
 
+@pytest.mark.full
 def test_cifar10(cifar_folder):
     for path in (cifar_folder, cifar_folder.parent, cifar_folder / "data_batch_1"):
         assert cifar10.find(path) == cifar_folder
@@ -360,6 +361,7 @@ def test_truncated_batch(cifar_folder, keep):
         datasets.load("cifar10", cifar10_path=cifar_folder)
 
 
+@pytest.mark.full
 def test_labels_out_of_range(cifar_folder):
     put(cifar_folder / "test_batch", pickle.dumps({**cifar_batch(), b"labels": [10] * 10_000}))
     with pytest.raises(DatasetError, match="from 0 to 9"):

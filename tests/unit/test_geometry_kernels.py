@@ -163,6 +163,7 @@ def square_grid(rng, n):
     return points, np.arange(0, 4 * n * n + 1, 4), np.ascontiguousarray(corners.ravel())
 
 
+@pytest.mark.full
 @settings(max_examples=40, deadline=None)
 @given(
     n=st.integers(1, 9),

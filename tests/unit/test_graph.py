@@ -35,6 +35,7 @@ def assert_graph(bits, k):
 
 
 # A block is 512 codes, a range 1,024 queries; 4,097 bits and more are several chunks.
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("n", "n_bits", "k"),
     [

@@ -141,6 +141,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
         count(random_bits(700, 64), folder=tmp_path / "nowhere")
 
 
+@pytest.mark.full
 @pytest.mark.skipif(os.name == "nt", reason="the process is sent a signal")
 @pytest.mark.parametrize("kind", (signal.SIGINT, signal.SIGKILL))
 def test_nothing_is_left_of_a_count_that_is_stopped(tmp_path, kind):
