@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tfhash.audit import sheets
+from tfhash.png import png
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 5), (3, 4, 5, 1), (3, 4, 5, 3), (3, 4, 5, 4)])
@@ -37,7 +38,7 @@ def test_png_is_read_back():
     for shape in ((4, 5), (4, 5, 3)):
         images = [rng.integers(0, 256, shape).astype(np.uint8) for _ in range(3)]
         sheet = sheets.contact_sheet([images[:2], images[2:]], gap=1)
-        read = np.asarray(image_file.open(io.BytesIO(sheets.png(sheet))))
+        read = np.asarray(image_file.open(io.BytesIO(png(sheet))))
         assert np.array_equal(read, sheet)
         assert np.array_equal(read[1:5, 7:12], images[1])
         assert np.array_equal(read[6:10, 1:6], images[2])

@@ -1,9 +1,7 @@
-"""Examples as pictures: PNG files written with the standard library, and contact sheets."""
+"""Examples as pictures, and contact sheets of them."""
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,19 +56,3 @@ def contact_sheet(rows: Sequence[Sequence[Image]], gap: int = 2) -> Image:
             top, left = gap + i * height, gap + j * width
             sheet[top : top + first.shape[0], left : left + first.shape[1]] = image
     return sheet
-
-
-def png(image: Image) -> bytes:
-    """The bytes of a PNG file of an image uint8 [height, width] or [height, width, 3]."""
-    height, width = image.shape[:2]
-    color = 2 if image.ndim == 3 else 0
-    header = struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0)
-    lines = np.zeros((height, 1 + image[0].size), np.uint8)  # each begins with its filter: none
-    lines[:, 1:] = image.reshape(height, -1)
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        check = zlib.crc32(kind + data)
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
-
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines.tobytes(), 9))
-    return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from tfhash.cli.user_files import (
 )
 from tfhash.errors import InputError
 from tfhash.files import replacing, write_text
+from tfhash.png import png
 from tfhash.studies.options import option
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def report(model_path: str, data_path: str, options: ReportOptions) -> None:
 
 def audit(model_path: str, data_path: str, options: AuditOptions) -> None:
     """Print what codes tell of a file's examples, and write tables and contact sheets."""
+    from tfhash.audit.duplicates import usual_radius
     from tfhash.encoder import Encoder
 
     data = Path(data_path).expanduser()
@@ -79,7 +81,7 @@ def audit(model_path: str, data_path: str, options: AuditOptions) -> None:
     test_codes = (
         None if test is None else checked(lambda: encoder.encode(test[0], options.batch_size))
     )
-    radius = max(1, codes.n_bits // 100) if options.radius is None else options.radius
+    radius = usual_radius(codes) if options.radius is None else options.radius
     rows = [("examples", f"{len(codes):,}", f"codes of {codes.n_bits:,} bits")]
     written: list[str] = []
     rows.append(_duplicates(codes, x, radius, out, written))
@@ -165,7 +167,8 @@ def _coverage(
 ) -> list[tuple[str, str, str]]:
     from tfhash import audit
 
-    rows, lines = [], []
+    rows = []
+    lines: list[tuple[str, str, float, float | str]] = []
     for name, part in (("training", codes), ("test", test)):
         if part is None:
             continue
@@ -173,8 +176,7 @@ def _coverage(
         rows.append(
             (f"coverage, {name}", f"{result.neurons:.4f}", "share of units that were ever on")
         )
-        whole = {**asdict(result), "layers": None}
-        lines += [(name, "all", whole["neurons"], whole["both"])]
+        lines.append((name, "all", result.neurons, result.both))
         lines += [(name, layer, share, "") for layer, share in result.layers.items()]
     header = ("set", "layer", "ever_on", "on_and_off")
     _write_csv(out / "coverage.csv", header, lines, written)
@@ -222,5 +224,5 @@ def _write_sheet(
         return
     pictures = [[(sheets.as_images(x, [row]) or [])[0] for x, row in line] for line in lines]
     with replacing(path) as file:
-        file.write(sheets.png(sheets.contact_sheet(pictures)))
+        file.write(png(sheets.contact_sheet(pictures)))
     written.append(path.name)

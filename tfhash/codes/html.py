@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from base64 import b64encode
 from html import escape
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+from tfhash.png import png
 
 if TYPE_CHECKING:
     from tfhash.codes.codes import Codes
@@ -38,7 +35,7 @@ def _picture(codes: Codes) -> str:
         return ""
     bits = some.to_bits()[:, :width]
     what = f"The first {width:,} bits of the first {len(bits):,} codes, a row each; 1 is dark"
-    data = b64encode(one_bit_png(bits == 0)).decode()
+    data = b64encode(png(bits == 0)).decode()
     return (
         f'<br><img alt="{what}" title="{what}" src="data:image/png;base64,{data}" '
         f'style="width:{DOT * width}px;max-width:100%;image-rendering:pixelated">'
@@ -57,20 +54,4 @@ def _layers(codes: Codes) -> str:
         rows.append(f"<tr><td>{more:,} more</td><td></td><td></td></tr>")
     return (
         "<table><tr><th>layer</th><th>first bit</th><th>bits</th></tr>" + "".join(rows) + "</table>"
-    )
-
-
-def one_bit_png(white: NDArray[np.bool_]) -> bytes:
-    """A PNG file of a matrix of pixels, white or black (W3C's PNG specification, 1 bit gray)."""
-    height, width = white.shape
-    rows = np.packbits(white, axis=1)
-    lines = np.hstack([np.zeros((height, 1), np.uint8), rows])  # filter 0: as they are
-    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in (
-            (b"IHDR", header),
-            (b"IDAT", zlib.compress(lines.tobytes())),
-            (b"IEND", b""),
-        )
     )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfhash.audit import sheets
+from tfhash.png import png
 
 # Okabe and Ito's colors, told apart by people who are color-blind, on white and on black; black
 # and yellow are replaced by gray and olive, and the last two come from Tol's.
@@ -96,4 +97,4 @@ def heat_map(table: NDArray[np.float64], names: Sequence[str], label: str) -> st
 
 def data_uri(image: sheets.Image) -> str:
     """An image as the address of an `img`, with everything in it."""
-    return "data:image/png;base64," + base64.b64encode(sheets.png(image)).decode()
+    return "data:image/png;base64," + base64.b64encode(png(image)).decode()

@@ -14,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfhash import audit, metrics
+from tfhash.audit.duplicates import usual_radius
+from tfhash.audit.labels import errors_of_votes
 from tfhash.codes import Codes
 from tfhash.encoder import Encoder
+from tfhash.metrics._inputs import check_labels
 
 SLAB = 4096
 NEIGHBORS = 10
@@ -85,7 +88,7 @@ def gather(
     found.n_train, found.n_bits = len(codes), codes.n_bits
     found.n_test = 0 if test_codes is None else len(test_codes)
     found.n_regions = metrics.count_regions(codes)
-    found.radius = max(1, codes.n_bits // 100) if radius is None else radius
+    found.radius = usual_radius(codes) if radius is None else radius
     with found.timed("units"):
         found.layers = _units(codes)
     labels = None if y is None else np.asarray(y).reshape(-1)
@@ -110,25 +113,16 @@ def gather(
 
 
 def _units(codes: Codes) -> list[dict[str, Any]]:
-    on = np.zeros(codes.words.shape[1], np.uint64)
-    always = ~on
-    shares = np.zeros(codes.n_bits, np.int64)
+    times_on = np.zeros(codes.n_bits, np.int64)
     for start in range(0, len(codes), SLAB):
-        slab = codes[start : start + SLAB]
-        on |= np.bitwise_or.reduce(slab.words, axis=0)
-        always &= np.bitwise_and.reduce(slab.words, axis=0)
-        shares += slab.to_bits().sum(axis=0, dtype=np.int64)
-    ever, never_off = (
-        np.unpackbits(words.view(np.uint8), count=codes.n_bits, bitorder="little").astype(bool)
-        for words in (on, always)
-    )
+        times_on += codes[start : start + SLAB].to_bits().sum(axis=0, dtype=np.int64)
     return [
         {
             "name": name,
             "units": stop - start,
-            "dead": int((~ever[start:stop]).sum()),
-            "always_on": int(never_off[start:stop].sum()),
-            "active": float(shares[start:stop].mean() / len(codes)) if stop > start else 0.0,
+            "dead": int((times_on[start:stop] == 0).sum()),
+            "always_on": int((times_on[start:stop] == len(codes)).sum()),
+            "active": float(times_on[start:stop].mean() / len(codes)) if stop > start else 0.0,
         }
         for name, start, stop in codes.layers
     ]
@@ -171,7 +165,7 @@ def _neighbors(found: Findings, codes: Codes, labels: Any) -> None:
         table = np.zeros((len(names), len(names)))
         np.add.at(table, (np.repeat(at, k), at[neighbors.reshape(-1)]), 1)
         found.confusion = table / table.sum(axis=1, keepdims=True)
-    errors = audit.label_errors(codes, labels, k=k)
+    errors = errors_of_votes(distances, neighbors, check_labels(labels, n))
     found.suspects = [
         {
             "row": int(row),
