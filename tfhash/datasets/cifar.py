@@ -11,6 +11,7 @@ import numpy as np
 
 from tfhash.datasets import files, pickles
 from tfhash.datasets.dataset import Dataset, DatasetError, from_pixels
+from tfhash.datasets.record import Download, Files
 
 SHAPE = (32, 32, 3)
 # What one image is in a batch: its pixels, six characters a byte in the oldest kind of pickle, its
@@ -50,6 +51,18 @@ class CifarFiles:
     n_classes: int
     versions: Mapping[str, str]
     version_folders: tuple[str, ...]
+
+    def source(self, sha256: str) -> Files:
+        """The files of the dataset; `sha256` is the checksum of the published archive."""
+        cached = f"{self.folder}-target"
+        return Files(
+            published=self.folder,
+            downloads=(Download(url=self.url, sha256=sha256, cached_as=cached, unpack=True),),
+            find=self.find,
+            find_named=self.find,
+            load=self.load,
+            instead=self.other_version,
+        )
 
     def find(self, path: Path) -> Path | None:
         """The folder of batches that `path` names or holds (a batch names its folder), if any."""

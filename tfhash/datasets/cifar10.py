@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfhash.datasets.cifar import SHAPE, CifarFiles
-from tfhash.datasets.record import CnnTraining, Download, Files, MlpTraining, Record
+from tfhash.datasets.record import CnnTraining, MlpTraining, Record
 
 FOLDER = "cifar-10-batches-py"
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
@@ -36,14 +36,7 @@ RECORD = Record(
     n_classes=10,
     n_train=50_000,
     n_test=10_000,
-    source=Files(
-        published=FOLDER,
-        downloads=(Download(url=URL, sha256=SHA256, cached_as=f"{FOLDER}-target", unpack=True),),
-        find=find,
-        find_named=find,
-        load=load,
-        instead=FILES.other_version,
-    ),
+    source=FILES.source(SHA256),
     mlp=MlpTraining(
         depth=5,
         # The scripts count the units of all 5 layers, 50 to 1000; width is per layer everywhere

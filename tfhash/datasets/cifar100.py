@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from tfhash.datasets import cifar10
 from tfhash.datasets.cifar import CifarFiles
-from tfhash.datasets.record import Download, Files
 
 FOLDER = "cifar-100-python"
 URL = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
@@ -31,12 +30,5 @@ RECORD = replace(
     title="CIFAR-100",
     like="cifar10",
     n_classes=100,
-    source=Files(
-        published=FOLDER,
-        downloads=(Download(url=URL, sha256=SHA256, cached_as=f"{FOLDER}-target", unpack=True),),
-        find=FILES.find,
-        find_named=FILES.find,
-        load=FILES.load,
-        instead=FILES.other_version,
-    ),
+    source=FILES.source(SHA256),
 )

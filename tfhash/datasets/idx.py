@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from tfhash.datasets import files
 from tfhash.datasets.dataset import Dataset, from_pixels
 from tfhash.datasets.files import Unreadable
+from tfhash.datasets.record import Download, Files
 
 # What MNIST's four files are called, and those of Fashion-MNIST and KMNIST likewise.
 MNIST_FILES = {
@@ -72,6 +74,35 @@ class IdxFiles:
             return folder if "-ubyte" in path.name and self._is_in(folder) else None
         folders = [path, *(path / folder for folder in self.folders)]
         return next((folder for folder in folders if self._is_in(folder)), None)
+
+    def source(
+        self, name: str, n_classes: int, url: str, cached_in: str, sha256: Mapping[str, str]
+    ) -> Files:
+        """The files of the dataset `name`, which is read as it is published.
+
+        Parameters
+        ----------
+        name, n_classes
+            As for `dataset`.
+        url : str
+            What the names of the gzipped files are appended to.
+        cached_in : str
+            Folder in Keras's cache.
+        sha256 : mapping
+            The checksum of each gzipped file, by its name without ".gz".
+        """
+        return Files(
+            published=f"its four IDX files, in a folder {self.folders[0]}",
+            downloads=tuple(
+                Download(url=f"{url}{stem}.gz", sha256=each, cached_as=f"{cached_in}/{stem}.gz")
+                for stem, each in sha256.items()
+            ),
+            find=self.find,
+            find_named=self.find_named,
+            load=partial(self.dataset, name, n_classes),
+            instead=self.instead,
+            is_named=self.is_named,
+        )
 
     def read(self, folder: Path) -> dict[str, np.ndarray]:
         """The four arrays, uint8 of the published shapes.

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from tfhash.datasets import mnist
 from tfhash.datasets.idx import IdxFiles
-from tfhash.datasets.record import Download, Files
 
 _URL = "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"
 _FOLDER = "kmnist"
@@ -25,16 +23,5 @@ RECORD = replace(
     name="kmnist",
     title="KMNIST",
     like="mnist",
-    source=Files(
-        published=f"its four IDX files, in a folder {_FOLDER}",
-        downloads=tuple(
-            Download(url=f"{_URL}{stem}.gz", sha256=sha256, cached_as=f"{_FOLDER}/{stem}.gz")
-            for stem, sha256 in _SHA256.items()
-        ),
-        find=_IDX.find,
-        find_named=_IDX.find_named,
-        load=partial(_IDX.dataset, "kmnist", 10),
-        instead=_IDX.instead,
-        is_named=_IDX.is_named,
-    ),
+    source=_IDX.source("kmnist", 10, _URL, _FOLDER, _SHA256),
 )

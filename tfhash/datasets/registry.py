@@ -15,7 +15,7 @@ from typing import TypeVar
 from tfhash.datasets import files
 from tfhash.datasets.dataset import Dataset, DatasetError
 from tfhash.datasets.record import Files, Record
-from tfhash.errors import near_names
+from tfhash.errors import did_you_mean, near_names
 
 V = TypeVar("V")
 
@@ -43,10 +43,9 @@ def record(name: str) -> Record:
         There is none of that name; near ones are named.
     """
     if name not in RECORDS:
-        near = near_names(name, NAMES)
         raise DatasetError(
             f"Expected a dataset among {', '.join(NAMES)}. Received: {name!r}."
-            + (f" Did you mean {' or '.join(near)}?" if near else "")
+            + did_you_mean(near_names(name, NAMES))
         )
     return RECORDS[name]
 
