@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from absl import flags
 
-from tfhash.errors import InputError, near_names
+from tfhash.errors import InputError, did_you_mean, near_names
 
 # Fields that are folders, by name: help, and the default folder under the home of runs.
 _FOLDERS = {
@@ -82,9 +82,7 @@ class _ChoiceParser(flags.EnumParser):
             return str(super().parse(argument))
         except ValueError as error:
             near = near_names(argument, self.enum_values)
-            raise ValueError(
-                f"{error}." + (f" Did you mean {' or '.join(near)}?" if near else "")
-            ) from None
+            raise ValueError(f"{error}.{did_you_mean(near)}") from None
 
 
 def _define_one(

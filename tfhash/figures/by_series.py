@@ -29,7 +29,6 @@ ACCURACY_KMEANS_TEST: Panels = {
     ("knn_accuracy", "test"): "K-NN",
     ("logistic_accuracy", "test"): "logistic regression",
 }
-_COLORS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.GRAY)
 _MARKERS = "os^Dx"
 
 
@@ -73,7 +72,7 @@ def _draw(
     with matplotlib.rc_context(style.STYLE):
         figure, row = style.new_row(caption, list(shown.values()), x_label, y_label)
         names = sorted(set(ours["series"]), key=lambda name: (len(name), name))
-        looks = {name: (_COLORS[i % 5], _MARKERS[i % 5]) for i, name in enumerate(names)}
+        looks = {name: (style.SERIES[i % 5], _MARKERS[i % 5]) for i, name in enumerate(names)}
         for axes, (metric, split) in zip(row, shown, strict=True):
             axes.set_xscale(**scale)
             axes.xaxis.set_major_formatter("{x:,.0f}")

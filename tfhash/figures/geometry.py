@@ -23,7 +23,6 @@ DENSITY: Styles = {
     ("region_density", "same"): ("between two of one class", "-"),
     ("region_density", "different"): ("between two of different classes", ":"),
 }
-_COLORS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.GRAY)
 
 
 def figure_2c(ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption) -> Figure:
@@ -66,7 +65,7 @@ def region_density(ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption) ->
 def _draw(axes: Axes, ours: pd.DataFrame, styles: Styles) -> None:
     """One color for each series, one line style for each kind of number."""
     names = sorted(set(ours["series"]), key=lambda name: (len(name), name))
-    for name, color in zip(names, _COLORS, strict=False):
+    for name, color in zip(names, style.SERIES, strict=False):
         for (metric, split), (_, line) in styles.items():
             rows = (ours["metric"] == metric) & (ours["split"] == split) & (ours["series"] == name)
             mine = ours[rows].sort_values("x")
@@ -75,7 +74,7 @@ def _draw(axes: Axes, ours: pd.DataFrame, styles: Styles) -> None:
             axes.fill_between(mine["x"], low, high, color=color, alpha=0.2, linewidth=0)
     handles = [
         Line2D([], [], color=color, label=name.replace("=", " "))
-        for name, color in zip(names, _COLORS, strict=False)
+        for name, color in zip(names, style.SERIES, strict=False)
     ]
     handles += [
         Line2D([], [], color=style.GRAY, linestyle=line, label=text)

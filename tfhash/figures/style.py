@@ -19,6 +19,7 @@ from tfhash.files import replacing
 
 # Okabe and Ito's palette: told apart by all common kinds of color vision.
 BLUE, ORANGE, GREEN, PURPLE, GRAY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555"
+SERIES = (BLUE, ORANGE, GREEN, PURPLE, GRAY)  # of one series after the other
 TITLES = {one.name: one.title for one in RECORDS.values()}  # of the datasets
 STYLE: dict[str, Any] = {
     "font.family": "sans-serif",

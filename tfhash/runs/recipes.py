@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from tfhash import datasets
 from tfhash.datasets import MlpTraining
-from tfhash.errors import InputError, near_names
+from tfhash.errors import InputError, did_you_mean, near_names
 
 R = TypeVar("R")
 
@@ -88,5 +88,5 @@ def look_up(recipes: Mapping[tuple[str, str], R], name: str, dataset: str) -> R:
         raise InputError(
             f"Expected a protocol among {', '.join(names)} and a dataset among "
             f"{', '.join(datasets)}. Received: protocol {name!r}, dataset {dataset!r}."
-            + (f" Did you mean {' or '.join(near)}?" if near else "")
+            + did_you_mean(near)
         ) from None
