@@ -5,9 +5,9 @@
 #include <tuple>
 
 #include "bits.h"
-#include "codes.h"
 #include "interrupt.h"
 #include "kernels/arrangement.h"
+#include "kernels/polygon_edges.h"
 #include "primitives.h"
 
 namespace tfhash {
@@ -17,15 +17,10 @@ constexpr double kTolerance = 1.0 / (int64_t(1) << 47);
 constexpr int64_t kPolygonsPerBlock = 64, kPointsPerBlock = 256;
 constexpr size_t kChordsPerTask = 64;  // polygons with more are first divided into such cells
 
-// For each point, one bit for each unit: whether it is above 0 there, and whether below.
-class Signs {
+class Signs : public SignBits {
  public:
   Signs(const Patch& patch, const PatchUnits& units, ThreadTeam* team)
-      : n_words(words_for(units.n)),
-        above(patch.sizes.size() * n_words),
-        below(above.size()),
-        patch_(patch),
-        units_(units) {
+      : SignBits(int64_t(patch.sizes.size()), units.n), patch_(patch), units_(units) {
     const auto n = int64_t(patch.sizes.size());
     std::vector<std::vector<double>> rooms(team->size(), std::vector<double>(units.n));
     team->run((n + kPointsPerBlock - 1) / kPointsPerBlock, [&](int64_t block, int worker) {
@@ -45,57 +40,24 @@ class Signs {
     return kTolerance * (units_.sums[j] * patch_.sizes[v] + std::fabs(units_.shift[j]));
   }
 
-  uint64_t crossing(int64_t a, int64_t b, int64_t word) const {
-    const int64_t i = a * n_words + word, j = b * n_words + word;
-    return (above[i] & below[j]) | (below[i] & above[j]);
-  }
-
   int sign(int64_t v, int64_t unit) const {
     const int64_t i = v * n_words + unit / 64;
     return int(above[i] >> (unit % 64) & 1) - int(below[i] >> (unit % 64) & 1);
   }
-
-  const int64_t n_words;
-  std::vector<uint64_t> above, below;
 
  private:
   const Patch& patch_;
   const PatchUnits& units_;
 };
 
-// An edge that some unit's line crosses.
-struct Edge {
-  int64_t a, b;  // points, ascending
-  int64_t slot;  // of the polygon's corner at which it starts
-};
-
-struct EdgePoint {
-  int64_t a, b;
-  double weight;
-  int64_t first_unit, last_unit;  // in EdgePoints::units
-};
-
-// The new points on the edges of all polygons, each edge being cut once for both its sides.
-class EdgePoints {
+// The new points on edges: units share a point where their tolerances do not tell them apart.
+class CutEdges : public EdgePoints {
  public:
-  std::vector<EdgePoint> points;
-  std::vector<int64_t> units;
-  std::vector<int64_t> start;         // edge -> its first point; one more than edges
-  std::vector<int64_t> edge_of_slot;  // or -1
-
-  EdgePoints(const Patch& patch, const Signs& signs, ThreadTeam* team) {
-    std::vector<Edge> edges = crossed_edges(patch, signs, team);
-    edge_of_slot.assign(patch.corners.size(), -1);
-    CheckNowAndThen check(64);
-    for (size_t i = 0; i < edges.size(); ++i) {
-      check();
-      if (i == 0 || edges[i].a != edges[i - 1].a || edges[i].b != edges[i - 1].b) {
-        start.push_back(int64_t(points.size()));
-        add(signs, edges[i].a, edges[i].b);
-      }
-      edge_of_slot[edges[i].slot] = int64_t(start.size()) - 1;
-    }
-    start.push_back(int64_t(points.size()));
+  CutEdges(const Patch& patch, const Signs& signs, ThreadTeam* team) {
+    const auto run = [team](int64_t n_blocks, const auto& body) { team->run(n_blocks, body); };
+    const auto n = int64_t(patch.offsets.size()) - 1;
+    fill(crossed_edges(signs, patch.offsets.data(), n, patch.corners.data(), run),
+         int64_t(patch.corners.size()), 64, [&](int64_t a, int64_t b) { add(signs, a, b); });
   }
 
  private:
@@ -103,33 +65,6 @@ class EdgePoints {
     double weight, tolerance;
     int64_t unit;
   };
-
-  static std::vector<Edge> crossed_edges(const Patch& patch, const Signs& signs, ThreadTeam* team) {
-    const auto n = int64_t(patch.offsets.size()) - 1;
-    const int64_t n_blocks = (n + kPolygonsPerBlock - 1) / kPolygonsPerBlock;
-    std::vector<std::vector<Edge>> found(n_blocks);
-    team->run(n_blocks, [&](int64_t block, int) {
-      const int64_t first = block * kPolygonsPerBlock;
-      for (int64_t p = first; p < std::min(n, first + kPolygonsPerBlock); ++p) {
-        const int64_t begin = patch.offsets[p], end = patch.offsets[p + 1];
-        for (int64_t slot = begin; slot < end; ++slot) {
-          const int64_t from = patch.corners[slot];
-          const int64_t to = patch.corners[slot + 1 < end ? slot + 1 : begin];
-          for (int64_t word = 0; word < signs.n_words; ++word) {
-            if (signs.crossing(from, to, word) == 0) continue;
-            found[block].push_back({std::min(from, to), std::max(from, to), slot});
-            break;
-          }
-        }
-      }
-    });
-    std::vector<Edge> edges;
-    for (const auto& part : found) edges.insert(edges.end(), part.begin(), part.end());
-    sort_checking(edges.begin(), edges.end(), [](const Edge& x, const Edge& y) {
-      return std::tie(x.a, x.b, x.slot) < std::tie(y.a, y.b, y.slot);
-    });
-    return edges;
-  }
 
   void add(const Signs& signs, int64_t a, int64_t b) {
     crossings_.clear();
@@ -387,7 +322,7 @@ void append(const Pieces& part, int64_t first, PlaneCut* cut) {
 
 PlaneCut cut_patch(const Patch& patch, const PatchUnits& units, ThreadTeam* team) {
   const Signs signs(patch, units, team);
-  const EdgePoints edges(patch, signs, team);
+  const CutEdges edges(patch, signs, team);
   const auto n = int64_t(patch.offsets.size()) - 1, n_old = int64_t(patch.sizes.size());
   PlaneCut cut;
   cut.offsets.push_back(0);
