@@ -3,7 +3,6 @@
 import mmap
 import signal
 import sys
-import threading
 from itertools import combinations
 from types import SimpleNamespace
 
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from processes import seconds_to_stop
 from reference import BIT_SIZES, logistic_gradient, random_bits
 from tfhash import Codes, _native, metrics, progress
 from tfhash.metrics import CodeKMeans, CodeLogisticRegression, kmeans
@@ -388,15 +388,7 @@ def test_ctrl_c_stops_the_work(work):
         "logistic": lambda: CodeLogisticRegression(tol=1e-12, C=1e3).fit(codes, labels),
         "transform": lambda: [model.transform(codes) for _ in range(100)],
     }
-
-    def interrupt():
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-    timer = threading.Timer(0.3, interrupt)
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        works[work]()
-    timer.join()
+    seconds_to_stop(works[work])
 
 
 # ---- bad input -----------------------------------------------------------------------------------
