@@ -1,7 +1,7 @@
 """Builds the native extension; everything else is in pyproject.toml.
 
-``TFHASH_SANITIZE=address`` builds it with the address and undefined-behavior sanitizers,
-``TFHASH_SANITIZE=thread`` with the thread sanitizer; see ``.ci/sanitize``.
+`TFHASH_SANITIZE=address` builds it with the address and undefined-behavior sanitizers,
+`TFHASH_SANITIZE=thread` with the thread sanitizer; see `.ci/sanitize`.
 """
 
 import os

@@ -47,7 +47,7 @@ def fit(network: keras.Model, x: Image, y: np.ndarray) -> None:
 
 
 def resnet20() -> keras.Model:
-    """16, 32 and 64 filters in three blocks each: 188,416 units; as initialised."""
+    """16, 32 and 64 filters in three blocks each: 188,416 units; as initialized."""
     keras.utils.set_random_seed(0)
 
     def convolution(x: object, filters: int, stride: int = 1) -> object:

@@ -1,9 +1,9 @@
-"""Exact Hamming nearest neighbours against FAISS and usearch, and at AVX2 against FAISS at AVX2.
+"""Exact Hamming nearest neighbors against FAISS and usearch, and at AVX2 against FAISS at AVX2.
 
 python -m benchmarks.bench_hamming_knn
 
 Each note gives the bytes of codes met per second (database bytes x queries / time), and how long
-codes take that are noisy copies of ten centres instead of random.
+codes take that are noisy copies of ten centers instead of random.
 
 Limits, in pairs of words a cycle and thread with AVX-512: counting the bits word by word takes a
 xor, a popcount and an addition, 1.5 cycles for 8 words, or 5.3. Counting planes, a full adder (one
@@ -110,12 +110,12 @@ def row(
 
 
 def random_codes(n: int, n_bits: int, seed: int) -> Codes:
-    """``n`` codes of fair bits."""
+    """`n` codes of fair bits."""
     return Codes(random_words(n, n_bits, np.random.default_rng(seed)), n_bits)
 
 
 def clustered_codes(n: int, n_bits: int) -> Codes:
-    """``n`` copies of ten random codes, one bit in eight of each flipped."""
+    """`n` copies of ten random codes, one bit in eight of each flipped."""
     rng = np.random.default_rng(2)
     words = random_words(10, n_bits, rng)[rng.integers(0, 10, n)]
     flipped = random_words(n, n_bits, rng)

@@ -3,7 +3,7 @@
 python -m benchmarks.bench_large --folder FOLDER [--rows 60000] [--bits 557056] [--quick]
 
 The codes are made up (ten classes, shared styles, noise, dead units), 5 in 6 of them the training
-set, and lie in FOLDER, memory-mapped; ``--in_memory`` reads them first. 60,000 codes of 557,056
+set, and lie in FOLDER, memory-mapped; `--in_memory` reads them first. 60,000 codes of 557,056
 bits, those of a CIFAR-10 ResNet-18, take 4.2 GB of disk and about a quarter of an hour.
 
 K-Means' limit is that of looking at every code in every iteration, which its bounds save most of.

@@ -25,7 +25,6 @@ from benchmarks.harness import Options, Row, main
 from tfhash import datasets, runs, training
 from tfhash.datasets import Dataset
 from tfhash.runs import RunSpec
-from tfhash.studies.sample_size import SIZES
 from tfhash.studies.training_time import WIDTHS
 from tfhash.training.packed_images import PackedImages
 from tfhash.training.state import PARTS, SweepState
@@ -43,7 +42,7 @@ def rows(options: Options) -> Iterator[Row]:
     row = compare(options, mnist, sweep, f"MNIST, {len(sweep)} widths", 5)
     before, after = _peak_memory(options, "0"), _peak_memory(options, "1")
     yield replace(row, note=f"{row.note}, {(after - before) / 1024:.2f} GiB of memory (< 2)")
-    sizes = [n for n in SIZES["mnist"] if n <= len(mnist.x_train)]
+    sizes = [n for n in datasets.record("mnist").sample_sizes if n <= len(mnist.x_train)]
     samples = [
         _spec(recipe, width=w, sample_size=n, epoch_size=len(mnist.x_train))
         for n in sizes

@@ -1,8 +1,8 @@
 """Timing ours and a peer side by side: the same threads, turn by turn, medians, the ratio.
 
 Machines are shared and noisy, so the two take turns within one process and the ratio of medians is
-what to quote. Each benchmark module has ``rows(options)``, which yields a `Row` for each piece of
-work, and ``main(__name__, rows, __doc__)`` at its end.
+what to quote. Each benchmark module has `rows(options)`, which yields a `Row` for each piece of
+work, and `main(__name__, rows, __doc__)` at its end.
 """
 
 import argparse
@@ -27,7 +27,7 @@ class Options:
     quick : bool
         Smaller work, to see that it runs; its ratios mean little.
     data_dir : Path or None
-        Folder with the published ``mnist.npz`` and ``cifar-10-batches-py/``; None is Keras's cache.
+        Folder with the published `mnist.npz` and `cifar-10-batches-py/`; None is Keras's cache.
     """
 
     repeats: int = 5
@@ -35,7 +35,7 @@ class Options:
     data_dir: Path | None = None
 
     def size(self, n: int) -> int:
-        """``n``, or a fiftieth of it for a quick look."""
+        """`n`, or a fiftieth of it for a quick look."""
         return max(200, n // 50) if self.quick else n
 
 
@@ -101,7 +101,7 @@ def medians(repeats: int, *sides: Callable[[], object]) -> list[float]:
 
 
 def use_threads(n: int) -> None:
-    """Hold ours, NumPy's, scikit-learn's and FAISS's kernels to ``n`` threads."""
+    """Hold ours, NumPy's, scikit-learn's and FAISS's kernels to `n` threads."""
     import threadpoolctl
 
     metrics.set_num_threads(n)

@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "codes.h"
+#include "kernels/distinct.h"
 #include "kernels/hamming_knn.h"
 #include "kernels/pack.h"
 #include "kernels/unique.h"
@@ -92,7 +93,38 @@ py::tuple py_region_ids(const Array<uint64_t>& words, int64_t n_bits,
   return py::make_tuple(ids, counts);
 }
 
+Array<int64_t> py_group_by_hash(const Array<uint64_t>& words, int64_t n_bits, uint64_t salt,
+                                int64_t bits, Output<uint64_t> out) {
+  const CodesView codes = view(words, n_bits);
+  const MutableCodes grouped = mutable_view(out);
+  expect(bits >= 0 && bits <= kMostGroupBits && grouped.n >= codes.n &&
+             grouped.n_words == codes.n_words,
+         "Expected 0 to ", kMostGroupBits, " bits and room for ", codes.n, " rows of ",
+         codes.n_words, " words. Received: ", bits, " bits and shape ", shape_of(out), ".");
+  std::vector<int64_t> starts;
+  {
+    KernelCall call;
+    starts = group_by_hash(codes, salt, int(bits), {}, grouped.words);
+  }
+  return array_of(starts);
+}
+
+int64_t py_keep_distinct(Output<uint64_t> rows, int64_t n, uint64_t salt,
+                         Output<uint64_t> scratch) {
+  const MutableCodes found = mutable_view(rows), spare = mutable_view(scratch);
+  expect(n >= 0 && n <= found.n && n <= spare.n && found.n_words == spare.n_words &&
+             found.n_words >= 1,
+         "Expected at least ", n, " rows of as many words in both arrays. Received shapes: ",
+         shape_of(rows), " and ", shape_of(scratch), ".");
+  KernelCall call;
+  return keep_distinct(found.words, n, found.n_words, salt, {}, spare.words);
+}
+
 void bind_regions(py::module_& m) {
+  m.def("group_by_hash", py_group_by_hash, py::arg("words").noconvert(), py::arg("n_bits"),
+        py::arg("salt"), py::arg("bits"), py::arg("out").noconvert());
+  m.def("keep_distinct", py_keep_distinct, py::arg("rows").noconvert(), py::arg("n"),
+        py::arg("salt"), py::arg("scratch").noconvert());
   m.def("region_ids", py_region_ids, py::arg("words").noconvert(), py::arg("n_bits"),
         py::arg("progress") = py::none());
 }
@@ -149,4 +181,5 @@ PYBIND11_MODULE(_native, m) {
   tfhash::bind_regions(m);
   tfhash::bind_neighbors(m);
   tfhash::bind_graph(m);
+  tfhash::bind_affinities(m);
 }

@@ -2,11 +2,13 @@
 #include "bindings.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "check.h"
 #include "kernels/chords.h"
 #include "kernels/dense_lines.h"
+#include "kernels/dense_planes.h"
 #include "kernels/lines.h"
 #include "kernels/planes.h"
 
@@ -135,16 +137,27 @@ HeldLayer dense_layer(const py::handle& given, int64_t n_inputs) {
   return made;
 }
 
-py::tuple py_dense_lines(const py::list& stack, const Array<double>& ends, int64_t most_points) {
-  std::vector<HeldLayer> held_layers;
+// The layers of a list, checked.
+struct HeldLayers {
+  std::vector<HeldLayer> held;
   std::vector<DenseLayer> layers;
-  int64_t n_bits = 0, n_inputs = -1;
-  for (const py::handle& layer : stack) {
-    held_layers.push_back(dense_layer(layer, n_inputs));
-    layers.push_back(held_layers.back().layer);
-    n_inputs = layers.back().n_units;
-    n_bits += n_inputs;
+  int64_t n_bits = 0;
+
+  explicit HeldLayers(const py::list& stack) {
+    int64_t n_inputs = -1;
+    for (const py::handle& layer : stack) {
+      held.push_back(dense_layer(layer, n_inputs));
+      layers.push_back(held.back().layer);
+      n_inputs = layers.back().n_units;
+      n_bits += n_inputs;
+    }
   }
+};
+
+py::tuple py_dense_lines(const py::list& stack, const Array<double>& ends, int64_t most_points) {
+  const HeldLayers given(stack);
+  const std::vector<DenseLayer>& layers = given.layers;
+  const int64_t n_bits = given.n_bits;
   expect(!layers.empty() && ends.ndim() == 2 && ends.shape(0) % 2 == 0 &&
              ends.shape(1) == layers[0].n_inputs,
          "Expected layers, and ends of shape [2 n, inputs]. Received: ", layers.size(),
@@ -179,6 +192,45 @@ py::tuple py_dense_lines(const py::list& stack, const Array<double>& ends, int64
     }
   }
   return py::make_tuple(outcomes, offsets, t, units, codes);
+}
+
+// The numbers of a vector, without a copy.
+template <class T>
+py::array_t<T> owned(std::vector<T>&& values, const std::vector<py::ssize_t>& shape) {
+  auto* const kept = new std::vector<T>(std::move(values));
+  const py::capsule owner(kept, [](void* held) { delete static_cast<std::vector<T>*>(held); });
+  return py::array_t<T>(shape, kept->data(), owner);
+}
+
+py::object py_dense_plane(const py::list& stack, const Array<double>& window,
+                          const Array<double>& inputs, int64_t patch_bytes) {
+  const HeldLayers given(stack);
+  expect(!given.layers.empty() && window.ndim() == 2 && window.shape(0) >= 3 &&
+             window.shape(1) == 2 && inputs.ndim() == 2 && inputs.shape(0) == window.shape(0) &&
+             inputs.shape(1) == given.layers[0].n_inputs,
+         "Expected layers, a window of shape [n, 2], n from 3, and inputs of shape [n, inputs]. "
+         "Received: ", given.layers.size(), " layers and shapes ", shape_of(window), " and ",
+         shape_of(inputs), ".");
+  expect(patch_bytes >= 0, "Expected patch_bytes from 0. Received: ", patch_bytes, ".");
+  const int64_t n = window.shape(0);
+  const double *corners = window.data(), *rows = inputs.data();
+  DensePlane plane;
+  {
+    KernelCall call;
+    plane = dense_plane(given.layers, corners, rows, n, patch_bytes);
+  }
+  if (!plane.is_finite) return py::none();
+  const auto n_points = py::ssize_t(plane.points.size() / 2);
+  const auto n_polygons = py::ssize_t(plane.offsets.size()) - 1;
+  const auto n_corners = py::ssize_t(plane.corners.size());
+  py::list codes;
+  for (auto& words : plane.codes) {
+    const auto n_words = py::ssize_t(words.size()) / n_polygons;
+    codes.append(owned(std::move(words), {n_polygons, n_words}));
+  }
+  return py::make_tuple(owned(std::move(plane.points), {n_points, 2}),
+                        owned(std::move(plane.offsets), {n_polygons + 1}),
+                        owned(std::move(plane.corners), {n_corners}), codes);
 }
 
 // A copy of the polygons, checked: every index is one of a point, every polygon has 3 corners at
@@ -277,6 +329,8 @@ void bind_geometry(py::module_& m) {
         py::arg("weight").noconvert());
   m.def("dense_lines", py_dense_lines, py::arg("layers"), py::arg("ends").noconvert(),
         py::arg("most_points"));
+  m.def("dense_plane", py_dense_plane, py::arg("layers"), py::arg("window").noconvert(),
+        py::arg("inputs").noconvert(), py::arg("patch_bytes"));
   m.def("cut_polygons", py_cut_polygons, py::arg("z").noconvert(), py::arg("tolerance").noconvert(),
         py::arg("offsets").noconvert(), py::arg("corners").noconvert());
   m.def("blend_points", py_blend_points, py::arg("values").noconvert(),

@@ -14,6 +14,7 @@ Isa current_isa() { return chosen; }
 
 void load_primitives() {
   chosen = choose_isa();
+  fill_affinity_scalar(table.affinity);
   fill_chords_scalar(table.chords);
   fill_clusters_scalar(table.clusters);
   fill_columns_scalar(table.columns);
@@ -25,6 +26,7 @@ void load_primitives() {
   fill_tables_scalar(table.tables);
 #if TFHASH_X86
   if (chosen == Isa::kAvx2 || chosen == Isa::kAvx512) {
+    fill_affinity_avx2(table.affinity);
     fill_chords_avx2(table.chords);
     fill_clusters_avx2(table.clusters);
     fill_columns_avx2(table.columns);
@@ -36,6 +38,7 @@ void load_primitives() {
     fill_tables_avx2(table.tables);
   }
   if (chosen == Isa::kAvx512) {
+    fill_affinity_avx512(table.affinity);
     fill_chords_avx512(table.chords);
     fill_clusters_avx512(table.clusters);
     fill_columns_avx512(table.columns);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "cpu.h"
+#include "primitives/affinity.h"
 #include "primitives/chords.h"
 #include "primitives/clusters.h"
 #include "primitives/columns.h"
@@ -20,6 +21,7 @@
 namespace tfhash {
 
 struct Primitives {
+  AffinityPrimitives affinity;
   ChordPrimitives chords;
   ClusterPrimitives clusters;
   ColumnPrimitives columns;

@@ -52,7 +52,7 @@ class TopK {
   void replace_top(uint64_t key) {
     int64_t at = 0;
     for (int64_t child; (child = 2 * at + 1) < size_; at = child) {
-      if (child + 1 < size_ && keys_[child + 1] > keys_[child]) ++child;
+      child += int64_t(child + 1 < size_ && keys_[child + 1] > keys_[child]);
       if (keys_[child] <= key) break;
       keys_[at] = keys_[child];
     }

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 from fuzz.damage import damaged
 from tfhash import Codes, metrics, results
-from tfhash.datasets import DatasetError, cifar10, files, idx, npz
+from tfhash.datasets import DatasetError, cifar10, cifar100, files, idx, npz
+from tfhash.datasets.cifar import CifarFiles
 
 SHAPE = (5, 3, 2)
 ARRAY = np.arange(30, dtype=np.uint8).reshape(SHAPE)
@@ -119,9 +120,20 @@ def _batch(protocol: int) -> bytes:
     return pickle.dumps(batch, protocol=protocol)
 
 
-def _read_batch(path: Path) -> str:
+def _fine_batch(protocol: int) -> bytes:
+    """A batch of CIFAR-100."""
+    batch = pickle.loads(_batch(protocol))
+    batch[b"fine_labels"], batch[b"coarse_labels"] = batch.pop(b"labels"), [1, 2]
+    return pickle.dumps(batch, protocol=protocol)
+
+
+def _read_fine_batch(path: Path) -> str:
+    return _read_batch(path, cifar100.FILES)
+
+
+def _read_batch(path: Path, layout: CifarFiles = cifar10.FILES) -> str:
     try:
-        images, labels = cifar10.read_batch(path, BATCH)
+        images, labels = layout.read_batch(path, BATCH)
     except DatasetError as error:
         return _refused_by_name(error, path)
     assert images.shape == (BATCH, 32, 32, 3) and images.dtype == np.uint8
@@ -279,6 +291,10 @@ def _targets() -> dict[str, Target]:
                 ),
             ),
             _read_batch,
+        ),
+        "cifar100": Target(
+            _variants((_fine_batch(2), _same), (_fine_batch(4), gzip.compress), pieces=_PICKLED),
+            _read_fine_batch,
         ),
         "spec": Target(
             _variants((json.dumps({**_SPEC, "width": 5}).encode(), _same), pieces=_JSON),

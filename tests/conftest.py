@@ -30,9 +30,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out the tests marked `full`, unless they are asked for."""
     if config.getoption("--full"):
         return
-    left_out = [item for item in items if item.get_closest_marker("full")]
+    kept, left_out = [], []
+    for item in items:
+        (left_out if item.get_closest_marker("full") else kept).append(item)
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if not item.get_closest_marker("full")]
+    items[:] = kept
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """The names of tests hold no contents of files, which may hold the time."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
 
 
 def pytest_configure() -> None:

@@ -1,6 +1,6 @@
 """Presses Ctrl-C while each kernel is at work and prints how long it took to end, in seconds.
 
-``test_interrupts.py`` runs it. Each piece of work takes many seconds if nobody stops it; a line
+`test_interrupts.py` runs it. Each piece of work takes many seconds if nobody stops it; a line
 says "done" where it ended by itself.
 """
 
@@ -87,6 +87,12 @@ def planes():
     return lambda: _native.cut_polygons(z, np.full(1000, 1e-12), offsets, corners)
 
 
+def dense_planes():
+    square = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
+    layers = [(RNG.normal(size=(2, 4000)), None, RNG.normal(size=4000) / 4, 0.0)]
+    return lambda: _native.dense_plane(layers, square, square, 1 << 25)
+
+
 CASES: tuple[Callable[[], Callable[[], object]], ...] = (
     knn,
     kmeans_many_starts,
@@ -98,6 +104,7 @@ CASES: tuple[Callable[[], Callable[[], object]], ...] = (
     votes,
     dense_lines,
     planes,
+    dense_planes,
 )
 
 

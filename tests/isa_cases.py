@@ -1,11 +1,12 @@
 """Runs every kernel on fixed inputs and prints a digest of each result.
 
-``test_isas.py`` runs it once for each instruction set and number of threads, both being chosen
+`test_isas.py` runs it once for each instruction set and number of threads, both being chosen
 when tfhash is imported, and compares what is printed.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,7 +34,12 @@ def packing() -> Iterator[np.ndarray]:
 
 def regions() -> Iterator[np.ndarray]:
     for n, n_bits in ((9, 65), (3000, 130), (40_000, 20)):
-        yield from metrics.region_ids(random_bits(n, n_bits, repeats=0.3))
+        codes = Codes.from_bits(random_bits(n, n_bits, repeats=0.3))
+        yield from metrics.region_ids(codes)
+        grouped = np.empty_like(codes.words)
+        yield _native.group_by_hash(codes.words, n_bits, 1, 5, grouped)
+        yield grouped
+        yield grouped[: _native.keep_distinct(grouped, n, 2, np.empty_like(grouped))]
 
 
 def neighbors() -> Iterator[np.ndarray]:
@@ -154,6 +160,29 @@ def planes() -> Iterator[np.ndarray]:
         yield _native.polygon_codes(values, within, *cut[5:7])
 
 
+def dense_planes() -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    square = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
+    for widths, patch_bytes in (((2, 150), 1 << 25), ((2, 43, 20, 7), 1 << 25), ((2, 30, 9), 4000)):
+        layers = [
+            (rng.normal(size=shape), None, rng.normal(size=shape[1]), 0.1)
+            for shape in pairwise(widths)
+        ]
+        *polygons, codes = _native.dense_plane(layers, square, square, patch_bytes)
+        yield from (*polygons, *codes)
+
+
+def affinities() -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    for n, d in ((1, 1), (2, 3), (8, 16), (9, 17), (255, 5), (257, 33), (700, 3)):
+        for dtype in (np.float32, np.float64):
+            z = rng.normal(size=(n, d)).astype(dtype)
+            units = rng.permutation(d)[: max(1, d - 1)]
+            for labels in (rng.integers(0, 3, n), np.empty(0, np.int64)):
+                for scale in (0.2, 3.0):
+                    yield _native.affinity_sums(z, units, scale, labels)
+
+
 CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (
     packing,
     regions,
@@ -166,6 +195,8 @@ CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (
     lines,
     dense_lines,
     planes,
+    dense_planes,
+    affinities,
 )
 
 

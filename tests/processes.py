@@ -10,6 +10,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 # What `tfhash.training.progress.LINE` writes to a log once a minute: due on a busy machine alone.
 PROGRESS = re.compile(r".*\d of \d+ \w+, +\d+%, \S+ gone, \S+ left\n?")
 
@@ -27,6 +29,42 @@ def kill_this_process_once(path):
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def memory_grown(before, work):
+    """Bytes that a process of its own grows by in `work`, after the lines `before`."""
+    program = f"""
+import resource, numpy as np
+from tfhash import Codes, metrics
+{before}
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+{work}
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout) * (1 if sys.platform == "darwin" else 1024)
+
+
+def seconds_to_stop(work, after=0.3):
+    """Press Ctrl-C `after` so many seconds of `work`: how long it goes on until it stops."""
+    pressed = []
+
+    def press():
+        pressed.append(time.monotonic())
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    timer = threading.Timer(after, press)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    timer.join()
+    return time.monotonic() - pressed[0]
 
 
 def run_until_killed(path, script, flags, cwd):

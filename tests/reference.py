@@ -12,7 +12,7 @@ ROW_SIZES = (0, 1, 2, 7, 8, 9, 63, 64, 65)
 
 
 def random_bits(n: int, n_bits: int, seed: int = 0, repeats: float = 0.0) -> NDArray[np.uint8]:
-    """uint8 [n, n_bits] of fair bits; a share ``repeats`` of the rows are copies of others."""
+    """uint8 [n, n_bits] of fair bits; a share `repeats` of the rows are copies of others."""
     rng = np.random.default_rng(seed)
     bits = rng.integers(0, 2, (n, n_bits), dtype=np.uint8)
     copies = rng.random(n) < repeats
@@ -77,7 +77,7 @@ def squared_distances(bits: NDArray[np.uint8], centers: NDArray[np.float64]) -> 
 def lloyd(
     bits: NDArray[np.uint8], centers: NDArray[np.float64], max_iter: int, tol: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], float, int]:
-    """Labels, centres, inertia and iterations of K-Means from given centres."""
+    """Labels, centers, inertia and iterations of K-Means from given centers."""
     limit = tol * bits.var(axis=0).mean()
     labels = np.full(len(bits), -1)
     for n_iter in range(1, max_iter + 1):  # noqa: B007
@@ -97,7 +97,7 @@ def lloyd(
 def means(
     bits: NDArray[np.uint8], labels: NDArray[np.int64], centers: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Means of the clusters; an empty one gets one of the rows farthest from their centres."""
+    """Means of the clusters; an empty one gets one of the rows farthest from their centers."""
     k = len(centers)
     sums = np.array([bits[labels == j].sum(axis=0) for j in range(k)], float)
     sizes = np.bincount(labels, minlength=k)
@@ -242,7 +242,7 @@ def exact_line_regions(
 def cut_polygon(
     polygon: NDArray[np.float64], slopes: NDArray[np.float64], constants: NDArray[np.float64]
 ) -> list[NDArray[np.float64]]:
-    """The parts of a convex polygon between the lines ``point @ slopes + constants = 0``."""
+    """The parts of a convex polygon between the lines `point @ slopes + constants = 0`."""
     parts = [polygon]
     for slope, constant in zip(slopes.T, constants, strict=True):
         halves = []
@@ -269,3 +269,47 @@ def area(polygon: NDArray[np.float64]) -> float:
     """The area of a polygon, by the shoelace formula."""
     x, y = (polygon - polygon[0]).T
     return abs(float(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1)))) / 2
+
+
+def information_bounds(
+    z: NDArray, y: NDArray | None = None, noise_variance: float = 0.1
+) -> tuple[float, float, float, float]:
+    """x_lower, x_upper, y_lower, y_upper in nats, from the matrix of all distances."""
+    z = np.asarray(z, np.float64)
+    distance = np.square(z[:, None] - z[None]).sum(axis=2)
+    x_bounds, y_bounds = [], []
+    for factor in (8, 2):
+        near = np.exp(-distance / (factor * noise_variance))
+        x_bounds.append(-np.log(near.mean(axis=1)).mean())
+        within = 0.0
+        for label in [] if y is None else np.unique(y):
+            own = near[np.ix_(y == label, y == label)]
+            within += np.mean(y == label) * -np.log(own.mean(axis=1)).mean()
+        y_bounds.append(np.nan if y is None else max(0.0, x_bounds[-1] - within))
+    return (*x_bounds, *y_bounds)
+
+
+def characteristics(z: NDArray) -> dict[str, float]:
+    """Choi et al., Table 1, pair by pair."""
+    z = np.asarray(z, np.float64)
+    d = z.shape[1]
+    covariances, correlations = [], []
+    for i in range(d):
+        for j in range(d):
+            both = (z[:, i] > 0) & (z[:, j] > 0)
+            if i == j or both.sum() < 2:
+                continue
+            a, b = z[both, i], z[both, j]
+            covariances.append(np.mean((a - a.mean()) * (b - b.mean())))
+            if np.ptp(a) > 0 and np.ptp(b) > 0:
+                correlations.append(np.corrcoef(a, b)[0, 1])
+    c = np.atleast_2d(np.cov(z.T, bias=True))
+    values = np.linalg.eigvalsh(c)
+    return {
+        "amplitude": np.mean([u[u > 0].mean() for u in z.T if (u > 0).any()]),
+        "covariance": np.mean(covariances) if covariances else np.nan,
+        "correlation": np.mean(correlations) if correlations else np.nan,
+        "sparsity": np.mean(z == 0),
+        "dead_units": np.mean((z == 0).all(axis=0)),
+        "stable_rank": np.square(values).sum() / values.max() ** 2,
+    }

@@ -12,8 +12,10 @@ EXTRAS = {
     "jax": ("jax",),
     "torch": ("torch",),
     "absl": ("studies",),
+    "jinja2": ("report",),
     "matplotlib": ("studies",),
     "pandas": ("studies",),
+    "ray": ("ray",),
 }
 
 

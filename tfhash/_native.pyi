@@ -18,6 +18,10 @@ def copy_bits(words: Words, n_bits: int, start: int, count: int, out: Words, to:
 def region_ids(
     words: Words, n_bits: int, progress: Progress = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def group_by_hash(
+    words: Words, n_bits: int, salt: int, bits: int, out: Words
+) -> NDArray[np.int64]: ...
+def keep_distinct(rows: Words, n: int, salt: int, scratch: Words) -> int: ...
 def varying_bits(parts: Sequence[Words], n_bits: int) -> NDArray[np.int64]: ...
 def keep_bits(words: Words, n_bits: int, kept: NDArray[np.int64], out: Words) -> None: ...
 def reduce_chords(
@@ -63,6 +67,15 @@ def dense_lines(
     NDArray[np.int64],
     NDArray[np.bool_],
 ]: ...
+def dense_plane(
+    layers: list[tuple[NDArray[Any], NDArray[np.float64] | None, NDArray[np.float64], float]],
+    window: NDArray[np.float64],
+    inputs: NDArray[np.float64],
+    patch_bytes: int,
+) -> (
+    tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], list[NDArray[np.uint64]]]
+    | None
+): ...
 def cut_polygons(
     z: NDArray[np.float64],
     tolerance: NDArray[np.float64],
@@ -133,5 +146,12 @@ def linear_scores(
     n_bits: int,
     weights: NDArray[np.float64],
     intercepts: NDArray[np.float64],
+    progress: Progress = None,
+) -> NDArray[np.float64]: ...
+def affinity_sums(
+    z: NDArray[Any],
+    units: NDArray[np.int64],
+    scale: float,
+    labels: NDArray[np.int64],
     progress: Progress = None,
 ) -> NDArray[np.float64]: ...

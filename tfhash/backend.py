@@ -60,7 +60,9 @@ def variable_values(variable: keras.Variable) -> np.ndarray:
     """What a Keras variable holds now, not to be written to: the same memory where it can be."""
     value = variable.value
     if keras.backend.backend() == "tensorflow":
-        value = memoryview(value.value())  # a tensor's own `numpy` would copy
+        value = value.value()
+        if not variable.dtype.startswith(("bfloat16", "float8")):  # which no buffer can be of
+            value = memoryview(value)  # a tensor's own `numpy` would copy
     return to_numpy(value)
 
 

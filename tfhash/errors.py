@@ -6,7 +6,7 @@ The scripts print it as one line and stop; everything else is a bug and keeps it
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class InputError(ValueError):
@@ -37,8 +37,12 @@ def near_names(name: object, known: Iterable[str]) -> list[str]:
 def unknown_name(what: str, name: object, known: Iterable[str]) -> InputError:
     """The error of a `name` that is none of `known`, with those that may be meant."""
     known = list(known)
-    near = near_names(name, known)
     return InputError(
         f"Expected {what} among {', '.join(known)}. Received: {name}."
-        + (f" Did you mean {' or '.join(near)}?" if near else "")
+        + did_you_mean(near_names(name, known))
     )
+
+
+def did_you_mean(near: Sequence[str]) -> str:
+    """The end of a message that names what may be meant, with a space before it; else empty."""
+    return f" Did you mean {' or '.join(near)}?" if near else ""

@@ -1,7 +1,7 @@
 """Walking the graph of a Keras model, call by call.
 
-The only place that leans on how Keras keeps its graphs (``Functional``, ``Function`` and their
-``_run_through_graph``, the same from Keras 3.5 on); a test runs it on every kind of model.
+The only place that leans on how Keras keeps its graphs (`Functional`, `Function` and their
+`_run_through_graph`, the same from Keras 3.5 on); a test runs it on every kind of model.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ FOREIGN = tuple(
 
 
 class NotTraced(ValueError):
-    """A call is not written with layers and ``keras.ops`` alone: what is in it is not known."""
+    """A call is not written with layers and `keras.ops` alone: what is in it is not known."""
 
 
 def check_built(model: Any) -> None:
@@ -43,14 +43,14 @@ def check_built(model: Any) -> None:
 
 
 def is_traceable(model: Any) -> bool:
-    """Whether the calls inside are known: Sequential or Functional, with Keras's own ``call``."""
+    """Whether the calls inside are known: Sequential or Functional, with Keras's own `call`."""
     if isinstance(model, keras.Sequential):
         return model.built and type(model).call is keras.Sequential.call
     return isinstance(model, Functional) and type(model).call is Functional.call
 
 
 def is_composite(operation: Any) -> bool:
-    """Whether it is a layer or model with a ``call`` of a user's, which may hold anything."""
+    """Whether it is a layer or model with a `call` of a user's, which may hold anything."""
     if not isinstance(operation, keras.Layer) or is_traceable(operation):
         return False
     return isinstance(operation, keras.layers.Lambda) or not _is_kerases(type(operation).call)
@@ -61,14 +61,14 @@ def _is_kerases(function: Any) -> bool:
 
 
 def kind(operation: Any) -> str:
-    """The class of an operation, or a class, as a name: ``"leaky_relu"`` for ``LeakyRelu``."""
+    """The class of an operation, or a class, as a name: `"leaky_relu"` for `LeakyRelu`."""
     cls = operation if isinstance(operation, type) else type(operation)
     name = cls.__name__.replace("ReLU", "Relu")
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def unwrapped(function: Any) -> Any:
-    """A function without the parameters that ``functools.partial`` gives it."""
+    """A function without the parameters that `functools.partial` gives it."""
     while isinstance(function, functools.partial):
         function = function.func
     return function
@@ -77,7 +77,7 @@ def unwrapped(function: Any) -> Any:
 def library_name(function: Any) -> str | None:
     """What a function of Keras, TensorFlow, JAX or PyTorch is called there; None for others.
 
-    Without TensorFlow's versions: ``"softmax"`` for ``softmax_v2``.
+    Without TensorFlow's versions: `"softmax"` for `softmax_v2`.
     """
     function = unwrapped(function)
     if (getattr(function, "__module__", None) or "").split(".")[0] not in LIBRARIES:
@@ -100,20 +100,20 @@ def holds_calls(layer: Any) -> bool:
 class Runner:
     """Runs a model on plain tensors, at inference, and leaves every call in it to `visit`.
 
-    The calls in nested models, and in models within ``TimeDistributed``, are visited too, in the
-    latter at each step. A layer or subclassed model whose ``call`` is a user's is taken apart by
+    The calls in nested models, and in models within `TimeDistributed`, are visited too, in the
+    latter at each step. A layer or subclassed model whose `call` is a user's is taken apart by
     calling it once on symbolic tensors, which leaves a graph of the layers and operations in it.
     Where that fails, it is one call, and `opaque` is told.
 
-    What ``predict`` computes is computed: layers in the graph of a model are called with
-    ``training=False`` whatever the call in the graph says, as Keras does it, and only the code of
-    a layer's own ``call`` can say otherwise.
+    What `predict` computes is computed: layers in the graph of a model are called with
+    `training=False` whatever the call in the graph says, as Keras does it, and only the code of
+    a layer's own `call` can say otherwise.
 
     Parameters
     ----------
     visit : function of (path, operation, args, kwargs) that gives the operation's outputs
-        Called in order. ``path`` is the operation's name, after those of the models and layers it
-        is nested in: ``"inner/relu"``. It is the same for each call of a layer.
+        Called in order. `path` is the operation's name, after those of the models and layers it
+        is nested in: `"inner/relu"`. It is the same for each call of a layer.
     opaque : function of (path, operation, reason)
         Called for each layer that cannot be taken apart, before it is visited as a whole.
     known : dict
@@ -121,7 +121,9 @@ class Runner:
         a model is run.
     """
 
-    def __init__(self, visit: Visit, opaque: Callable[[str, Any, str], None], known: dict) -> None:
+    def __init__(
+        self, visit: Visit, opaque: Callable[[str, Any, str], None], known: dict[Any, Any]
+    ) -> None:
         self._visit, self._opaque, self._known = visit, opaque, known
 
     def run(self, model: keras.Model, inputs: Any) -> Any:
@@ -143,7 +145,7 @@ class Runner:
     def _inside(
         self, layer: Any, args: tuple[Any, ...], kwargs: Kwargs, prefix: str, training: bool
     ) -> Any:
-        """The outputs of a layer that :func:`holds_calls`."""
+        """The outputs of a layer that `holds_calls`."""
         if is_traceable(layer):
             return self._walk(layer, args[0], prefix, training)
         if is_composite(layer):
@@ -164,7 +166,7 @@ class Runner:
     def _call(
         self, path: str, operation: Any, args: tuple[Any, ...], kwargs: Kwargs, training: bool
     ) -> Any:
-        """``training`` is what the layers inside are called with that are told nothing else."""
+        """`training` is what the layers inside are called with that are told nothing else."""
         training = kwargs.get("training", training)
         if holds_calls(operation):
             try:
@@ -174,7 +176,7 @@ class Runner:
         return self._visit(path, operation, args, kwargs)
 
     def _each_step(self, layer: Any, inputs: Any, prefix: str, training: bool) -> Any:
-        """``TimeDistributed`` as Keras runs it where the number of steps is known."""
+        """`TimeDistributed` as Keras runs it where the number of steps is known."""
         if inputs.shape[1] is None:
             raise NotTraced(
                 "its number of steps is open: give the encoder one, with inputs=keras.Input(...)"
@@ -305,14 +307,14 @@ def _dtype(tensor: Any) -> str:
 
 
 def walk(model: keras.Model, inputs: Any, call: Call) -> Any:
-    """Go through a traceable model, leaving to ``call`` what its operations do.
+    """Go through a traceable model, leaving to `call` what its operations do.
 
     Parameters
     ----------
-    model : keras.Model for which :func:`is_traceable` holds
+    model : keras.Model for which `is_traceable` holds
     inputs : anything; values go from call to call untouched
     call : function of (operation, args, kwargs) that gives the operation's outputs
-        ``args`` and ``kwargs`` are those of the call in the model, with values in the place of
+        `args` and `kwargs` are those of the call in the model, with values in the place of
         tensors. A nested model is one operation.
 
     Returns

@@ -96,7 +96,7 @@ Nearest::Nearest()
       group_second(kCenterBlock),
       lanes(kCenterBlock) {}
 
-// The sums of a group of centres.
+// The sums of a group of centers.
 void Nearest::add_up(const Tiles& codes, const Centers& centers, int64_t group, int64_t start,
                      const int32_t* rows, int64_t count) {
   const TablePrimitives& tables = primitives().tables;

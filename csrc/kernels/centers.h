@@ -1,4 +1,4 @@
-// Which centre is nearest to a code: the step that K-Means repeats.
+// Which center is nearest to a code: the step that K-Means repeats.
 #pragma once
 
 #include <vector>
@@ -10,11 +10,11 @@ namespace tfhash {
 
 constexpr int64_t kChunkWords = 64;
 
-// k centres in [0, 1]^n_bits, and what finds the nearest one fast.
+// k centers in [0, 1]^n_bits, and what finds the nearest one fast.
 //
 // ||x - c||^2 = ||c||^2 + sum over the bits of x that are 1 of (1 - 2 c_j). The terms are kept in
-// fixed point, 16 centres side by side, and added by table; the result is within `error` of the
-// true one. Where two centres are closer than that, the distances are added up in float64. (Centres
+// fixed point, 16 centers side by side, and added by table; the result is within `error` of the
+// true one. Where two centers are closer than that, the distances are added up in float64. (Centers
 // that are codes themselves tie often, but have no error.)
 //
 // Sums of kChunkWords words are 32 bits wide; those of wider codes are added up in 64 bits, in
@@ -49,7 +49,7 @@ inline int64_t center_block(int64_t n_words) { return n_words > 512 ? 512 : kCen
 
 // What one thread finds out about a block, and the memory it needs for it.
 struct Nearest {
-  std::vector<int32_t> labels;  // the nearest centre, the lowest index where several are in float64
+  std::vector<int32_t> labels;  // the nearest center, the lowest index where several are in float64
   std::vector<float> gaps;      // the next one is farther by at least this (a difference of roots)
 
   Aligned<int32_t> table, sums;

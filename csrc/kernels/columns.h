@@ -27,7 +27,7 @@ struct Columns {
 };
 
 // Which bits differ between some two of the codes, ascending. A constant bit tells no two codes
-// apart: it changes no distance between a code and a mean of codes, and no penalised optimum.
+// apart: it changes no distance between a code and a mean of codes, and no penalized optimum.
 std::vector<int64_t> varying_bits(const CodesView& codes, ThreadTeam& team);
 
 // The same over several sets of codes, all of one width, taken together.

@@ -15,8 +15,6 @@ namespace {
 
 constexpr int64_t kLines = 8;  // that share one reading of the first layer's weights
 
-int64_t padded(int64_t rows) { return (rows + kDenseRows - 1) / kDenseRows * kDenseRows; }
-
 // Room that grows; what is in it is lost then.
 class Room {
  public:
@@ -40,51 +38,6 @@ struct Workspace {
   Room h, z;
   std::vector<LineEvent> events;
 };
-
-// The inputs of which some row of a block is not 0: they alone count.
-void find_active(const double* rows, int64_t stride, std::vector<int32_t>* active) {
-  active->resize(stride);
-  int64_t n = 0;
-  for (int64_t i = 0; i < stride; ++i) {
-    bool any = false;
-    for (int64_t r = 0; r < kDenseRows; ++r) any |= rows[r * stride + i] != 0;
-    (*active)[n] = int32_t(i);
-    n += any;
-  }
-  active->resize(n);
-}
-
-// Columns [from, to) of kDenseRows rows times a layer's weights.
-void multiply(const DenseLayer& layer, const double* rows, const std::vector<int32_t>& active,
-              int64_t from, int64_t to, double* out) {
-  const auto& dense = primitives().dense;
-  const int64_t n_in = layer.n_inputs, n_out = layer.n_units, n_active = int64_t(active.size());
-  if (layer.weights_f32 != nullptr) {
-    dense.multiply_f32(rows, n_in, active.data(), n_active, layer.weights_f32 + from, n_out,
-                       to - from, out + from, n_out);
-  } else {
-    dense.multiply_f64(rows, n_in, active.data(), n_active, layer.weights_f64 + from, n_out,
-                       to - from, out + from, n_out);
-  }
-}
-
-void finish_rows(const DenseLayer& layer, int64_t n, double* z) {
-  for (int64_t r = 0; r < n; ++r, z += layer.n_units) {
-    if (layer.scale != nullptr) {
-      for (int64_t j = 0; j < layer.n_units; ++j) z[j] = z[j] * layer.scale[j] + layer.shift[j];
-    } else {
-      for (int64_t j = 0; j < layer.n_units; ++j) z[j] += layer.shift[j];
-    }
-  }
-}
-
-void activate(const double* z, int64_t n, double slope, double* h) {
-  if (slope == 0) {
-    for (int64_t j = 0; j < n; ++j) h[j] = z[j] > 0 ? z[j] : 0.0;
-  } else {
-    for (int64_t j = 0; j < n; ++j) h[j] = z[j] > 0 ? z[j] : slope * z[j];
-  }
-}
 
 // Puts points where units pass 0 inside a piece, one for those that agree, and makes h: what the
 // layer gives at all points (null where it is not wanted). Events, which are in order, then tell
@@ -169,7 +122,7 @@ void follow(const std::vector<DenseLayer>& layers, const double* first_z, int64_
     work->events.clear();
     find_line_events({z, n, n_units, n_units}, 0, n - 1, &work->events);
     const int64_t n_new = count_new(work->events);
-    if (n + n_new > most_points) {
+    if (l + 1 < layers.size() && n + n_new > most_points) {  // of the last layer none is held
       line->outcome = LineOutcome::kTooManyPoints;
       return;
     }

@@ -4,18 +4,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace tfhash {
+#include "kernels/dense_stack.h"
 
-// Pre-activations are (inputs times weights) * scale + shift; a unit gives what is above 0 as it
-// is, and `slope` times what is not.
-struct DenseLayer {
-  const float* weights_f32;   // [n_inputs, n_units], or null
-  const double* weights_f64;  // likewise; one of the two is given
-  int64_t n_inputs, n_units;
-  const double* scale;  // [n_units], or null for 1
-  const double* shift;  // [n_units]
-  double slope;
-};
+namespace tfhash {
 
 // A unit that switches at t, 0 to 1, along a line.
 struct LineSwitch {

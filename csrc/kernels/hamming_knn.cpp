@@ -30,7 +30,7 @@ struct Workspace {
   Aligned<uint64_t> nearness, mask;
 };
 
-// The search for the neighbours of one batch of queries.
+// The search for the neighbors of one batch of queries.
 class Search {
  public:
   Search(const PlaneLayout& layout, const CodesView& database, const CodesView& queries,
@@ -50,7 +50,7 @@ class Search {
 
   // `after_round` is told the share of the database that has been met.
   void run(const std::function<void(double)>& after_round) {
-    // Rounds, so that a task stays short and every list of neighbours has one thread at a time.
+    // Rounds, so that a task stays short and every list of neighbors has one thread at a time.
     const int64_t work = range_groups_ * layout_.group * width();
     const int64_t step = std::max<int64_t>(1, kTaskWork / work);
     for (int64_t done = 0; done < split_blocks_; done += step) {
@@ -92,7 +92,7 @@ class Search {
   int64_t n_blocks() const { return ceil_div(database_.n, kPlaneLanes); }
 
   // Tasks are a range of queries and a split of the database: splits only where there are not
-  // enough ranges, because each starts its own list of neighbours.
+  // enough ranges, because each starts its own list of neighbors.
   void divide() {
     const int64_t wanted = team_.size() == 1 ? 1 : kTasksPerThread * team_.size();
     const int64_t range = std::min(kRangeQueries, kTaskWork / width());

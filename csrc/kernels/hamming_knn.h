@@ -1,4 +1,4 @@
-// Exact nearest neighbours by Hamming distance.
+// Exact nearest neighbors by Hamming distance.
 #pragma once
 
 #include "codes.h"
@@ -11,7 +11,7 @@ namespace tfhash {
 // and 1 <= k <= database.n.
 //
 // Every pair is counted (see primitives/hamming.h); a threshold test on 512 sums at once leaves
-// the few that may be among the nearest. Beside the results it needs the keys of the neighbours
+// the few that may be among the nearest. Beside the results it needs the keys of the neighbors
 // kept so far, the queries' lists of planes (both bounded, by working on a batch of queries at a
 // time) and for each thread one block of planes.
 void hamming_knn(const CodesView& database, const CodesView& queries, int64_t k,

@@ -6,7 +6,7 @@
 
 namespace tfhash {
 
-// Minimises a smooth, strictly convex function of n variables, in steps: the caller works out the
+// Minimizes a smooth, strictly convex function of n variables, in steps: the caller works out the
 // gradient at point(), hands it to advance(), and goes on while that returns true.
 //
 // Nocedal and Wright, Numerical Optimization, 2nd ed., algorithm 7.4, with a line search that

@@ -68,7 +68,7 @@ void Lloyd::finish(std::vector<LloydRun>& runs, int64_t max_iter, double shift_l
                  active.end());
     after_iteration(iter);
   }
-  // The labels must be those of the final centres.
+  // The labels must be those of the final centers.
   active.clear();
   for (LloydRun& run : runs) {
     if (!run.settled) active.push_back(&run);
@@ -130,7 +130,7 @@ void Lloyd::assign(const std::vector<LloydRun*>& runs) {
   }
 }
 
-// Gives each empty cluster one of the rows farthest from their centres, as scikit-learn does;
+// Gives each empty cluster one of the rows farthest from their centers, as scikit-learn does;
 // the farthest goes to the first, the lower row first where they are equally far.
 void Lloyd::relocate(LloydRun& run) {
   run.relocations.clear();
@@ -166,7 +166,7 @@ void Lloyd::relocate(LloydRun& run) {
   }
 }
 
-// Brings the counts up to date with the moves; with `centers` the centres too.
+// Brings the counts up to date with the moves; with `centers` the centers too.
 void Lloyd::update(const std::vector<LloydRun*>& runs, bool centers) {
   // Of wide codes a task takes several chunks, so that more of a row is read at once.
   const int64_t step = std::max<int64_t>(1, std::min<int64_t>(8, n_chunks_ / 64));
@@ -252,7 +252,7 @@ void Lloyd::update_word(LloydRun& run, int64_t w, int64_t chunk) const {
   const int64_t largest = std::max_element(sizes.begin(), sizes.end()) - sizes.begin();
   for (int64_t j = 0; j < k_; ++j) {
     check();
-    // A cluster that stays empty waits at the centre of the largest.
+    // A cluster that stays empty waits at the center of the largest.
     const int64_t source = sizes[j] > 0 ? j : largest;
     double* center = run.centers.center(j) + 64 * w;
     double shift = 0, norm = 0;
@@ -267,7 +267,7 @@ void Lloyd::update_word(LloydRun& run, int64_t w, int64_t chunk) const {
   }
 }
 
-// Takes note of how far the centres have moved, and whether that is the end of it.
+// Takes note of how far the centers have moved, and whether that is the end of it.
 void Lloyd::step(LloydRun& run, int64_t iter, double shift_limit) const {
   double total = 0;
   std::vector<double> shifts(k_, 0);

@@ -9,7 +9,7 @@
 
 namespace tfhash {
 
-// Centre `to` takes the place of a row of cluster `from` because nothing was assigned to it.
+// Center `to` takes the place of a row of cluster `from` because nothing was assigned to it.
 struct Relocation {
   int32_t from, to;
   int64_t row;
@@ -18,9 +18,9 @@ struct Relocation {
 
 // One run of Lloyd's algorithm.
 //
-// Most rows are nearest to the centre they were nearest to before, and need no looking at. When a
-// row is looked up, its next-nearest centre is farther than its own by some gap. A step of the
-// centres shortens the gap of a row in cluster j by at most travel, the shift of centre j plus the
+// Most rows are nearest to the center they were nearest to before, and need no looking at. When a
+// row is looked up, its next-nearest center is farther than its own by some gap. A step of the
+// centers shortens the gap of a row in cluster j by at most travel, the shift of center j plus the
 // largest of the others'. So the row is looked up again only when the travel of its cluster since
 // then has used up its gap: when its key, gap + travel so far then, is at most the travel so far
 // now. (Hamerly, 2010, "Making k-means even faster", with both bounds in one number.)
@@ -45,16 +45,16 @@ class Lloyd {
  public:
   Lloyd(const Tiles& codes, int64_t k, ThreadTeam& team);
 
-  // Puts the centres on the codes seeds[0] to seeds[k - 1].
+  // Puts the centers on the codes seeds[0] to seeds[k - 1].
   void start(LloydRun& run, const int64_t* seeds) const;
 
   // Takes all runs to their ends, in step: what they have to do is one pool of tasks. A run ends
-  // when no code changes its cluster, the squared shift of its centres is at most shift_limit, or
+  // when no code changes its cluster, the squared shift of its centers is at most shift_limit, or
   // after max_iter steps.
   void finish(std::vector<LloydRun>& runs, int64_t max_iter, double shift_limit,
               const std::function<void(int64_t)>& after_iteration);
 
-  // The sum of squared distances of the codes to the centres of their clusters.
+  // The sum of squared distances of the codes to the centers of their clusters.
   double inertia(const LloydRun& run) const;
 
  private:

@@ -263,7 +263,7 @@ class OneVsOne {
 LogisticModels fit_one_vs_one(const CodesView& codes, const int32_t* labels, int64_t n_classes,
                               const LogisticOptions& options, double* weights) {
   ThreadTeam team(ceil_div(codes.n, kBlock));
-  // A bit that is always 1 does what the unpenalised intercept does for nothing; one that is
+  // A bit that is always 1 does what the unpenalized intercept does for nothing; one that is
   // always 0 does nothing. Their weights are 0 at the optimum.
   const std::vector<int64_t> kept = varying_bits(codes, team);
   const ClassRows examples(codes, kept, labels, n_classes, team);

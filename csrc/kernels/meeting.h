@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <numeric>
 #include <vector>
 
 #include "aligned.h"
@@ -19,6 +18,14 @@ constexpr int64_t kThreadWork = int64_t(1) << 17;  // below it a second thread d
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// The number of a lane, kept in `levels` planes.
+inline int64_t lane_number(const uint64_t* planes, int levels, int64_t lane) {
+  const uint64_t* at = planes + lane / 64;
+  uint64_t number = 0;
+  for (int l = 0; l < levels; ++l) number |= (at[l * kLaneWords] >> (lane % 64) & 1) << l;
+  return int64_t(number);
+}
+
 // The memory of a thread for meeting blocks of codes with queries, and the block it met last.
 class Meeting {
  public:
@@ -27,10 +34,11 @@ class Meeting {
       : layout_(layout),
         every_plane_(64 * layout.chunk_words),
         planes_((layout.zero_plane() + 1) * kLaneWords),
-        complement_(layout.levels * kLaneWords),
+        complement_((layout.levels + 2) * kLaneWords),
         sums_((layout.n_chunks > 1 ? n_groups : 1) * group_words()),
         valid_(kLaneWords) {
-    std::iota(every_plane_.begin(), every_plane_.end(), uint16_t(0));
+    std::fill_n(complement_.data() + layout.levels * kLaneWords, 2 * kLaneWords, ~uint64_t(0));
+    for (size_t j = 0; j < every_plane_.size(); ++j) every_plane_[j] = uint16_t(j * kLaneWords);
   }
 
   // Calls visit(i, sums) for the queries i < n_queries of the groups [first_group, last_group), in
@@ -77,7 +85,11 @@ class Meeting {
   // 2 c + (all - |code|) = all + w - d, where all is a number of ones only.
   int64_t most_near(int64_t weight) const { return (int64_t(1) << layout_.levels) - 1 + weight; }
 
-  const uint64_t* complement() const { return complement_.data(); }  // all - |code|
+  // all - |code|; with two more planes, of ones, the signed number -1 - |code|.
+  const uint64_t* complement() const { return complement_.data(); }
+  int64_t weight(int64_t lane) const {  // |code|
+    return (int64_t(1) << layout_.levels) - 1 - lane_number(complement_.data(), layout_.levels, lane);
+  }
   const uint64_t* valid() const { return valid_.data(); }            // the lanes that hold codes
 
  private:
@@ -88,27 +100,18 @@ class Meeting {
   Aligned<uint64_t> planes_, complement_, sums_, valid_;
 };
 
-// The number of a lane, kept in `levels` planes.
-inline int64_t lane_number(const uint64_t* planes, int levels, int64_t lane) {
-  const uint64_t* at = planes + lane / 64;
-  uint64_t number = 0;
-  for (int l = 0; l < levels; ++l) number |= (at[l * kLaneWords] >> (lane % 64) & 1) << l;
-  return int64_t(number);
-}
-
-inline void set_lane_number(uint64_t* planes, int levels, int64_t lane, int64_t number) {
-  const uint64_t bit = uint64_t(1) << (lane % 64);
-  uint64_t* at = planes + lane / 64;
-  for (int l = 0; l < levels; ++l, at += kLaneWords) {
-    *at = (number >> l & 1) != 0 ? *at | bit : *at & ~bit;
-  }
-}
-
-// Calls visit(lane) for the lanes of a mask of kLaneWords words, in order.
+// Calls visit(lane) for the lanes of a mask of kLaneWords words, in order, and empties it. One loop,
+// since where the lanes lie cannot be foreseen and each loop's end is.
 template <class Visit>
-void for_lanes(const uint64_t* mask, const Visit& visit) {
-  for (int64_t w = 0; w < kLaneWords; ++w) {
-    for (uint64_t left = mask[w]; left != 0; left &= left - 1) visit(64 * w + lowest_bit(left));
+void for_lanes(uint64_t* mask, const Visit& visit) {
+  uint64_t words = 0;  // those with lanes
+  for (int64_t w = 0; w < kLaneWords; ++w) words |= uint64_t(mask[w] != 0) << w;
+  while (words != 0) {
+    const int w = lowest_bit(words);
+    const uint64_t lanes = mask[w], left = lanes & (lanes - 1);
+    mask[w] = left;
+    words = left != 0 ? words : words & (words - 1);
+    visit(64 * w + lowest_bit(lanes));
   }
 }
 

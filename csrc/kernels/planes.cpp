@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <tuple>
 #include <utility>
 
 #include "check.h"
 #include "interrupt.h"
+#include "kernels/polygon_edges.h"
 #include "parallel.h"
 #include "primitives.h"
 
@@ -16,13 +16,8 @@ namespace {
 
 constexpr int64_t kPointsPerBlock = 256, kPolygonsPerBlock = 64, kColumnsPerBlock = 64;
 
-// For each point, one bit for each unit: whether it is above 0 there, and whether below.
-struct Signs {
-  int64_t n_words;
-  std::vector<uint64_t> above, below;
-
-  Signs(const MatrixView<double>& z, const double* tolerance)
-      : n_words(words_for(z.n_columns)), above(z.n * n_words), below(z.n * n_words) {
+struct Signs : SignBits {
+  Signs(const MatrixView<double>& z, const double* tolerance) : SignBits(z.n, z.n_columns) {
     parallel_for((z.n + kPointsPerBlock - 1) / kPointsPerBlock, [&](int64_t block, int) {
       const int64_t first = block * kPointsPerBlock;
       for (int64_t v = first; v < std::min(z.n, first + kPointsPerBlock); ++v) {
@@ -30,11 +25,6 @@ struct Signs {
                                       below.data() + v * n_words);
       }
     });
-  }
-
-  uint64_t crossing(int64_t a, int64_t b, int64_t word) const {
-    const int64_t i = a * n_words + word, j = b * n_words + word;
-    return (above[i] & below[j]) | (below[i] & above[j]);
   }
 };
 
@@ -56,72 +46,15 @@ double share(double a, double b) {
   return weight;
 }
 
-// An edge that some unit's line crosses, its points in ascending order.
-struct Edge {
-  int64_t a, b;
-  int64_t slot;  // of the polygon's corner at which it starts
-
-  bool operator<(const Edge& other) const {
-    return std::tie(a, b, slot) < std::tie(other.a, other.b, other.slot);
-  }
-  bool same(const Edge& other) const { return a == other.a && b == other.b; }
-};
-
-// A new point on an edge: units [first_unit, last_unit) of EdgePoints::units are 0 there.
-struct EdgePoint {
-  int64_t a, b;
-  double weight;
-  int64_t first_unit, last_unit;
-};
-
-// The new points on the edges of all polygons, each edge being cut once for both its sides.
-struct EdgePoints {
-  std::vector<EdgePoint> points;
-  std::vector<int64_t> units;
-  std::vector<int64_t> start;        // edge -> its first point; one more than edges
-  std::vector<int64_t> edge_of_slot;  // or -1
-
-  EdgePoints(const MatrixView<double>& z, const Signs& signs, const PolygonsView& polygons) {
-    const std::vector<Edge> edges = crossed_edges(signs, polygons);
-    edge_of_slot.assign(polygons.offsets[polygons.n], -1);
-    CheckNowAndThen check(8 + signs.n_words);
-    for (size_t i = 0; i < edges.size(); ++i) {
-      check();
-      if (i == 0 || !edges[i].same(edges[i - 1])) {
-        start.push_back(int64_t(points.size()));
-        add(z, signs, edges[i].a, edges[i].b);
-      }
-      edge_of_slot[edges[i].slot] = int64_t(start.size()) - 1;
-    }
-    start.push_back(int64_t(points.size()));
+// The new points on edges: units whose lines meet an edge at one share of it share a point.
+struct CutEdges : EdgePoints {
+  CutEdges(const MatrixView<double>& z, const Signs& signs, const PolygonsView& polygons) {
+    fill(crossed_edges(signs, polygons.offsets, polygons.n, polygons.corners, parallel_for),
+         polygons.offsets[polygons.n], 8 + signs.n_words,
+         [&](int64_t a, int64_t b) { add(z, signs, a, b); });
   }
 
  private:
-  static std::vector<Edge> crossed_edges(const Signs& signs, const PolygonsView& polygons) {
-    const int64_t n_blocks = (polygons.n + kPolygonsPerBlock - 1) / kPolygonsPerBlock;
-    std::vector<std::vector<Edge>> found(n_blocks);
-    parallel_for(n_blocks, [&](int64_t block, int) {
-      const int64_t first = block * kPolygonsPerBlock;
-      for (int64_t p = first; p < std::min(polygons.n, first + kPolygonsPerBlock); ++p) {
-        check_interrupt();
-        const int64_t begin = polygons.offsets[p], end = polygons.offsets[p + 1];
-        for (int64_t slot = begin; slot < end; ++slot) {
-          const int64_t from = polygons.corners[slot];
-          const int64_t to = polygons.corners[slot + 1 < end ? slot + 1 : begin];
-          for (int64_t word = 0; word < signs.n_words; ++word) {
-            if (signs.crossing(from, to, word) == 0) continue;
-            found[block].push_back({std::min(from, to), std::max(from, to), slot});
-            break;
-          }
-        }
-      }
-    });
-    std::vector<Edge> edges;
-    for (const auto& part : found) edges.insert(edges.end(), part.begin(), part.end());
-    sort_checking(edges.begin(), edges.end(), std::less<Edge>());
-    return edges;
-  }
-
   void add(const MatrixView<double>& z, const Signs& signs, int64_t a, int64_t b) {
     std::vector<std::pair<double, int64_t>> crossings;
     for (int64_t word = 0; word < signs.n_words; ++word) {
@@ -308,7 +241,7 @@ class Cutter {
 Cut cut_polygons(const MatrixView<double>& z, const double* tolerance,
                  const PolygonsView& polygons) {
   const Signs signs(z, tolerance);
-  const EdgePoints edges(z, signs, polygons);
+  const CutEdges edges(z, signs, polygons);
   const int64_t n_blocks = (polygons.n + kPolygonsPerBlock - 1) / kPolygonsPerBlock;
   std::vector<Pieces> pieces(n_blocks);
   parallel_for(n_blocks, [&](int64_t block, int) {

@@ -15,7 +15,7 @@ constexpr int64_t kMaxChunkWords = kMaxChunkPlanes / 64;
 // Larger groups count fewer planes for a query but spend more on adding up their classes; this is
 // the best size, measured, from 64 to 4096 planes.
 int best_group(int64_t planes) {
-  return std::min(kMaxGroup, std::max(1, bit_length(uint64_t(planes)) - 7));
+  return std::min(kMaxGroup, std::max(2, bit_length(uint64_t(planes)) - 7));
 }
 
 // Byte i of the result holds bit i of every byte of x, byte j's at bit j.
@@ -89,7 +89,7 @@ PlaneClasses QueryGroups::classes(int64_t group, int64_t chunk) const {
 void QueryGroups::set(int64_t index, const CodesView& queries, const uint64_t* reference) {
   const int g = layout_.group, n_classes = 1 << g;
   const int64_t first = index * g, n = std::min<int64_t>(g, queries.n - first);
-  const uint16_t padding = uint16_t(layout_.zero_plane());
+  const uint16_t padding = uint16_t(layout_.zero_plane() * kLaneWords);
   const uint64_t last_mask = last_word_mask(queries.n_bits);
   std::vector<uint8_t> class_of(64 * layout_.chunk_words);
   for (int64_t chunk = 0; chunk < layout_.n_chunks; ++chunk) {
@@ -127,7 +127,7 @@ void QueryGroups::set(int64_t index, const CodesView& queries, const uint64_t* r
       }
     }
     for (int64_t j = 0; j < 64 * n_words; ++j) {
-      members[next[class_of[j]]++] = uint16_t(j);
+      members[next[class_of[j]]++] = uint16_t(j * kLaneWords);
     }
     for (int m = 1; m < n_classes; ++m) {
       for (int64_t& to = next[m]; to % kStep != 0; ++to) members[to] = padding;

@@ -60,7 +60,7 @@ SubspaceNewton::SubspaceNewton(int64_t n_first, int64_t n_second, double penalty
       point_{std::log(double(n_second) / double(n_first))},
       residuals_(n_),
       gradient_(n_) {
-  minimise();
+  minimize();
 }
 
 int64_t SubspaceNewton::bytes(int64_t n) { return 8 * n * (2 * kMost + 8); }
@@ -70,7 +70,7 @@ bool SubspaceNewton::add(std::vector<double> coefficients, std::vector<double> v
   const double squared = dot(direction.coefficients, direction.values);
   if (!(squared > 0)) return false;
   if (int64_t(basis_.size()) == kMost) thin_out();
-  orthogonalise(direction);
+  orthogonalize(direction);
   const double left = dot(direction.coefficients, direction.values);
   if (!(left > 1e-20 * squared)) return false;
   const double norm = 1 / std::sqrt(left);
@@ -80,7 +80,7 @@ bool SubspaceNewton::add(std::vector<double> coefficients, std::vector<double> v
   }
   basis_.push_back(std::move(direction));
   point_.insert(point_.end() - 1, 0.0);
-  minimise();
+  minimize();
   return true;
 }
 
@@ -93,7 +93,7 @@ std::vector<double> SubspaceNewton::coefficients() const {
 }
 
 // Twice: the first leaves rounding errors of what it takes away.
-void SubspaceNewton::orthogonalise(Direction& direction) const {
+void SubspaceNewton::orthogonalize(Direction& direction) const {
   for (int time = 0; time < 2; ++time) {
     for (const Direction& other : basis_) {
       if (n_ > 1 << 16) check_interrupt();
@@ -210,7 +210,7 @@ bool SubspaceNewton::newton_step(std::vector<double>& step) const {
 
 // From the point to the minimum over all directions and the offset. A convex function has fallen
 // where its slope along a step has not turned to more than half of what it was.
-void SubspaceNewton::minimise() {
+void SubspaceNewton::minimize() {
   const int64_t m = int64_t(point_.size());
   evaluate(point_, true);
   const auto largest = [this] {

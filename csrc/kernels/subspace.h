@@ -8,7 +8,7 @@
 
 namespace tfhash {
 
-// Minimises mean(log loss) + penalty / 2 * |w|^2 over weights w and a free offset for n examples,
+// Minimizes mean(log loss) + penalty / 2 * |w|^2 over weights w and a free offset for n examples,
 // the first n_first of them of the first class.
 //
 // The gradient by w is X^T g of n coefficients g (residuals and penalty), so every w that gradients
@@ -16,7 +16,7 @@ namespace tfhash {
 // coefficients and its values X X^T g at the examples. Whoever has the codes works the values out;
 // that is the costly step. What is known of f along all directions so far then costs nothing more,
 // so each round ends at the minimum over all of them and the offset, found by Newton's method
-// (sequential subspace optimisation: Narkiss and Zibulevsky, 2005). Since the offset is at its
+// (sequential subspace optimization: Narkiss and Zibulevsky, 2005). Since the offset is at its
 // optimum every round, coefficients add up to 0, and the mean of a bit has no pull on its weight.
 class SubspaceNewton {
  public:
@@ -43,9 +43,9 @@ class SubspaceNewton {
     std::vector<double> coefficients, values;
   };
 
-  void orthogonalise(Direction& direction) const;
+  void orthogonalize(Direction& direction) const;
   void thin_out();
-  void minimise();
+  void minimize();
   void evaluate(const std::vector<double>& point, bool with_curvature);
   bool newton_step(std::vector<double>& step) const;
 

@@ -6,11 +6,8 @@
 #include <numeric>
 #include <vector>
 
-#ifdef _MSC_VER
-#include <intrin.h>
-#endif
-
 #include "interrupt.h"
+#include "kernels/row_hash.h"
 #include "parallel.h"
 
 namespace tfhash {
@@ -26,45 +23,6 @@ constexpr int64_t kMaxPartitions = 1 << 12;
 constexpr int64_t kHashBlockBytes = 1 << 18;
 constexpr int64_t kScatterRows = 1 << 15;
 constexpr int64_t kWordsBetweenChecks = 1 << 18;  // for Ctrl-C: a millisecond or so
-
-// Odd constants with random bits (the fractional digits of the square roots of 2, 3, 5, 7).
-constexpr uint64_t kSeeds[4] = {0x6a09e667f3bcc909, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b,
-                                0xa54ff53a5f1d36f1};
-
-// Both halves of the 128-bit product, folded: each bit of the result depends on all bits of both.
-inline uint64_t fold_multiply(uint64_t a, uint64_t b) {
-#ifdef _MSC_VER
-  uint64_t high;
-  const uint64_t low = _umul128(a, b, &high);
-  return low ^ high;
-#else
-  const auto product = static_cast<unsigned __int128>(a) * b;
-  return uint64_t(product) ^ uint64_t(product >> 64);
-#endif
-}
-
-// The hash of a row, its last word masked. Four chains, so that the multiplications of a wide code
-// overlap. The chain's own state enters each product by addition as well: a factor that happens to
-// be 0 then loses no other word.
-uint64_t hash_row(const uint64_t* words, int64_t n_words, uint64_t last_mask) {
-  uint64_t h[4] = {kSeeds[0], kSeeds[1], kSeeds[2], kSeeds[3]};
-  int64_t w = 0;
-  for (; w + 8 <= n_words; w += 8) {
-    const uint64_t mask = w + 8 == n_words ? last_mask : ~uint64_t(0);
-    for (int lane = 0; lane < 4; ++lane) {
-      const uint64_t a = words[w + 2 * lane];
-      const uint64_t b = words[w + 2 * lane + 1] & (lane == 3 ? mask : ~uint64_t(0));
-      h[lane] = fold_multiply(a ^ h[lane], b ^ kSeeds[lane]) + (h[lane] ^ a) + b * kSeeds[0];
-    }
-  }
-  for (; w < n_words; ++w) {
-    const uint64_t a = words[w] & (w + 1 == n_words ? last_mask : ~uint64_t(0));
-    h[w % 4] = fold_multiply(a ^ h[w % 4], kSeeds[1]) + a;
-  }
-  const uint64_t mixed = fold_multiply(h[0] ^ kSeeds[2], h[1] ^ kSeeds[3]) ^
-                         fold_multiply(h[2] ^ kSeeds[0], h[3] ^ kSeeds[1]);
-  return fold_multiply(mixed ^ kSeeds[3], kSeeds[0]);
-}
 
 // Whether two codes of n_words words are equal, their last words masked.
 bool equal_rows(const uint64_t* a, const uint64_t* b, int64_t n_words, uint64_t last_mask) {
@@ -83,7 +41,7 @@ int partition_bits(int64_t n) {
 
 // An array whose elements are written before they are read; a vector would clear it first.
 template <class T>
-std::unique_ptr<T[]> uninitialised(int64_t n) {
+std::unique_ptr<T[]> uninitialized(int64_t n) {
   return std::unique_ptr<T[]>(new T[n]);
 }
 
@@ -132,7 +90,7 @@ int64_t first_equal(const CodesView& codes, const Progress& progress, int64_t* f
       std::max<int64_t>(1, kHashBlockBytes / (8 * std::max<int64_t>(1, codes.n_words)));
   const int64_t n_blocks = (n + kScatterRows - 1) / kScatterRows;
   ThreadTeam team(std::max(n_blocks, (n + hash_rows - 1) / hash_rows));
-  const auto hashes = uninitialised<uint64_t>(n);
+  const auto hashes = uninitialized<uint64_t>(n);
   const uint64_t last_mask = last_word_mask(codes.n_bits);
   run_reporting(team, (n + hash_rows - 1) / hash_rows, progress, [&](int64_t block, int) {
     for (int64_t i = block * hash_rows; i < std::min(n, (block + 1) * hash_rows); ++i) {
@@ -157,7 +115,7 @@ int64_t first_equal(const CodesView& codes, const Progress& progress, int64_t* f
     }
     starts[p + 1] = at;
   }
-  const auto entries = uninitialised<Entry>(n);
+  const auto entries = uninitialized<Entry>(n);
   team.run(n_blocks, [&](int64_t block, int) {
     int64_t* offset = &offsets[block * n_partitions];
     for (int64_t i = block * kScatterRows; i < std::min(n, (block + 1) * kScatterRows); ++i) {

@@ -19,6 +19,7 @@ constexpr int64_t kLaneWords = kPlaneLanes / 64;  // words in a plane
 
 constexpr int kMaxGroup = 6;               // queries that go together
 constexpr int64_t kMaxChunkPlanes = 4096;  // planes counted at a time: 256 KiB, within an L2 cache
+static_assert(kMaxChunkPlanes * kLaneWords <= UINT16_MAX, "where a plane starts is 16 bits");
 constexpr int64_t kStep = 8;               // a class is padded with a plane of zeros to this many
 
 // The planes that g queries have set: the class m, of those that exactly the queries i with bit i
@@ -26,7 +27,7 @@ constexpr int64_t kStep = 8;               // a class is padded with a plane of 
 // another. sizes[0] is not looked at.
 struct PlaneClasses {
   const uint16_t* sizes;
-  const uint16_t* members;
+  const uint16_t* members;  // where each plane starts, in words: kLaneWords times its number
 };
 
 // Numbers of kPlaneLanes lanes are arrays of planes, lowest bit first. Arrays of planes are aligned to
@@ -48,14 +49,11 @@ struct HammingPrimitives {
   int64_t (*within)(const uint64_t* sums, const uint64_t* complement, int levels,
                     uint64_t threshold, const uint64_t* valid, uint64_t* mask, uint64_t* nearness);
 
-  // Nearness as `within` has it, met from both sides: `near_query` gets the lanes among `valid` where
-  // it is at least the threshold, `near_lane` those where it is above the lane's own threshold (of
-  // levels + 1 planes), or equal to it in the lanes of `ties`. Returns whether there are any; with
-  // none, nearness is not written.
-  bool (*within_both)(const uint64_t* sums, const uint64_t* complement, int levels,
-                      uint64_t threshold, const uint64_t* lane_thresholds, const uint64_t* ties,
-                      const uint64_t* valid, uint64_t* near_query, uint64_t* near_lane,
-                      uint64_t* nearness);
+  // The mask gets the lanes among `valid` where 2 * sums + slack >= 0 for one of two slacks: signed
+  // numbers of levels + 2 planes (two's complement), at least -2^(levels + 1). Returns whether there
+  // are any.
+  bool (*reach)(const uint64_t* sums, int levels, const uint64_t* slack, const uint64_t* other_slack,
+                const uint64_t* valid, uint64_t* mask);
 
   // Of the lanes in the mask keeps the `keep` of the largest nearness, of equal ones the lowest.
   void (*keep_nearest)(const uint64_t* nearness, int levels, int64_t keep, uint64_t* mask);

@@ -25,6 +25,7 @@ inline void store(uint64_t* at, V x) { _mm256_store_si256(reinterpret_cast<__m25
 inline V all(uint64_t bits) { return _mm256_set1_epi64x(int64_t(bits)); }
 inline bool any(V a) { return !_mm256_testz_si256(a, a); }
 inline V bit_and(V a, V b) { return _mm256_and_si256(a, b); }
+inline V bit_or(V a, V b) { return _mm256_or_si256(a, b); }
 inline V bit_xor(V a, V b) { return _mm256_xor_si256(a, b); }
 inline V shift_left(V a, int by) { return _mm256_slli_epi64(a, by); }
 inline V shift_right(V a, int by) { return _mm256_srli_epi64(a, by); }

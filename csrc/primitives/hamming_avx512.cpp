@@ -21,6 +21,7 @@ inline void store(uint64_t* at, V x) { _mm512_store_si512(at, x); }
 inline V all(uint64_t bits) { return _mm512_set1_epi64(int64_t(bits)); }
 inline bool any(V a) { return _mm512_test_epi64_mask(a, a) != 0; }
 inline V bit_and(V a, V b) { return _mm512_and_si512(a, b); }
+inline V bit_or(V a, V b) { return _mm512_or_si512(a, b); }
 inline V bit_xor(V a, V b) { return _mm512_xor_si512(a, b); }
 inline V shift_left(V a, int by) { return _mm512_slli_epi64(a, unsigned(by)); }
 inline V shift_right(V a, int by) { return _mm512_srli_epi64(a, unsigned(by)); }

@@ -8,7 +8,7 @@
 //   load_any                      from words aligned as words are
 //   all(bits)                     the word `bits` in every word
 //   any(x)                        whether a bit is set
-//   bit_and, bit_xor, shift_left, shift_right
+//   bit_and, bit_or, bit_xor, shift_left, shift_right
 //   transpose_words(x)            exchanges word i of x[j] with word j of x[i]
 //   sum3(a, b, c)                 a ^ b ^ c: the low bit of a + b + c
 //   carry3(a, b, c)               at least two of a, b, c: the high bit of it
@@ -107,42 +107,43 @@ void planes(const uint64_t* rows, int64_t stride, int64_t n_rows, int64_t n_word
 constexpr int kRunLevels = 7;
 constexpr int kRunSteps = 15;  // 8 * 15 = 120 planes: their number fits 7 bits
 
-// A number of up to kRunLevels bits, in registers.
+// A number of up to kLevels bits, in registers.
+template <int kLevels>
 struct Run {
-  V level0, level1, level2, level3, level4, level5, level6;
+  V level[kLevels];
 };
 
-inline V plane(const uint64_t* planes, uint16_t member) {
-  return load(planes + int64_t(member) * kLaneWords);
+template <int kLevels>
+inline Run<kLevels> empty_run() {
+  Run<kLevels> run;
+  for (int l = 0; l < kLevels; ++l) run.level[l] = zeros();
+  return run;
 }
 
-// The number of planes among the 8 * steps listed.
-inline Run count_run(const uint64_t* planes, const uint16_t* member, int64_t steps) {
-  V l0 = zeros(), l1 = l0, l2 = l0, l3 = l0, l4 = l0, l5 = l0, l6 = l0;
+// `run` and the number of planes among the 8 * steps listed, which `member` is moved past.
+template <int kLevels>
+inline Run<kLevels> count_run(const uint64_t* planes, const uint16_t*& member, int64_t steps,
+                              Run<kLevels> run) {
+  V* level = run.level;
   for (const uint16_t* end = member + kStep * steps; member != end; member += kStep) {
-    V two_a = full_add(l0, plane(planes, member[0]), plane(planes, member[1]));
-    V two_b = full_add(l0, plane(planes, member[2]), plane(planes, member[3]));
-    const V four_a = full_add(l1, two_a, two_b);
-    two_a = full_add(l0, plane(planes, member[4]), plane(planes, member[5]));
-    two_b = full_add(l0, plane(planes, member[6]), plane(planes, member[7]));
-    const V four_b = full_add(l1, two_a, two_b);
-    V carry = full_add(l2, four_a, four_b);
-    carry = half_add(l3, carry);
-    carry = half_add(l4, carry);
-    carry = half_add(l5, carry);
-    l6 = bit_xor(l6, carry);
+    V two_a = full_add(level[0], load(planes + member[0]), load(planes + member[1]));
+    V two_b = full_add(level[0], load(planes + member[2]), load(planes + member[3]));
+    const V four_a = full_add(level[1], two_a, two_b);
+    two_a = full_add(level[0], load(planes + member[4]), load(planes + member[5]));
+    two_b = full_add(level[0], load(planes + member[6]), load(planes + member[7]));
+    const V four_b = full_add(level[1], two_a, two_b);
+    V carry = full_add(level[2], four_a, four_b);
+    for (int l = 3; l < kLevels - 1; ++l) carry = half_add(level[l], carry);
+    level[kLevels - 1] = bit_xor(level[kLevels - 1], carry);
   }
-  return {l0, l1, l2, l3, l4, l5, l6};
+  return run;
 }
 
-inline void store_run(const Run& run, uint64_t* to) {
-  store(to, run.level0);
-  store(to + kLaneWords, run.level1);
-  store(to + 2 * kLaneWords, run.level2);
-  store(to + 3 * kLaneWords, run.level3);
-  store(to + 4 * kLaneWords, run.level4);
-  store(to + 5 * kLaneWords, run.level5);
-  store(to + 6 * kLaneWords, run.level6);
+template <int kLevels>
+inline void store_run(const Run<kLevels>& run, uint64_t* to, int levels) {
+  for (int l = 0; l < kLevels; ++l) {
+    if (l < levels) store(to + l * kLaneWords, run.level[l]);
+  }
 }
 
 // A number of lanes whose bound is known: its planes past bit_length(bound) are not written.
@@ -179,22 +180,48 @@ inline void count_class(const uint64_t* planes, int64_t size, const uint16_t*& m
   for (int64_t left = size; left > 0; left -= kStep * kRunSteps) {
     const int64_t run = left < kStep * kRunSteps ? left : kStep * kRunSteps;
     const int64_t steps = (run + kStep - 1) / kStep;
+    const auto counted = count_run(planes, members, steps, empty_run<kRunLevels>());
+    store_run(counted, to.bound == 0 ? to.planes : spare, kRunLevels);
     if (to.bound == 0) {
-      store_run(count_run(planes, members, steps), to.planes);
       to.bound = run;
     } else {
-      store_run(count_run(planes, members, steps), spare);
       add(to, {spare, run});
     }
-    members += kStep * steps;
   }
 }
 
 // The room of a number of up to kMaxChunkPlanes, or of a run.
 constexpr int64_t kNumberWords = 13 * kLaneWords;
 
+// count() for two queries that have less than 2^kLevels planes each, padding included: what they
+// share is counted once, and each goes on from there. The sums are written.
+template <int kLevels>
+inline void count_pair(const uint64_t* all_planes, const PlaneClasses& classes, int levels,
+                       uint64_t* sums) {
+  const int64_t own[2] = {(classes.sizes[1] + kStep - 1) / kStep,
+                          (classes.sizes[2] + kStep - 1) / kStep};
+  const int64_t both = (classes.sizes[3] + kStep - 1) / kStep;
+  for (int64_t lane = 0; lane < kLaneWords; lane += kWidth) {
+    const uint64_t* planes = all_planes + lane;
+    const uint16_t* member = classes.members + kStep * (own[0] + own[1]);
+    const Run<kLevels> shared = count_run(planes, member, both, empty_run<kLevels>());
+    member = classes.members;
+    for (int i = 0; i < 2; ++i) {
+      uint64_t* sum = sums + i * levels * kLaneWords + lane;
+      store_run(count_run(planes, member, own[i], shared), sum, levels);
+      for (int l = kLevels; l < levels; ++l) store(sum + l * kLaneWords, zeros());
+    }
+  }
+}
+
 void count(const uint64_t* all_planes, const PlaneClasses& classes, int g, int levels, bool first,
            uint64_t* sums) {
+  if (g == 2 && first) {
+    const int more = classes.sizes[1] > classes.sizes[2] ? classes.sizes[1] : classes.sizes[2];
+    const int most = more + classes.sizes[3] + 2 * (int(kStep) - 1);
+    if (most < 128) return count_pair<7>(all_planes, classes, levels, sums);
+    if (most < 256) return count_pair<8>(all_planes, classes, levels, sums);
+  }
   // Classes come in order, like a binary counter: the sums of the classes that agree in their
   // bits from i on meet at level i, where those with bit i set are what query i has in them.
   alignas(64) uint64_t room[(2 * kMaxGroup + 2) * kNumberWords];
@@ -245,7 +272,7 @@ void count(const uint64_t* all_planes, const PlaneClasses& classes, int g, int l
   }
 }
 
-// ---- within, within_both, keep_nearest -------------------------------------------------------
+// ---- within, reach, keep_nearest ---------------------------------------------------------------
 
 // Bit l of 2 * sums + complement, where `carry` comes from the bits below it.
 inline V nearness_bit(const uint64_t* sums, const uint64_t* complement, int levels, int l,
@@ -288,26 +315,26 @@ int64_t within(const uint64_t* sums, const uint64_t* complement, int levels, uin
   return lanes;
 }
 
-bool within_both(const uint64_t* sums, const uint64_t* complement, int levels, uint64_t threshold,
-                 const uint64_t* lane_thresholds, const uint64_t* ties, const uint64_t* valid,
-                 uint64_t* near_query, uint64_t* near_lane, uint64_t* nearness) {
-  const V ones = all(~uint64_t(0));
-  bool some = false;
+bool reach(const uint64_t* sums, int levels, const uint64_t* slack, const uint64_t* other_slack,
+           const uint64_t* valid, uint64_t* mask) {
+  V some = zeros();
   for (int64_t lane = 0; lane < kLaneWords; lane += kWidth) {
-    V at_least = ones, above = load(ties + lane), carry = zeros();
-    for (int l = 0; l <= levels; ++l) {
-      const V x = nearness_bit(sums + lane, complement + lane, levels, l, carry);
-      at_least = carry3(at_least, x, all(((threshold >> l) & 1) - 1));
-      above = carry3(above, x, bit_xor(load(lane_thresholds + l * kLaneWords + lane), ones));
+    // The sum of `sums` and half the slack is at least 0 where it has a carry beyond its bits, or
+    // where the slack is.
+    V carry = zeros(), other = zeros();
+    for (int l = 0; l < levels; ++l) {
+      const V x = load(sums + l * kLaneWords + lane);
+      carry = carry3(x, load(slack + (l + 1) * kLaneWords + lane), carry);
+      other = carry3(x, load(other_slack + (l + 1) * kLaneWords + lane), other);
     }
-    at_least = bit_and(at_least, load(valid + lane));
-    above = bit_and(above, load(valid + lane));
-    store(near_query + lane, at_least);
-    store(near_lane + lane, above);
-    some |= any(at_least) | any(above);
+    const int64_t sign = (levels + 1) * kLaneWords + lane;
+    const V negative = bit_and(load(slack + sign), load(other_slack + sign));
+    const V at_least_0 = bit_or(bit_or(carry, other), bit_xor(negative, all(~uint64_t(0))));
+    const V near = bit_and(at_least_0, load(valid + lane));
+    store(mask + lane, near);
+    some = bit_or(some, near);
   }
-  if (some) store_nearness(sums, complement, levels, nearness);
-  return some;
+  return any(some);
 }
 
 void keep_nearest(const uint64_t* nearness, int levels, int64_t keep, uint64_t* mask) {
@@ -338,6 +365,6 @@ void fill(HammingPrimitives& table) {
   table.planes = planes;
   table.count = count;
   table.within = within;
-  table.within_both = within_both;
+  table.reach = reach;
   table.keep_nearest = keep_nearest;
 }

@@ -19,6 +19,7 @@ inline void store(uint64_t* at, V x) { vst1q_u64(at, x); }
 inline V all(uint64_t bits) { return vdupq_n_u64(bits); }
 inline bool any(V a) { return vmaxvq_u32(vreinterpretq_u32_u64(a)) != 0; }
 inline V bit_and(V a, V b) { return vandq_u64(a, b); }
+inline V bit_or(V a, V b) { return vorrq_u64(a, b); }
 inline V bit_xor(V a, V b) { return veorq_u64(a, b); }
 inline V shift_left(V a, int by) { return vshlq_u64(a, vdupq_n_s64(by)); }
 inline V shift_right(V a, int by) { return vshlq_u64(a, vdupq_n_s64(-by)); }

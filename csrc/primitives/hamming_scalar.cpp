@@ -13,6 +13,7 @@ inline void store(uint64_t* at, V x) { *at = x; }
 inline V all(uint64_t bits) { return bits; }
 inline bool any(V a) { return a != 0; }
 inline V bit_and(V a, V b) { return a & b; }
+inline V bit_or(V a, V b) { return a | b; }
 inline V bit_xor(V a, V b) { return a ^ b; }
 inline V shift_left(V a, int by) { return a << by; }
 inline V shift_right(V a, int by) { return a >> by; }

@@ -48,6 +48,7 @@ def check(name, model):
     print(f"{name}: {lines[0]}")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", QUICK)
 def test_an_application_is_encoded(name):
     size = QUICK[name]
@@ -64,6 +65,7 @@ def test_every_other_application_is_encoded(name):
     keras.backend.clear_session()
 
 
+@pytest.mark.full
 def test_a_transfer_model_is_encoded():
     base = keras.applications.MobileNetV3Small(
         weights=None, include_top=False, input_shape=(32, 32, 3), include_preprocessing=False

@@ -30,6 +30,7 @@ def run(file, other, *arguments):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("other", [b for b in BACKENDS if b != keras.backend.backend()])
 def test_backends_agree(other, tmp_path):
     file = tmp_path / "other.npz"
@@ -50,6 +51,7 @@ def test_backends_agree(other, tmp_path):
             np.testing.assert_allclose(ours, theirs[name], rtol=1e-9, atol=1e-9, err_msg=name)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_operation_is_carried_out_in_float64(backend):
     if backend == keras.backend.backend():

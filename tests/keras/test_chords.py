@@ -17,7 +17,7 @@ def net(request):
 
 
 def codes_along(units, x, directions, ts):
-    """bool [n, m, n_bits]: which units are on at each of ``x + ts * directions``, by Keras."""
+    """bool [n, m, n_bits]: which units are on at each of `x + ts * directions`, by Keras."""
     t = np.asarray(ts).reshape(*np.shape(ts), *(1,) * (x.ndim - 1))
     at = (x[:, None] + t * directions[:, None]).reshape(-1, *x.shape[1:])
     outputs = keras.tree.flatten(units(at, training=False))
@@ -51,6 +51,7 @@ def test_inside_the_code_is_that_of_the_point_and_outside_it_is_another(build):
         assert bit.tolist() == (starts[unit[:, 0]] + unit[:, 1]).tolist()
 
 
+@pytest.mark.full
 def test_bisection_of_code_changes_finds_the_same_ends(net):
     x, directions = nets.points(net, 4, seed=1)
     ends = geometry.chords(net, x, directions)
@@ -114,6 +115,7 @@ def pool_choices(net, x):
     return np.concatenate([choice.reshape(len(x), -1) for choice in choices], axis=1)
 
 
+@pytest.mark.full
 def test_linear_regions_end_at_switches_of_maxima_too():
     net = nets.pooled()
     x, directions = nets.points(net, 40, seed=3)
@@ -132,6 +134,7 @@ def test_linear_regions_end_at_switches_of_maxima_too():
     np.testing.assert_array_equal(linear.upper[~at_maximum], activation.upper[~at_maximum])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("region", ("activation", "linear"))
 def test_limits_batches_and_shared_directions(net, region):
     x, directions = nets.points(net, 7, seed=4)
@@ -149,6 +152,7 @@ def test_limits_batches_and_shared_directions(net, region):
     assert len(geometry.chords(net, x[:0], directions[:0], region=region)) == 0
 
 
+@pytest.mark.full
 def test_scaling_a_direction_scales_t_and_leaves_the_length(net):
     x, directions = nets.points(net, 5, seed=5)
     ends = geometry.chords(net, x, directions)

@@ -63,7 +63,7 @@ def nested_net():
 
 
 class Subclassed(keras.Model):
-    """Layers, a block, a model and functions, in a ``call``."""
+    """Layers, a block, a model and functions, in a `call`."""
 
     def __init__(self):
         super().__init__()
@@ -315,6 +315,7 @@ def test_codes_are_the_signs_of_a_network_computed_by_hand():
     np.testing.assert_array_equal(Encoder(model).encode(x).to_bits(), expected)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("net", NETS)
 def test_the_batch_size_does_not_matter(net):
     model = net()
@@ -493,6 +494,27 @@ def test_weights_that_are_not_finite_are_refused():
         Encoder(model).encode(inputs_for(model))
 
 
+@pytest.mark.parametrize("dtype", ("bfloat16", "float16", "float64"))
+def test_weights_of_other_precisions_are_checked_too(dtype):
+    policy = keras.DTypePolicy(dtype)
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(3, "relu", dtype=policy, name="narrow")]
+    )
+    assert Encoder(model).encode(np.ones((2, 4), "float32")).n_bits == 3
+    kernel = model.layers[0].kernel
+    kernel.assign(np.full(kernel.shape, np.inf))
+    with pytest.raises(ValueError, match=r"finite weights.*narrow/kernel"):
+        Encoder(model).encode(np.ones((2, 4), "float32"))
+
+
+def test_large_finite_inputs_whose_sum_overflows_are_taken():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "relu")])
+    model.layers[0].kernel.assign(np.eye(4, 3))
+    x = np.full((3, 4), np.finfo(np.float32).max)
+    assert Encoder(model).encode(x).to_bits().all()
+
+
+@pytest.mark.full
 @pytest.mark.parametrize(
     "layer",
     [
@@ -515,3 +537,15 @@ def test_recurrent_layers_are_encoded_as_the_signs_of_their_hidden_states(layer)
     for encoder in (Encoder(model, activations=["tanh"]), Encoder(model, layers=[layer.name])):
         assert encoder.layer_names == [layer.name]
         np.testing.assert_array_equal(encoder.encode(x).to_bits(), states > 0)
+
+
+def test_the_batch_fits_with_layers_that_are_not_encoded():
+    inputs = keras.Input((64, 64, 3))
+    x = keras.layers.Conv2D(16, 3, activation="relu", name="large")(inputs)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(4, "relu", name="small")(x))
+    numbers = 64 * 64 * 3 + 62 * 62 * 16 + 4
+    for layers in (None, "small"):
+        batch = Encoder(model, layers=layers)._fitting_batch()
+        assert batch * numbers * 4 <= 256 << 20 < 2 * batch * numbers * 4
+    assert Encoder(dense_net())._fitting_batch() == 4096

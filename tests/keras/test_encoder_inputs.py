@@ -85,6 +85,7 @@ def of_tables():
     yield (sparse.csr_matrix(X)[rows] for rows in (slice(0, 4), slice(4, 6)))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", (of_numpy, of_tables, of_tensorflow, of_torch))
 def test_every_array_of_the_same_numbers_gives_the_same_codes(kind, tmp_path):
     for i, given in enumerate(kind()):

@@ -31,7 +31,7 @@ def images(n=103, seed=1):
     return np.random.default_rng(seed).integers(-4, 5, (n, 5)).astype("float32")
 
 
-class Labelled(keras.utils.PyDataset):
+class Labeled(keras.utils.PyDataset):
     def __init__(self, x, size):
         super().__init__()
         self.x, self.size = x, size
@@ -54,7 +54,7 @@ def sources(x, tmp_path):
     yield keras.ops.convert_to_tensor(x)
     yield tf.data.Dataset.from_tensor_slices(x).batch(9)
     yield tf.data.Dataset.from_tensor_slices((x, np.zeros(len(x)))).batch(40)
-    yield Labelled(x, 11)
+    yield Labeled(x, 11)
     yield (x[i : i + 7] for i in range(0, len(x), 7))
     yield ((x[i : i + 50], None) for i in range(0, len(x), 50))
     yield iter([x[:1], x[1:90], x[90:90], x[90:]])
@@ -261,6 +261,7 @@ def test_a_store_that_another_process_writes_is_left_alone(tmp_path):
 
 SCRIPT = """
 import signal, sys
+sys.path.insert(0, "keras")  # this file's folder
 from test_encoding_streams import images, net
 from tfhash import Encoder
 x = images()
@@ -273,6 +274,7 @@ Encoder(net()).encode(batches(), batch_size=10, out=sys.argv[1])
 """
 
 
+@pytest.mark.full
 @pytest.mark.skipif(os.name == "nt", reason="signals and limits of POSIX")
 def test_a_killed_process_and_a_full_disk_leave_what_was_written(tmp_path):
     x, encoder, path = images(), Encoder(net()), tmp_path / "c"

@@ -127,6 +127,7 @@ def made(build, k):
     return Encoder(build(k))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", CODE)
 def test_models_of_a_users_own_code_differ_by_what_they_compute(kind):
     build = CODE[kind]
@@ -135,6 +136,7 @@ def test_models_of_a_users_own_code_differ_by_what_they_compute(kind):
     assert one.fingerprint != other.fingerprint
 
 
+@pytest.mark.full
 def test_a_small_difference_is_seen_and_rounding_is_not():
     assert made(subclassed, 0.1).fingerprint != made(subclassed, 0.15).fingerprint
     rng = np.random.default_rng(5)
@@ -175,6 +177,7 @@ def test_models_of_kerases_parts_are_known_by_configuration_and_weights(monkeypa
         assert Encoder(model).fingerprint == known
 
 
+@pytest.mark.full
 def test_a_vocabulary_is_seen():
     pytest.importorskip("tensorflow")
     if keras.backend.backend() != "tensorflow":
@@ -235,6 +238,7 @@ def cut(x, after, size=8):
         yield x[start : start + size]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("finished", (True, False))
 @pytest.mark.parametrize("as_stream", (True, False))
 def test_what_no_fingerprint_sees_is_seen_in_rows_encoded_again(finished, as_stream, tmp_path):

@@ -5,6 +5,7 @@ import warnings
 
 import keras
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -26,11 +27,12 @@ def described(layer):
     return layer.name, {key: vars(layer)[key] for key in kept if key in vars(layer)}
 
 
-def test_bits_are_the_signs_of_pre_activations_in_float64():
+@pytest.mark.parametrize("n_models", (10, pytest.param(N_MODELS, marks=pytest.mark.full)))
+def test_bits_are_the_signs_of_pre_activations_in_float64(n_models):
     count = Count()
 
     @settings(
-        max_examples=N_MODELS,
+        max_examples=n_models,
         derandomize=True,
         deadline=None,
         database=None,
@@ -72,6 +74,6 @@ def test_bits_are_the_signs_of_pre_activations_in_float64():
 
     check()
     print(f"{count.models} models, {count.bits} bits, {count.near} near 0, {count.wrong} differ")
-    assert count.models >= N_MODELS
+    assert count.models >= n_models
     assert count.near < 0.01 * count.bits
     assert count.wrong <= count.near

@@ -4,19 +4,19 @@ from itertools import pairwise
 
 import keras
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from generated_models import models
 from tfhash import Encoder, geometry
 
-N_MODELS = 100
 
-
-def test_codes_along_a_line_are_the_signs_of_pre_activations_and_the_encoders():
+@pytest.mark.parametrize("n_models", (5, pytest.param(100, marks=pytest.mark.full)))
+def test_codes_along_a_line_are_the_signs_of_pre_activations_and_the_encoders(n_models):
     count = {"models": 0, "regions": 0, "bits": 0}
 
     @settings(
-        max_examples=N_MODELS,
+        max_examples=n_models,
         derandomize=True,
         deadline=None,
         database=None,
@@ -62,7 +62,7 @@ def test_codes_along_a_line_are_the_signs_of_pre_activations_and_the_encoders():
     keras.utils.set_random_seed(0)
     check()
     print(count)
-    assert count["models"] >= N_MODELS and count["regions"] > 5 * N_MODELS
+    assert count["models"] >= n_models and count["regions"] > 5 * n_models
 
 
 def _places(names, spans):

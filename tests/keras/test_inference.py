@@ -157,6 +157,7 @@ def test_randomness_that_keras_does_not_know_is_found_by_a_second_pass():
         encoder.encode(X)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", (kl.LSTM, kl.GRU, kl.SimpleRNN))
 def test_every_batch_starts_from_the_state_of_a_stateful_layer(kind):
     model = keras.Sequential(

@@ -42,7 +42,7 @@ def test_every_code_along_the_segment_is_that_of_its_region(net):
     assert [name for name, _, _ in codes.layers] == names
 
 
-def test_neighbouring_codes_differ_in_the_units_named(net):
+def test_neighboring_codes_differ_in_the_units_named(net):
     regions = geometry.line_regions(net, *segment(net, seed=1))
     codes = regions.codes()
     starts = dict(zip((layer.name for layer in regions.layers), range(99), strict=False))
@@ -126,6 +126,7 @@ def test_tiny_nets_agree_with_rational_arithmetic(depth, coarse, seed):
     assert sorted(got) == exact
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "build, n_bytes", ((nets.mlp, 1 << 11), (nets.conv, 1 << 16), (nets.pooled, 1 << 16))
 )

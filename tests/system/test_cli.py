@@ -1,15 +1,19 @@
 """The command `tfhash`, and flags made from options."""
 
+import gzip
+import struct
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
+from functools import partial
 
 import numpy as np
 import pytest
 from absl import flags
 
-from tfhash import Codes, cli, results
+from tfhash import Codes, cli, datasets, results
 from tfhash.cli.commands import COMMANDS, SUBCOMMANDS
+from tfhash.datasets import idx
 from tfhash.studies import STUDIES
 
 DATA = {"dataset", "data_dir", "mnist_path", "cifar10_path"}
@@ -46,6 +50,7 @@ def test_original_flags_are_there(name, tmp_path):
     COMMANDS[name].define(values, tmp_path)
     extra = {"workers"} if name in ("diameters", "random_data", "region_density") else set()
     extra |= {"workers"} if name == "cnn_encoding_properties" else set()
+    extra |= {"dataset_path"} if "dataset" in ORIGINAL[name] else set()
     assert {n for n in values if values[n].name == n} == ORIGINAL[name] | extra
     assert set(ORIGINAL) <= set(COMMANDS)
 
@@ -83,6 +88,8 @@ def test_help_is_quick_to_load():
         (["run"], "Expected a command among run layer_width"),
         (["run", "layer_width", "--widht=3"], "Did you mean: width"),
         (["run", "layer_width", "--dataset=minst"], "digits|mnist|cifar10"),
+        (["run", "layer_width", "--dataset=minst"], "Did you mean mnist"),
+        (["run", "layer_width", "--protocol=papper"], "Did you mean paper"),
         (["run", "layer_width", "--metrics=redundency"], "Did you mean redundancy"),
         (["run", "layer_width", "mnist"], "Expected flags such as --name=value"),
     ],
@@ -102,6 +109,38 @@ def test_run_and_draw(tmp_path, monkeypatch, capsys):
     assert len(results.find_runs("runs")) == 2
     assert cli.tfhash(["tfhash", "draw", "--figures_path", "pictures"]) == 0
     assert (tmp_path / "pictures" / "figure_2a_digits.png").is_file()
+
+
+@pytest.mark.full
+def test_run_and_draw_on_a_dataset_that_the_paper_does_not_use(tmp_path, monkeypatch, capsys):
+    """KMNIST, named by nothing but its own module: trained, measured, loaded and drawn."""
+    rng = np.random.default_rng(0)
+    shapes = {name: (90 if "train" in name else 40, *s[1:]) for name, s in idx.MNIST_SHAPES.items()}
+    layout = idx.IdxFiles(title="KMNIST", folders=("kmnist",), shapes=shapes)
+    source = replace(
+        datasets.record("kmnist").source,
+        find=layout.find,
+        load=partial(layout.dataset, "kmnist", 10),
+    )
+    small = replace(datasets.record("kmnist"), source=source, n_train=90, n_test=40)
+    monkeypatch.setitem(datasets.RECORDS, "kmnist", small)
+    folder = tmp_path / "data" / "kmnist"
+    folder.mkdir(parents=True)
+    for key, stem in idx.MNIST_FILES.items():
+        array = rng.integers(0, 256 if key[0] == "x" else 10, shapes[key], np.uint8)
+        head = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+        (folder / f"{stem}.gz").write_bytes(gzip.compress(head + array.tobytes()))
+    monkeypatch.chdir(tmp_path)
+    asked = ("--dataset=kmnist", "--data_dir=data", "--repeat=1", "--epoch=1")
+    asked = (*asked, "--metrics=redundancy")
+    assert cli.tfhash(["tfhash", "run", "layer_width", *asked, "--widths=3,4"]) == 0
+    assert cli.tfhash(["tfhash", "run", "training_time", *asked, "--widths=3"]) == 0
+    assert "Measured 1 network" in capsys.readouterr().out
+    table = results.load("runs")
+    assert set(table["dataset"]) == {"kmnist"} and set(table["batch_size"]) == {128}
+    assert cli.tfhash(["tfhash", "draw"]) == 0
+    for name in ("figure_2a_kmnist", "figure_8a_kmnist"):  # as MNIST's
+        assert (tmp_path / "runs" / "figures" / f"{name}.png").is_file()
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +193,12 @@ def test_measure_a_users_files(files, capsys):
     assert "120 training and 30 test examples" in capsys.readouterr().out
     assert cli.tfhash(["tfhash", "measure", model, str(files / "inputs.npy")]) == 0
     assert "No labels in the file" in capsys.readouterr().out
+    with np.load(files / "parts.npz") as parts:
+        np.savez(files / "half.npz", **{name: parts[name] for name in parts if name != "y_test"})
+    assert cli.tfhash(["tfhash", "measure", model, str(files / "half.npz")]) == 0
+    assert "No labels in the file (y_test)" in capsys.readouterr().out
+    assert cli.tfhash(["tfhash", "measure", model, str(files / "half.npz"), "--metrics=knn"]) == 2
+    assert "Expected labels, an array y_test, for knn" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -172,3 +217,61 @@ def test_measure_says_what_is_wrong(files, monkeypatch, capsys, words, message):
     assert cli.tfhash(["tfhash", "measure", *words]) == 2
     err = capsys.readouterr().err
     assert message in err and err.count("\n") == 1 and err.startswith("tfhash measure: ")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A model of images, and images among which one is there twice and one has a wrong label."""
+    import keras
+
+    folder = tmp_path_factory.mktemp("pictures")
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Flatten(), keras.layers.Dense(32, "relu"), keras.layers.Dense(2)]
+    keras.Sequential([keras.Input((5, 5)), *layers]).save(folder / "model.keras")
+    rng = np.random.default_rng(0)
+    y = np.arange(80) % 2
+    x = np.clip(rng.uniform(0, 1, (2, 5, 5))[y] + rng.normal(0, 0.1, (80, 5, 5)), 0, 1)
+    x[7], x[61], y[10] = x[3], x[4], 1
+    arrays = {"x_train": x[:60], "y_train": y[:60], "x_test": x[60:], "y_test": y[60:]}
+    np.savez(folder / "data.npz", **arrays)
+    np.savez(folder / "flat.npz", x=rng.normal(size=(30, 6)))
+    return folder
+
+
+def test_audit_a_users_files(pictures, files, tmp_path, capsys):
+    model, out = str(pictures / "model.keras"), tmp_path / "audit"
+    command = ["tfhash", "audit", model, str(pictures / "data.npz"), f"--out={out}", "--radius=0"]
+    assert cli.tfhash(command) == 0
+    text = capsys.readouterr().out
+    assert "near-duplicates" in text and "leakage" in text and "suspected labels" in text
+    duplicates = (out / "duplicates.csv").read_text().splitlines()
+    assert duplicates[0] == "row,other,distance" and "3,7,0" in duplicates
+    assert "1,4,0" in (out / "leakage.csv").read_text().splitlines()
+    assert (out / "labels.csv").read_text().splitlines()[1].startswith("10,1,0,")
+    assert "training,all," in (out / "coverage.csv").read_text()
+    for name in ("duplicates.png", "leakage.png", "labels.png"):
+        assert (out / name).read_bytes().startswith(b"\x89PNG")
+    command = ["tfhash", "audit", str(files / "model.keras"), str(pictures / "flat.npz")]
+    assert cli.tfhash([*command, f"--out={tmp_path / 'flat'}"]) == 0
+    text = capsys.readouterr().out
+    assert "no images: there are no contact sheets" in text and "No labels in the file" in text
+    assert not list((tmp_path / "flat").glob("*.png"))
+
+
+def test_report_on_a_users_files(pictures, tmp_path, capsys):
+    model, out = str(pictures / "model.keras"), tmp_path / "page.html"
+    command = ["tfhash", "report", model, str(pictures / "data.npz"), f"--out={out}"]
+    assert cli.tfhash([*command, f"--against={model}"]) == 0
+    assert f"Wrote {out}" in capsys.readouterr().out
+    assert "of the bits" in out.read_text()
+    assert cli.tfhash([*command[:-1], f"--out={tmp_path / 'none' / 'page.html'}"]) == 1
+    err = capsys.readouterr().err
+    assert "none" in err and err.count("\n") == 1 and err.startswith("tfhash report: ")
+
+
+def test_audit_says_what_is_wrong(pictures, tmp_path, capsys):
+    model, data = str(pictures / "model.keras"), str(pictures / "data.npz")
+    command = ["tfhash", "audit", model, data, f"--out={tmp_path / 'out'}"]
+    assert cli.tfhash([*command, "--k=60"]) == 2
+    err = capsys.readouterr().err
+    assert "60" in err and err.count("\n") == 1

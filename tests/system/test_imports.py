@@ -22,19 +22,23 @@ def test_layers_import_downwards_only():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_kernels_are_called_by_codes_metrics_and_geometry_only():
+def test_kernels_are_called_by_what_works_on_arrays_only():
     callers = set()
     for path in (ROOT / "tfhash").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = {alias.name for alias in getattr(node, "names", ())}
             if isinstance(node, ast.ImportFrom | ast.Import) and "_native" in names:
                 callers.add(path.relative_to(ROOT / "tfhash").parts[0].removesuffix(".py"))
-    assert callers <= {"codes", "metrics", "geometry"}
+    assert callers <= {"codes", "metrics", "geometry", "representation"}
     assert {"codes", "metrics"} <= callers
 
 
 @pytest.mark.parametrize(
-    "module", ("tfhash", "tfhash.metrics", "tfhash.results", "tfhash.runs", "tfhash.figures")
+    "module",
+    (
+        *("tfhash", "tfhash.metrics", "tfhash.representation", "tfhash.results", "tfhash.runs"),
+        "tfhash.figures",
+    ),
 )
 def test_keras_is_not_loaded(module):
     code = (
@@ -92,3 +96,20 @@ def test_a_clone_without_installed_kernels_says_how_to_install_them(clone, site)
     done = run_in_clone(clone, site)
     assert done.returncode == 1
     assert "of another version" in done.stderr and str(site) in done.stderr
+
+
+def test_one_version_everywhere():
+    import tfhash
+
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {tfhash.__version__}\n" in citation
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = [line for line in changelog.splitlines() if line.startswith("## ")]
+    assert newest[0] == "## Unreleased" or newest[0].startswith(f"## {tfhash.__version__} ")
+
+
+def test_the_old_name_of_the_studies_warns():
+    import tfhash
+
+    with pytest.warns(DeprecationWarning, match=r"tfhash\.studies"):
+        assert tfhash.experiments is tfhash.studies

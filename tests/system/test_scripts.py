@@ -32,6 +32,7 @@ def trained(tmp_path_factory):
     return root
 
 
+@pytest.mark.full
 def test_networks_of_two_experiments(tmp_path, capsys):
     small = ("--dataset", "digits", "--widths", "4", "--repeat=1", "--epoch", "2")
     flags = ("--save_path", tmp_path, "--also", "training_time", "--also", "layer_width")
@@ -45,6 +46,7 @@ def test_networks_of_two_experiments(tmp_path, capsys):
     assert "layer_width|training_time|layer_wise" in capsys.readouterr().err
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.py")), ids=lambda path: path.name)
 def test_scripts_are_flags_and_one_call(script):
     text = script.read_text()
@@ -82,14 +84,15 @@ def test_what_a_user_can_set_right_is_one_line(tmp_path, capsys, flags, message)
 
 def test_unknown_metric_and_nothing_trained(tmp_path, capsys):
     flags = ["--load_path", tmp_path, "--dataset=digits"]
-    assert run("layer_width_encoding_properties", *flags, "--metrics=knn,colour") == 2
-    assert "redundancy, kmeans, knn, logistic. Received: colour" in capsys.readouterr().err
+    assert run("layer_width_encoding_properties", *flags, "--metrics=knn,color") == 2
+    assert "redundancy, kmeans, knn, logistic. Received: color" in capsys.readouterr().err
     assert run("layer_width_encoding_properties", *flags) == 2
     assert "Received: none of the 30 asked for. Train them first" in capsys.readouterr().err
     assert run("draw_figures", "--load_path", tmp_path, "--figures_path", tmp_path) == 2
     assert "Expected finished runs under" in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_figures_go_beside_the_runs_that_they_show(trained, capsys):
     own = sorted((SCRIPTS.parent / "figures").iterdir())
     before = {path: path.read_bytes() for path in own}
@@ -148,6 +151,7 @@ def test_batch_norm_is_the_protocols_unless_asked(asked, got):
     assert options.spec("layer_width", {}, width=10, repeat=1).batch_norm is got
 
 
+@pytest.mark.full
 def test_training_says_what_it_did(tmp_path, capsys):
     flags = (*SMALL, "--save_path", tmp_path)
     assert run("layer_width_train", *flags) == 0
@@ -160,6 +164,7 @@ def test_training_says_what_it_did(tmp_path, capsys):
     assert "(2 there already)" in again
 
 
+@pytest.mark.full
 def test_measuring(trained, capsys):
     """Numbers are those of the codes, by the plainest way there is; what is done is skipped."""
     import keras
@@ -195,6 +200,7 @@ def test_measuring(trained, capsys):
     assert 0.1 < properties["logistic_accuracy"] < 1
 
 
+@pytest.mark.full
 def test_checkpoint_that_does_not_load_is_redone(trained, capsys, caplog):
     runs = results.find_runs(trained)
     before = pd.read_csv(runs[0] / "history.csv")
@@ -227,6 +233,7 @@ def table_of(root):
     return table[[*columns, "value"]].sort_values(columns, ignore_index=True)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9, which Windows lacks")
 @pytest.mark.parametrize(("way", "finished"), [((), 0), (("--one_by_one",), 1)])
 def test_killed_sweep_ends_with_the_same_table(tmp_path, way, finished):
@@ -252,6 +259,7 @@ def test_killed_sweep_ends_with_the_same_table(tmp_path, way, finished):
     assert not list(killed.rglob(".*"))
 
 
+@pytest.mark.full
 @pytest.mark.skipif(
     "TFHASH_DATA_DIR" not in os.environ,
     reason="TFHASH_DATA_DIR does not name a folder with the real datasets",

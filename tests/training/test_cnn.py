@@ -27,7 +27,7 @@ SHAPES = {"mnist": (28, 28), "cifar10": (32, 32, 3), "digits": (8, 8)}
 
 
 def conv(k, c_in, c_out, groups=1):
-    """Weights of a convolution and of the scale and shift of its batch normalisation."""
+    """Weights of a convolution and of the scale and shift of its batch normalization."""
     return k * k * c_in // groups * c_out + 2 * c_out
 
 
@@ -119,6 +119,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("dataset", "architecture"), EXPECTED)
 def test_units_and_weights(dataset, architecture):
     import keras
@@ -167,6 +168,7 @@ def test_residual_blocks_end_after_the_addition():
             assert followed in (["Activation"], ["Add"])
 
 
+@pytest.mark.full
 def test_seed_and_l2():
     same, again, other = (
         models.cnn("resnet18", "digits", (8, 8), seed=s).get_weights() for s in (3, 3, 4)
@@ -230,8 +232,8 @@ def test_spec_json_and_directory():
     one = spec()
     assert CnnSpec.from_json(json.loads(json.dumps(one.to_json()))) == one
     assert one.directory.as_posix() == "cnn/digits/architecture=resnet18/examples=40/repeat=1"
-    with pytest.raises(SpecError, match="colour"):
-        CnnSpec.from_json({**one.to_json(), "colour": "red"})
+    with pytest.raises(SpecError, match="color"):
+        CnnSpec.from_json({**one.to_json(), "color": "red"})
     for bad in ({"epochs": -1}, {"decay_every": 0}, {"optimizer": "lion"}, {"precision": "half"}):
         with pytest.raises(SpecError, match=r"Expected .* Received"):
             spec(**bad)
@@ -271,13 +273,14 @@ def kept(root, one, epoch=2):
     ).read_text()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("protocol", ["paper", "augmented"])
 def test_stopped_anywhere_it_ends_with_the_same_bits(tiny, digits, tmp_path, protocol):
     """In the middle of an epoch, and after its last step, before the test set."""
     import keras
 
     if protocol == "augmented":
-        # Grey images have no channels until they are in the network.
+        # Gray images have no channels until they are in the network.
         digits = datasets.Dataset(
             "digits",
             *(
@@ -319,6 +322,7 @@ def test_stopped_anywhere_it_ends_with_the_same_bits(tiny, digits, tmp_path, pro
     assert history["test_accuracy"].iloc[-1] == pytest.approx(share)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("how", ["cut", "empty", "shapes", "epoch"])
 def test_damaged_state_is_set_aside_and_training_starts_anew(tiny, digits, tmp_path, caplog, how):
     one = spec(epochs=1)
@@ -344,6 +348,7 @@ def test_damaged_state_is_set_aside_and_training_starts_anew(tiny, digits, tmp_p
     assert set(os.listdir(stopped.path(one))) == {"epoch=0001.keras", "history.csv", "spec.json"}
 
 
+@pytest.mark.full
 def test_history_is_of_whole_epochs(tiny, digits, tmp_path):
     """Without a rate nothing changes but statistics: the mean over an epoch can be counted."""
     import keras
@@ -365,6 +370,7 @@ def test_history_is_of_whole_epochs(tiny, digits, tmp_path):
     assert row["train_accuracy"] == pytest.approx(right / 40)
 
 
+@pytest.mark.full
 def test_mixed_precision_keeps_float32(tiny, digits, tmp_path):
     import keras
 
@@ -390,6 +396,7 @@ def run(command, *flags):
     return cli.run(command, "A script.", [f"{command}.py", *map(str, flags)])
 
 
+@pytest.mark.full
 def test_commands(tiny, tmp_path, capsys, caplog):
     train = ("cnn_train", *SMALL, "--save_path", tmp_path)
     measure = ("cnn_encoding_properties", *SMALL, "--load_path", tmp_path)
@@ -436,6 +443,7 @@ def test_wrong_flags_are_one_line(tmp_path, capsys, flags, message):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9, which Windows lacks")
 def test_killed_training_goes_on(tmp_path):
     """kill -9 before anything is saved: the same command begins again, and leaves nothing over."""

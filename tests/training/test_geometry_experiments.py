@@ -36,6 +36,7 @@ def folder(root, experiment, width, *parts):
     return root.joinpath(experiment, "digits", "depth=1", f"width={width}", *parts, "repeat=1")
 
 
+@pytest.mark.full
 def test_diameters_are_those_of_the_networks_that_were_kept(runs):
     table = results.load_diameters(runs)
     assert set(table["width"]) == {4, 9} and set(table["epoch"]) == {0, 1, 2}
@@ -59,6 +60,7 @@ def test_diameters_are_those_of_the_networks_that_were_kept(runs):
     np.testing.assert_allclose(lengths, kept, atol=1e-5)
 
 
+@pytest.mark.full
 def test_region_density_counts_what_line_regions_counts(runs):
     values = results.read_properties(folder(runs, "diameters", 9))[2]
     assert values["same_region_density"] > 0 and values["different_region_density"] > 0
@@ -73,6 +75,7 @@ def test_region_density_counts_what_line_regions_counts(runs):
     assert x.min() == -0.5 and x.max() == 1.5
 
 
+@pytest.mark.full
 def test_random_data_is_shown_and_trained_on(runs):
     shown = results.read_properties(folder(runs, "random_data", 9))
     assert set(shown) == {0, 1, 2}
@@ -85,6 +88,7 @@ def test_random_data_is_shown_and_trained_on(runs):
     assert set(table["inputs"].dropna()) == {"uniform"}
 
 
+@pytest.mark.full
 def test_what_is_measured_is_skipped_and_what_is_missing_is_measured(runs, capsys):
     file = folder(runs, "diameters", 4) / results.DIAMETERS_FILE
     content = json.loads(file.read_text())
@@ -98,6 +102,7 @@ def test_what_is_measured_is_skipped_and_what_is_missing_is_measured(runs, capsy
     assert json.loads(file.read_text())["epochs"]["1"] == before
 
 
+@pytest.mark.full
 def test_a_checkpoint_that_does_not_load_is_trained_again(runs, tmp_path, caplog):
     shutil.copytree(runs / "diameters", tmp_path / "diameters")
     broken = folder(tmp_path, "diameters", 4)
@@ -133,6 +138,7 @@ def test_uniform_inputs_keep_labels_and_do_not_depend_on_what_else_is_trained():
         RunSpec.from_json({**spec.to_json(), "inputs": "noise"})
 
 
+@pytest.mark.full
 def test_figures_are_drawn_with_their_tables(runs, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(drawing_geometry, "EARLY", 1)
     monkeypatch.setattr(
@@ -171,9 +177,9 @@ def test_a_plane_is_drawn_by_region_and_by_class():
         assert len(polygons.get_paths()) == len(regions)
         assert axes.get_xlim() == (-2, 2) and axes.get_title(loc="left") == "A plane"
         assert [text.get_text() for text in axes.texts] == ["here"]
-    colours = polygons.get_facecolor()
-    hues = [colours[regions.classes == c] for c in set(regions.classes.tolist())]
-    assert len(hues) > 1 and len(np.unique(colours, axis=0)) > len(hues)
+    colors = polygons.get_facecolor()
+    hues = [colors[regions.classes == c] for c in set(regions.classes.tolist())]
+    assert len(hues) > 1 and len(np.unique(colors, axis=0)) > len(hues)
 
 
 def test_pictures_of_what_is_not_there_are_refused():

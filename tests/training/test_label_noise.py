@@ -57,6 +57,7 @@ def test_without_noise_nothing_changes(digits):
             spec(label_noise=bad)
 
 
+@pytest.mark.full
 def test_study(tmp_path, digits):
     """Measured against the true labels, and against those trained with, named apart."""
     import keras

@@ -72,6 +72,7 @@ def run(command, *flags):
     return cli.run(command, "A script.", [f"{command}.py", *map(str, flags)])
 
 
+@pytest.mark.full
 def test_commands(tmp_path, capsys):
     runs, figures = tmp_path / "runs", tmp_path / "figures"
     flags = ("--dataset=digits", "--repeat=1", "--epoch=2", "--widths=6", "--depth=3")
@@ -102,6 +103,7 @@ def test_commands(tmp_path, capsys):
     assert behind["part"].drop_duplicates().tolist() == ["single", "first", "last"]
 
 
+@pytest.mark.full
 def test_tsne_keeps_classes_together():
     rng = np.random.default_rng(0)
     centers = rng.integers(0, 2, (3, 100), np.uint8)
@@ -112,13 +114,13 @@ def test_tsne_keeps_classes_together():
     distances = ((places[:, None] - places[None]) ** 2).sum(2)
     np.fill_diagonal(distances, np.inf)
     assert np.mean(y[distances.argmin(1)] == y) > 0.95
-    bits[:60] = centers[y[:60]]  # more equal codes than there are neighbours
+    bits[:60] = centers[y[:60]]  # more equal codes than there are neighbors
     assert np.isfinite(metrics.hamming_tsne(bits, perplexity=5, max_iter=250)).all()
     with pytest.raises(ValueError, match=r"below a third of the 150 codes. Received: 50"):
         metrics.hamming_tsne(bits, perplexity=50)
 
 
-def test_tsne_neighbours_are_exact():
+def test_tsne_neighbors_are_exact():
     from tfhash.metrics.tsne import _with_itself_first
 
     bits = np.random.default_rng(0).integers(0, 2, (40, 6), np.uint8)  # many are equal
@@ -131,6 +133,7 @@ def test_tsne_neighbours_are_exact():
     assert (distances == np.sort(every, 1)[:, :k]).all()
 
 
+@pytest.mark.full
 def test_tsne_command(tmp_path, capsys):
     flags = ("--dataset=digits", "--width=8")
     assert run("tsne", *flags, "--load_path", tmp_path) == 2

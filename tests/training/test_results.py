@@ -232,6 +232,7 @@ def test_stray_checkpoints_are_named_and_left_out(tmp_path, caplog):
     assert any("epoch=0001 (copy).keras" in r.getMessage() for r in caplog.records)
 
 
+@pytest.mark.full
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     st.sampled_from(["spec.json", "properties.json", "diameters.json", "plane.json"]),

@@ -17,6 +17,7 @@ from tfhash.errors import InputError
 from tfhash.runs.layout import lock_of
 from tfhash.studies import STUDIES, MlpOptions, measures, study
 from tfhash.studies.measure import Measure
+from tfhash.studies.options import CnnOptions
 
 # Run directories that version 0.1.0 wrote: digits, one epoch, width 4, measured by its scripts
 # (of layer_wise the redundancy ratio alone).
@@ -79,6 +80,7 @@ def test_old_runs_are_finished_and_measured(old, capsys):
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.full
 def test_old_numbers_come_out_again(old):
     """The measures of today give what those of version 0.1.0 gave."""
     width, chords = only_run(old, "layer_width"), only_run(old, "diameters")
@@ -99,6 +101,7 @@ def test_old_numbers_come_out_again(old):
     np.testing.assert_allclose(again[1]["test"], lengths[1]["test"], atol=1e-5)
 
 
+@pytest.mark.full
 def test_old_runs_are_drawn(old, tmp_path, capsys):
     assert run("draw_figures", "--load_path", old, "--figures_path", tmp_path / "figures") == 0
     drawn = {path.stem for path in (tmp_path / "figures").glob("*.png")}
@@ -135,6 +138,7 @@ def test_what_is_there_is_skipped_by_measure_and_epoch(old, monkeypatch):
     pd.testing.assert_frame_equal(results.load_layer_wise(old), after)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", MEASURE)
 def test_what_another_process_holds_is_named(old, capsys, name):
     path = only_run(old, name)
@@ -152,6 +156,7 @@ def test_what_another_process_holds_is_named(old, capsys, name):
     assert "Measured 1 network" in capsys.readouterr().out
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["layer_width", "layer_wise"])
 def test_batch_size_and_protocol_mean_the_same(old, monkeypatch, capsys, name):
     (only_run(old, name) / "layer_wise.csv").unlink(missing_ok=True)
@@ -170,6 +175,7 @@ def test_batch_size_and_protocol_mean_the_same(old, monkeypatch, capsys, name):
     assert "trained under the released protocol. Received: paper" in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_workers_measure_what_one_process_does(old, tmp_path, capsys):
     flags = ("--dataset=digits", "--repeat=1", "--epoch=1", "--depth=2", "--widths=4,5")
     assert run("layer_wise_train", *flags, "--save_path", old) == 0
@@ -181,6 +187,7 @@ def test_workers_measure_what_one_process_does(old, tmp_path, capsys):
     pd.testing.assert_frame_equal(results.load_layer_wise(old), results.load_layer_wise(other))
 
 
+@pytest.mark.full
 def test_a_checkpoint_of_another_network_is_trained_again(old, caplog, capsys):
     """It loads, and is not what its spec says: here, of another width."""
     path = only_run(old, "layer_width")
@@ -193,6 +200,7 @@ def test_a_checkpoint_of_another_network_is_trained_again(old, caplog, capsys):
     assert (path.parent / ".repeat=1.broken").is_dir()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("name", "file"),
     [
@@ -211,6 +219,7 @@ def test_damaged_results_are_set_aside_and_measured_again(old, caplog, name, fil
     assert len(results.load(old / name)) and len(said(caplog)) == 1
 
 
+@pytest.mark.full
 def test_a_hostile_spec_writes_nothing_outside(old, tmp_path, caplog, capsys):
     outside = tmp_path / "outside"
     path = only_run(old, "layer_width")
@@ -229,6 +238,7 @@ def test_a_hostile_spec_writes_nothing_outside(old, tmp_path, caplog, capsys):
     assert run(*MEASURE["layer_width"], old, "--metrics=redundancy") == 0
 
 
+@pytest.mark.full
 def test_a_link_in_the_way_is_not_written_through(tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -246,6 +256,7 @@ def test_a_link_in_the_way_is_not_written_through(tmp_path):
 STATES = (b"", b"PK\x03\x04 cut short", b"not a state")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("content", STATES)
 def test_damaged_sweep_state_is_set_aside(tmp_path, caplog, content):
     folder = tmp_path / ".sweeps"
@@ -258,6 +269,7 @@ def test_damaged_sweep_state_is_set_aside(tmp_path, caplog, content):
     assert len(results.find_runs(tmp_path)) == 1
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("how", ["history", "shape", "epoch", "missing"])
 def test_sweep_state_that_does_not_fit_is_set_aside(tmp_path, caplog, how):
     """One that can be read, for the right networks, with arrays or numbers that cannot be right."""
@@ -305,3 +317,17 @@ def test_every_study_can_be_asked_for_every_dataset():
             assert {path.parts[0] for path in directories} == {one.directory}
             for grid in one.grids:
                 assert all(measures.measure(m.measure) for m in grid.measures)
+
+
+@pytest.mark.parametrize("dataset", datasets.NAMES)
+def test_every_study_has_networks_for_every_dataset(dataset, tmp_path):
+    """Those of the dataset that it is like, where no table of a study names it."""
+    like = datasets.family(dataset)
+    for one in STUDIES.values():
+        asked = {"path": tmp_path, "repeat": 1}
+        if one.options is CnnOptions:
+            asked["precision"] = "float32"
+        specs, theirs = (one.specs(one.options(dataset=name, **asked)) for name in (dataset, like))
+        assert specs and {spec.dataset for spec in specs} == {dataset}
+        if one.name != "sample_size":  # which has sizes up to those of the dataset
+            assert [replace(spec, dataset=like) for spec in specs] == theirs

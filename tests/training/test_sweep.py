@@ -59,7 +59,7 @@ def run_of(root, one):
 def functions(run, epoch):
     """Weights by name, less what has no bearing on what the network computes.
 
-    A bias before batch normalisation is taken off again by the mean. Its gradient is zero but for
+    A bias before batch normalization is taken off again by the mean. Its gradient is zero but for
     rounding, which Adam makes a step of full length in whatever direction.
     """
     import keras
@@ -75,6 +75,7 @@ def functions(run, epoch):
     return found
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("case", CASES)
 def test_as_fit(digits, tmp_path, monkeypatch, case):
     if case == "all":
@@ -108,6 +109,7 @@ def assert_same_history(ours, theirs, data, rtol=1e-4):
         np.testing.assert_allclose(a[f"{split}_accuracy"], b[f"{split}_accuracy"], atol=1.01 / n)
 
 
+@pytest.mark.full
 def test_padded_networks_are_as_unpadded_ones(digits, tmp_path, monkeypatch):
     """Padding changes shapes alone: stacks of several widths, with every factor at once."""
     specs = [spec(width=w, **ALL) for w in (3, 5, 6, 11)]
@@ -120,6 +122,7 @@ def test_padded_networks_are_as_unpadded_ones(digits, tmp_path, monkeypatch):
             np.testing.assert_allclose(a[name], b[name], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.full
 def test_moving_statistics(digits, tmp_path):
     """Moving means and variances as Keras's, where the bias is known to be the same: one step."""
     import keras
@@ -140,6 +143,7 @@ def test_moving_statistics(digits, tmp_path):
         assert np.abs(a - (name != "moving_mean")).max() > 1e-4
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("depth", [1, 5])
 def test_moving_statistics_of_a_whole_epoch(digits, tmp_path, depth):
     """At a rate at which the biases, which rounding drives, go nowhere to speak of."""
@@ -158,6 +162,7 @@ def test_moving_statistics_of_a_whole_epoch(digits, tmp_path, depth):
         assert np.abs(np.asarray(a) - ("variance" in b.path)).max() > 1e-3  # they moved
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("depth", [1, 3])
 def test_early_stopping_as_fit(digits, tmp_path, depth):
     """Whether a loss is lower than the lowest is clear here, far beyond rounding."""
@@ -174,6 +179,7 @@ def test_early_stopping_as_fit(digits, tmp_path, depth):
     assert min(lasts) < 8 and len(set(lasts)) > 1
 
 
+@pytest.mark.full
 def test_three_seeds_as_fit(digits, tmp_path):
     """After 12 epochs rounding has grown, and is nothing beside what a seed makes."""
     specs = [spec(width=12, repeat=r, epochs=12, learning_rate=0.01) for r in (1, 2, 3)]
@@ -190,6 +196,7 @@ def test_three_seeds_as_fit(digits, tmp_path):
     assert (np.abs(ends[0] - ends[1]).max(axis=0) <= 0.5 * spread).all()
 
 
+@pytest.mark.full
 @pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "jax", reason="this is the run on JAX")
 def test_on_jax():
     pytest.importorskip("jax", reason="JAX is not installed: pip install jax")
@@ -208,6 +215,7 @@ def test_on_jax():
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
 
 
+@pytest.mark.full
 def test_early_stopping_leaves_the_others(digits, tmp_path):
     """Networks stop at different epochs, each where it does by itself, with the same weights."""
     factors = {"early_stopping": 1, "learning_rate": 0.3, "epochs": 30, "checkpoint_epochs": (1,)}
@@ -251,6 +259,7 @@ def test_groups_keep_within_the_memory(digits, monkeypatch):
     assert [len(group) for group in groups(specs, digits)] == [1] * 4
 
 
+@pytest.mark.full
 def test_groups_alike_are_compiled_once(digits, tmp_path, monkeypatch):
     made = []
 
@@ -266,6 +275,7 @@ def test_groups_alike_are_compiled_once(digits, tmp_path, monkeypatch):
     assert len(made) == 1 and len(results.find_runs(tmp_path)) == 8
 
 
+@pytest.mark.full
 def test_made_up_inputs_are_each_repeats_own(digits, tmp_path):
     specs = [spec(repeat=r, inputs="uniform", sample_size=40) for r in (1, 2)]
     for root, trainer in (("sweep", SweepTrainer()), ("fit", fit_one_by_one)):
@@ -289,6 +299,7 @@ def test_one_network_for_two_experiments(digits, tmp_path):
 
 KILLED = """
 import sys
+sys.path.insert(0, "training")  # this file's folder
 from tfhash import datasets, runs, training
 from tfhash.training import SweepTrainer
 from tfhash.training import sweep_trainer as sweep
@@ -304,6 +315,7 @@ training.train(specs, digits, sys.argv[1], SweepTrainer(save_every=0.0))
 LONG = {"epochs": 40, "checkpoint_epochs": (0, 2, 20), "batch_norm": True, "l2": 1e-3}
 
 
+@pytest.mark.full
 def test_killed_and_resumed_is_bit_for_bit(digits, tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "XLA_STEPS", 0)
     specs = [spec(**LONG, width=w) for w in (3, 6)]
@@ -324,6 +336,7 @@ def test_killed_and_resumed_is_bit_for_bit(digits, tmp_path, monkeypatch):
             assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
 
+@pytest.mark.full
 def test_damaged_state_and_missing_checkpoints_start_again(digits, tmp_path):
     one = spec(epochs=2, checkpoint_epochs=(1,))
     folder = tmp_path / ".sweeps"
@@ -333,6 +346,7 @@ def test_damaged_state_and_missing_checkpoints_start_again(digits, tmp_path):
     assert list(results.checkpoints(run_of(tmp_path, one))) == [1, 2]
 
 
+@pytest.mark.full
 def test_ctrl_c_saves_first(digits, tmp_path, monkeypatch, capsys):
     """Ctrl-C in the middle of epoch 3 of 5: nothing that was done is done again."""
     specs = [spec(width=w, epochs=5, checkpoint_epochs=(1,)) for w in (3, 6)]
@@ -377,6 +391,7 @@ cli.main("layer_width_train", "A script.", ["train.py", "--dataset=digits", *sys
 """
 
 
+@pytest.mark.full
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 @pytest.mark.parametrize("limit", [4_000, 35_000])
 def test_full_disk_leaves_earlier_runs(tmp_path, limit):
@@ -401,6 +416,7 @@ def test_full_disk_leaves_earlier_runs(tmp_path, limit):
     assert len(results.find_runs(tmp_path)) == 3
 
 
+@pytest.mark.full
 def test_full_disk_in_saving_the_state(digits, tmp_path, monkeypatch):
     """The state that was there stays, and nothing half-written."""
     one = spec(epochs=10)
@@ -421,6 +437,7 @@ def test_full_disk_in_saving_the_state(digits, tmp_path, monkeypatch):
     assert training.train([one], digits, tmp_path).trained == [one]
 
 
+@pytest.mark.full
 def test_saving_takes_a_small_share_of_the_time(digits, tmp_path, monkeypatch):
     """A clock that is a second further whenever it is read: saving takes a second."""
     ticks = iter(range(10_000))

@@ -103,8 +103,8 @@ def test_spec_json_and_directory():
     assert one.directory.as_posix() == "layer_width/digits/depth=1/width=6/repeat=1"
     sampled = spec(sample_size=100).directory
     assert sampled.as_posix() == "layer_width/digits/depth=1/width=6/sample_size=100/repeat=1"
-    with pytest.raises(SpecError, match="Received also: colour"):
-        RunSpec.from_json({**content, "colour": "red"})
+    with pytest.raises(SpecError, match="Received also: color"):
+        RunSpec.from_json({**content, "color": "red"})
     content.pop("width")
     with pytest.raises(SpecError, match="width"):
         RunSpec.from_json(content)
@@ -126,6 +126,7 @@ def test_spec_out_of_range(bad):
         spec(**bad)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("protocol", ["paper", "released"])
 def test_fit_is_keras_step_by_step(digits, tmp_path, protocol):
     """Plain steps over the spec's batch order come to the same weights, moving statistics too."""
@@ -146,13 +147,14 @@ def test_fit_is_keras_step_by_step(digits, tmp_path, protocol):
             by_hand.train_on_batch(data.x_train[rows], data.y_train[rows])
     kept = weights(Runs(tmp_path).path(one), 2)
     assert len(kept) == (4 if protocol == "paper" else 8)
-    # The gradient of a bias before batch normalisation is nothing but rounding, and the moving mean
+    # The gradient of a bias before batch normalization is nothing but rounding, and the moving mean
     # follows it.
     loose = () if protocol == "paper" else (1, 4)
     for i, (a, b) in enumerate(zip(kept, by_hand.get_weights(), strict=True)):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=0.01 if i in loose else 1e-6)
 
 
+@pytest.mark.full
 def test_history_before_training_is_of_all_examples(digits, tmp_path, monkeypatch):
     """Also where they are evaluated in several batches, the last one smaller."""
     from tfhash.training import fit
@@ -195,6 +197,7 @@ def test_run_directory(digits, tmp_path):
     )
 
 
+@pytest.mark.full
 def test_finished_runs_are_skipped_and_repeatable(digits, tmp_path):
     specs = [spec(width=w) for w in (4, 5)]
     training.train(specs[:1], digits, tmp_path / "a")
@@ -223,6 +226,7 @@ def test_early_stopping_ends_a_run(digits, tmp_path):
     assert training.train([one], digits, tmp_path).skipped == [one]
 
 
+@pytest.mark.full
 def test_another_spec_is_refused_with_the_difference(digits, tmp_path):
     training.train([spec()], digits, tmp_path)
     other = spec(epochs=3, batch_size=16)
@@ -246,6 +250,7 @@ def break_file(path, how):
         path.unlink()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("how", ["truncated", "flipped", "empty", "missing"])
 def test_broken_checkpoint_is_redone(digits, tmp_path, caplog, how):
     one = spec(epochs=1)
@@ -282,6 +287,7 @@ def test_failed_run_leaves_nothing(digits, tmp_path):
     assert os.listdir(Runs(tmp_path).path(spec()).parent) == []
 
 
+@pytest.mark.full
 def test_what_a_killed_run_left_is_swept_up(digits, tmp_path):
     path = Runs(tmp_path).path(spec())
     (path.parent / ".repeat=1.partial").mkdir(parents=True)
@@ -302,6 +308,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.full
 def test_runs_in_other_hands_are_left_alone(digits, tmp_path):
     one, two = spec(width=4), spec(width=5)
     path = Runs(tmp_path).path(one)
@@ -341,6 +348,7 @@ def test_a_trainer_may_be_anything(digits, tmp_path):
     assert len(results.find_runs(tmp_path)) == 3
 
 
+@pytest.mark.full
 def test_tensorboard_sees_every_epoch(digits, tmp_path):
     """Files as TensorFlow's own reader reads them, checksums too, of both trainers."""
     tf = pytest.importorskip("tensorflow")

@@ -325,6 +325,7 @@ def writing(write):
         thread.join()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("n, n_bits", ((4096, 1), (3000, 70), (500, 1000)))
 def test_words_that_change_meanwhile_lead_nowhere(n, n_bits):
     rng = np.random.default_rng(0)

@@ -1,6 +1,9 @@
 """Codes: packing, selecting, joining, and files that are whole or refused."""
 
+import base64
+import io
 import mmap
+import re
 
 import numpy as np
 import pytest
@@ -416,3 +419,18 @@ def test_equality_and_repr():
     assert layered() != Codes.from_bits(layered().to_bits())
     assert layered() != "codes"
     assert repr(layered()) == "Codes(n=9, n_bits=200, layers=[a, b, c, d], nbytes=288)"
+
+
+def test_in_a_notebook_codes_are_a_picture_and_a_table():
+    images = pytest.importorskip("PIL.Image")
+    codes = layered()
+    html = codes._repr_html_()
+    assert "9 of 200 bits, 288 bytes" in html and "<td>b</td>" in html
+    (data,) = re.findall(r'base64,([^"]+)', html)
+    picture = images.open(io.BytesIO(base64.b64decode(data)))
+    assert picture.mode == "1"
+    np.testing.assert_array_equal(np.asarray(picture), codes.to_bits() == 0)
+    many = Codes.from_bits(np.zeros((2, 5000)), [(f"<{i}>", i, i + 1) for i in range(5000)])
+    html = many._repr_html_()
+    assert len(html) < 5000 and "4,988 more" in html and "<0>" not in html
+    assert "img" not in Codes.from_bits(np.zeros((0, 7)))._repr_html_()

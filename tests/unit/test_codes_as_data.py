@@ -245,6 +245,7 @@ def test_validation_and_search_are_those_of_the_matrix(estimator, codes, bits, l
     )
 
 
+@pytest.mark.full
 def test_processes_get_the_codes(bits, labels, tmp_path):
     Codes.from_bits(bits).save(tmp_path / "codes")
     codes = Codes.load(tmp_path / "codes", mmap=True)

@@ -148,6 +148,7 @@ def test_idx_of_something_else(tmp_path, content, said):
         idx.read(write(tmp_path / "file", content), SHAPE)
 
 
+@pytest.mark.full
 def test_archives_that_unfold_to_gigabytes_are_not_unfolded(tmp_path):
     zeros = bytes(64 << 20)
     bomb = gzip.compress(idx_bytes(shape=SHAPE) + zeros, 1)
@@ -209,7 +210,6 @@ def many_files():
         (npz_bytes(zipfile.ZIP_LZMA, x=npy_bytes(ARRAY)), "method 14, which NumPy does not use"),
         (many_files(), "2,000 files or more"),
     ],
-    ids=repr,
 )
 def test_npz_of_something_else(tmp_path, content, said):
     with pytest.raises(files.Unreadable, match=said):

@@ -128,8 +128,34 @@ def test_dataset_checks_its_arrays(change, message):
 
 
 def test_unknown_name_lists_the_known():
-    with pytest.raises(DatasetError, match=r"digits, mnist, cifar10.*'minst'"):
+    with pytest.raises(DatasetError, match=r"digits, mnist, cifar10.*'minst'.*mean mnist"):
         datasets.load("minst")
+
+
+@pytest.mark.parametrize("name", datasets.NAMES)
+def test_records_are_whole(name):
+    """What a record says fits together, and what it is like has values of its own."""
+    one = datasets.record(name)
+    assert one.name == name and one.title and one.n_classes > 1
+    assert list(one.sample_sizes) == sorted(set(one.sample_sizes))
+    assert one.sample_sizes[-1] <= one.n_train and list(one.mlp.widths) == sorted(one.mlp.widths)
+    assert datasets.record(datasets.family(name)).like is None
+    assert datasets.of_dataset({datasets.family(name): 1}, name) == 1
+    assert datasets.of_dataset({datasets.family(name): 1, name: 2}, name) == 2
+    assert datasets.of_dataset({}, name) is None
+
+
+def test_records_say_what_is_read(mnist_npz):
+    for name, folder in (("digits", None), ("mnist", mnist_npz.parent)):
+        one, data = datasets.record(name), datasets.load(name, data_dir=folder)
+        assert (len(data.x_train), len(data.x_test)) == (one.n_train, one.n_test)
+        assert (data.input_shape, data.n_classes) == (one.input_shape, one.n_classes)
+
+
+def test_names_that_nobody_registered():
+    """Runs of datasets of one's own have no record: their name stands for itself."""
+    assert datasets.family("mine") == "mine"
+    assert datasets.of_dataset({"mnist": 1}, "mine") is None
 
 
 def test_mnist_npz(mnist_npz):
@@ -148,6 +174,7 @@ def test_mnist_idx(tmp_path, suffix):
     assert mnist.find(tmp_path / (mnist.IDX_FILES["x_train"] + suffix)) == tmp_path
     data = datasets.load("mnist", mnist_path=tmp_path)
     np.testing.assert_array_equal(data.y_train, arrays["y_train"])
+    assert mnist.RECORD.source.find(tmp_path) == tmp_path
     assert data.x_test[51, 0, 0] == np.float32(0.2)
     images = tmp_path / (mnist.IDX_FILES["x_test"] + suffix)
     whole = images.read_bytes()
@@ -217,6 +244,7 @@ def test_keras_cache_then_download(mnist_npz, tmp_path, monkeypatch):
     assert len(datasets.load("mnist").x_test) == 10_000
 
 
+@pytest.mark.full
 def test_cifar10(cifar_folder):
     for path in (cifar_folder, cifar_folder.parent, cifar_folder / "data_batch_1"):
         assert cifar10.find(path) == cifar_folder
@@ -250,6 +278,7 @@ def python2_pickle(batch: dict[bytes, object]) -> bytes:
     return b"\x80\x02}(" + string(b"data") + array + string(b"labels") + labels + b"u."
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("protocol", [0, 2, 3, 4, 5, "python 2", "numpy labels"])
 def test_every_writer_of_batches(cifar_folder, protocol):
     batch = cifar_batch(7)
@@ -297,7 +326,7 @@ def test_malicious_pickle_is_refused(cifar_folder, tmp_path, where, protocol):
         np.zeros(3, [("a", "u1")]),
         Path("x"),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_nothing_but_batches_is_built(cifar_folder, value):
     batch = {**cifar_batch(), b"labels": value}
@@ -332,6 +361,7 @@ def test_truncated_batch(cifar_folder, keep):
         datasets.load("cifar10", cifar10_path=cifar_folder)
 
 
+@pytest.mark.full
 def test_labels_out_of_range(cifar_folder):
     put(cifar_folder / "test_batch", pickle.dumps({**cifar_batch(), b"labels": [10] * 10_000}))
     with pytest.raises(DatasetError, match="from 0 to 9"):
@@ -357,6 +387,7 @@ def test_real_mnist():
     ]
 
 
+@pytest.mark.full
 @needs_data
 def test_real_cifar10():
     data = datasets.load("cifar10", data_dir=TRUE_DATA)

@@ -122,11 +122,14 @@ def test_dense_networks_along_lines_equal_their_oracle(
 
 def test_lines_with_too_many_points_or_numbers_that_overflow_are_given_up():
     rng = np.random.default_rng(0)
-    layers = [(rng.normal(size=(3, 20)), None, np.zeros(20), 0.0)]
+    first = (rng.normal(size=(3, 20)), None, np.zeros(20), 0.0)
+    layers = [first, (np.ones((20, 1)), None, np.ones(1), 0.0)]
     ends = rng.normal(size=(4, 3))
+    counts = np.diff(_native.dense_lines([first], ends, 0)[1])  # a last layer holds no points
+    assert counts.min() > 3
     outcomes, offsets, _, _, _ = _native.dense_lines(layers, ends, 10_000)
-    counts = np.diff(offsets)
-    assert outcomes.tolist() == [0, 0] and counts.min() > 3
+    assert outcomes.tolist() == [0, 0]
+    np.testing.assert_array_equal(np.diff(offsets), counts)
     outcomes, offsets, _, _, _ = _native.dense_lines(layers, ends, int(counts.max()) + 1)
     assert sorted(outcomes.tolist()) == ([0, 1] if counts.min() < counts.max() else [1, 1])
     layers[0][0][0, 0] = np.inf
@@ -160,6 +163,7 @@ def square_grid(rng, n):
     return points, np.arange(0, 4 * n * n + 1, 4), np.ascontiguousarray(corners.ravel())
 
 
+@pytest.mark.full
 @settings(max_examples=40, deadline=None)
 @given(
     n=st.integers(1, 9),
@@ -221,3 +225,110 @@ def test_polygons_that_are_none_are_refused():
             np.empty(0, np.int64),
             np.empty(0, np.int64),
         )
+
+
+SQUARE = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
+
+
+def dense_stack(rng, widths, slope=0.0):
+    return [
+        (rng.normal(size=(n_in, n_out)) / np.sqrt(n_in), None, rng.normal(size=n_out) / 4, slope)
+        for n_in, n_out in pairwise(widths)
+    ]
+
+
+def bits_at(layers, points):
+    found, h = [], points
+    for weights, _, shift, slope in layers:
+        z = h @ weights + shift
+        found.append(z > 0)
+        h = np.where(z > 0, z, slope * z)
+    return np.hstack(found)
+
+
+def plane_bits(layers, codes):
+    return np.hstack(
+        [
+            np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")[:, : weights.shape[1]]
+            for (weights, *_), words in zip(layers, codes, strict=True)
+        ]
+    ).astype(bool)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    widths=st.sampled_from(((2, 9), (2, 70), (2, 12, 12), (2, 16, 20, 8, 5), (2, 1, 1))),
+    slope=st.sampled_from((0.0, 0.25, -1.0)),
+    patch_bytes=st.sampled_from((0, 3000, 1 << 25)),
+    seed=st.integers(0, 99),
+)
+def test_polygons_of_a_dense_stack_have_the_codes_of_points_inside(
+    widths, slope, patch_bytes, seed
+):
+    rng = np.random.default_rng(seed)
+    layers = dense_stack(rng, widths, slope)
+    points, offsets, corners, codes = _native.dense_plane(layers, SQUARE, SQUARE, patch_bytes)
+    polygons = [points[corners[a:b]] for a, b in pairwise(offsets)]
+    areas = np.array([reference.area(polygon) for polygon in polygons])
+    assert areas.sum() == pytest.approx(4, abs=1e-12)
+    bits = plane_bits(layers, codes)
+    assert len(np.unique(bits, axis=0)) == len(bits)
+    wide = areas > 1e-9
+    centers = np.array([polygon.mean(axis=0) for polygon in polygons])
+    np.testing.assert_array_equal(bits[wide], bits_at(layers, centers[wide]))
+    # What dense sampling meets has been found.
+    met = np.unique(bits_at(layers, rng.uniform(-1, 1, (3000, 2))), axis=0)
+    assert {row.tobytes() for row in met} <= {row.tobytes() for row in bits}
+    # Every edge but those of the frame has a polygon on either side, across patches too.
+    edges = [
+        tuple(sorted(edge))
+        for a, b in pairwise(offsets)
+        for edge in zip(corners[a:b], np.roll(corners[a:b], 1), strict=True)
+    ]
+    once = [edge for edge in set(edges) if edges.count(edge) == 1] if len(edges) < 3000 else []
+    ends = points[np.array(once, int).reshape(-1, 2)]
+    assert ((np.abs(ends) == 1).all(axis=1).any(axis=1)).all()
+
+
+def test_patches_give_the_same_polygons():
+    layers = dense_stack(np.random.default_rng(3), (2, 30, 30, 30))
+    whole, parts = (_native.dense_plane(layers, SQUARE, SQUARE, size) for size in (1 << 25, 20_000))
+    assert len(whole[0]) == len(parts[0]) and len(whole[1]) == len(parts[1]) > 500
+    ordered = [np.unique(plane_bits(layers, found[3]), axis=0) for found in (whole, parts)]
+    np.testing.assert_array_equal(*ordered)
+
+
+def test_many_lines_have_as_many_cells_as_euler_says():
+    """n lines make 1 + n + c cells, c the crossings inside; also with lines that are repeated."""
+    rng = np.random.default_rng(0)
+    weights, shift = rng.normal(size=(2, 300)), rng.normal(size=300) / 3
+    values = SQUARE @ weights + shift
+    inside = np.flatnonzero((values > 0).any(axis=0) & (values < 0).any(axis=0))
+    a, b = np.triu_indices(len(inside), 1)
+    pairs = weights[:, inside].T[np.stack([a, b], axis=1)]
+    at = np.linalg.solve(pairs, -shift[inside][np.stack([a, b], axis=1)][..., None])[..., 0]
+    crossings = int((np.abs(at) < 1).all(axis=1).sum())
+    twice = [(np.hstack([weights, -2 * weights]), None, np.append(shift, -2 * shift), 0.0)]
+    for layers in ([(weights, None, shift, 0.0)], twice):
+        _, offsets, _, _ = _native.dense_plane(layers, SQUARE, SQUARE, 1 << 25)
+        assert len(offsets) - 1 == 1 + len(inside) + crossings
+
+
+def test_planes_of_numbers_that_overflow_are_given_up():
+    layers = [(np.full((2, 3), np.inf), None, np.zeros(3), 0.0)]
+    assert _native.dense_plane(layers, SQUARE, SQUARE, 100) is None
+
+
+@pytest.mark.parametrize(
+    "window, inputs, size, message",
+    (
+        (SQUARE[:2], SQUARE[:2], 1, "a window of shape"),
+        (SQUARE, SQUARE[:3], 1, "a window of shape"),
+        (SQUARE, np.zeros((4, 3)), 1, "a window of shape"),
+        (SQUARE, SQUARE, -1, "patch_bytes from 0"),
+    ),
+)
+def test_planes_that_are_none_are_refused(window, inputs, size, message):
+    layers = dense_stack(np.random.default_rng(0), (2, 3))
+    with pytest.raises(ValueError, match=message):
+        _native.dense_plane(layers, window, inputs, size)

@@ -1,11 +1,6 @@
 """The graph of nearest codes and the pairs within a radius: against NumPy and scikit-learn."""
 
-import signal
-import subprocess
 import sys
-import threading
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +10,7 @@ from sklearn.cluster import DBSCAN, SpectralClustering
 from sklearn.neighbors import NearestNeighbors, kneighbors_graph, radius_neighbors_graph
 
 import reference
+from processes import memory_grown, seconds_to_stop
 from reference import random_bits
 from tfhash import Codes, metrics
 
@@ -35,6 +31,7 @@ def assert_graph(bits, k):
 
 
 # A block is 512 codes, a range 1,024 queries; 4,097 bits and more are several chunks.
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("n", "n_bits", "k"),
     [
@@ -74,6 +71,7 @@ def test_any_size_density_and_number_of_threads(n, n_bits, density, repeats, n_t
         metrics.set_num_threads(before)
 
 
+@pytest.mark.full
 def test_equal_codes_and_ever_nearer_ones():
     graph = metrics.knn_graph(np.ones((1600, 70), np.uint8), 3)
     assert (graph.data == 0).all()
@@ -154,22 +152,12 @@ def test_codes_from_disk(tmp_path):
         assert (ours != expected).nnz == 0
 
 
+@pytest.mark.full
 @pytest.mark.skipif(sys.platform == "win32", reason="no resource module")
 def test_memory_does_not_grow_with_pairs():
     # 40,000^2 distances of 4 bytes would be 6.4 GB.
-    program = """
-import resource, numpy as np
-from tfhash import Codes, metrics
-codes = Codes(np.random.default_rng(0).integers(0, 2**64, (40_000, 1), dtype=np.uint64), 64)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-metrics.knn_graph(codes, 5)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert int(done.stdout) * (1 if sys.platform == "darwin" else 1024) < 150e6
+    codes = "codes = Codes(np.random.default_rng(0).integers(0, 2**64, (40_000, 1), 'u8'), 64)"
+    assert memory_grown(codes, "metrics.knn_graph(codes, 5)") < 150e6
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals to a process")
@@ -177,19 +165,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 def test_ctrl_c_stops_it(what):
     words = np.random.default_rng(0).integers(0, 2**64, (2_000_000, 4), dtype=np.uint64)
     codes = Codes(words, 256)
-    pressed = []
-
-    def press():
-        pressed.append(time.monotonic())
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-    threading.Timer(0.3, press).start()
-    with pytest.raises(KeyboardInterrupt):
-        if what == "knn_graph":
-            metrics.knn_graph(codes, 9)
-        else:
-            metrics.radius_neighbors(codes, codes, 3)
-    assert time.monotonic() - pressed[0] < 20
+    works = {
+        "knn_graph": lambda: metrics.knn_graph(codes, 9),
+        "radius_neighbors": lambda: metrics.radius_neighbors(codes, codes, 3),
+    }
+    assert seconds_to_stop(works[what]) < 20
 
 
 # ---- within a radius -------------------------------------------------------------------------

@@ -20,7 +20,7 @@ DIGITS = (load_digits().data > 7).astype(np.uint8)
 
 
 def clustered_bits(n, n_bits, k, seed=0, flips=0.2):
-    """Bits around k random centres."""
+    """Bits around k random centers."""
     rng = np.random.default_rng(seed)
     centers = rng.integers(0, 2, (k, n_bits), dtype=np.uint8)
     return centers[rng.integers(0, k, n)] ^ (rng.random((n, n_bits)) < flips)
@@ -87,7 +87,7 @@ def test_ends_where_scikit_learn_does():
 
 
 def test_lloyd_step_by_step_as_scikit_learn():
-    # The first centres are an odd number of bits apart, so no code is as near to one as to the
+    # The first centers are an odd number of bits apart, so no code is as near to one as to the
     # other, and there is nothing for scikit-learn's rounding to decide.
     bits = clustered_bits(500, 101, 6, seed=3)
     starts = [CodeKMeans(2, 1, 1, random_state=seed).fit(bits)._seeds for seed in range(20)]

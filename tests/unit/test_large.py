@@ -2,22 +2,24 @@
 
 import mmap
 import signal
-import threading
+import sys
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from processes import seconds_to_stop
 from reference import BIT_SIZES, logistic_gradient, random_bits
-from tfhash import Codes, _native, metrics
-from tfhash.metrics import CodeKMeans, CodeLogisticRegression, _progress, kmeans
+from tfhash import Codes, _native, metrics, progress
+from tfhash.metrics import CodeKMeans, CodeLogisticRegression, kmeans
 
 ROWS = (1, 2, 7, 8, 9, 63, 64, 65, 511, 512, 513)
 
 
-def labelled_bits(n, n_bits, n_classes, seed=0, constant=0.0):
+def labeled_bits(n, n_bits, n_classes, seed=0, constant=0.0):
     """Bits of various frequency, a share of them constant, and classes that depend on them."""
     rng = np.random.default_rng(seed)
     frequency = rng.random(n_bits)
@@ -36,7 +38,7 @@ def labelled_bits(n, n_bits, n_classes, seed=0, constant=0.0):
 @pytest.mark.parametrize("n_bits", (*BIT_SIZES, 4096, 33_000))
 @pytest.mark.parametrize("n", (1, 2, 3, 4, 5, 513))
 def test_bits_that_vary_and_what_is_left_of_codes(n, n_bits):
-    bits, _ = labelled_bits(n, n_bits, 1, seed=n, constant=0.5)
+    bits, _ = labeled_bits(n, n_bits, 1, seed=n, constant=0.5)
     varying = metrics.varying_bits(bits)
     assert varying.dtype == np.int64
     assert varying.tolist() == np.flatnonzero(bits.min(axis=0) != bits.max(axis=0)).tolist()
@@ -80,7 +82,7 @@ def test_bits_that_are_none_are_refused(bits):
 @pytest.mark.parametrize("resident_bytes", (0, 1 << 28))
 def test_constant_bits_change_nothing(monkeypatch, resident_bytes):
     monkeypatch.setattr(kmeans, "RESIDENT_BYTES", resident_bytes)
-    bits, labels = labelled_bits(300, 900, 3)
+    bits, labels = labeled_bits(300, 900, 3)
     bits = metrics.keep_bits(bits, metrics.varying_bits(bits)).to_bits()
     for share in (0.05, 0.7):
         rng = np.random.default_rng(1)
@@ -120,14 +122,14 @@ def both_ways(monkeypatch, bits, k, **parameters):
 @pytest.mark.parametrize("constant", (0.0, 0.1, 0.6))
 @pytest.mark.parametrize("n_bits", (1, 63, 64, 65, 129, 1024, 1025, 4096, 4097, 33_000))
 def test_kmeans_by_blocks_at_all_widths(monkeypatch, n_bits, constant):
-    bits, _ = labelled_bits(70, n_bits, 1, seed=n_bits, constant=constant)
+    bits, _ = labeled_bits(70, n_bits, 1, seed=n_bits, constant=constant)
     both_ways(monkeypatch, bits, 4, n_init=2)
 
 
 @pytest.mark.parametrize("n", (*ROWS, 2047, 2049, 4100))
 @pytest.mark.parametrize("constant", (0.0, 0.5))
 def test_kmeans_by_blocks_at_all_lengths(monkeypatch, n, constant):
-    bits, _ = labelled_bits(n, 150, 1, seed=n, constant=constant)
+    bits, _ = labeled_bits(n, 150, 1, seed=n, constant=constant)
     both_ways(monkeypatch, bits, min(n, 5), n_init=1)
 
 
@@ -138,7 +140,7 @@ def test_kmeans_by_blocks_with_many_clusters(monkeypatch, k):
 
 @pytest.mark.parametrize("n_bits", (4095, 4097, 20_000, 40_000))
 def test_kmeans_on_wide_codes_assigns_to_the_nearest(n_bits):
-    bits, _ = labelled_bits(130, n_bits, 1)
+    bits, _ = labeled_bits(130, n_bits, 1)
     model = CodeKMeans(5, n_init=1, random_state=0).fit(bits)
     centers = np.array([bits[model.labels_ == j].mean(axis=0) for j in range(5)])
     distances = (bits[:, np.newaxis, :].astype(np.float32) - centers.astype(np.float32)) ** 2
@@ -191,7 +193,7 @@ def largest_gradient(weights, intercepts, bits, labels, c=1.0):
 @pytest.mark.parametrize("constant", (0.0, 0.1, 0.6))
 @pytest.mark.parametrize("n_bits", (1, 63, 64, 65, 129, 511, 513, 2048, 2049, 33_000))
 def test_wide_optimum_at_all_widths(n_bits, constant):
-    bits, labels = labelled_bits(150, n_bits, 3, seed=n_bits, constant=constant)
+    bits, labels = labeled_bits(150, n_bits, 3, seed=n_bits, constant=constant)
     weights, intercepts, _, gradients = fit(bits, labels, wide=True)
     found = largest_gradient(weights, intercepts, bits, labels)
     assert found < 1.01e-6
@@ -201,14 +203,14 @@ def test_wide_optimum_at_all_widths(n_bits, constant):
 
 @pytest.mark.parametrize("n", (2, 3, *ROWS[2:], 1100))
 def test_wide_optimum_at_all_lengths(n):
-    bits, labels = labelled_bits(n, 1500, 2, seed=n)
+    bits, labels = labeled_bits(n, 1500, 2, seed=n)
     weights, intercepts, *_ = fit(bits, labels, wide=True)
     assert largest_gradient(weights, intercepts, bits, labels) < 1.01e-6
 
 
 @pytest.mark.parametrize("n_classes", (2, 10, 17, 18, 34))
 def test_wide_optimum_with_many_classes(n_classes):
-    bits, labels = labelled_bits(400, 600, n_classes)
+    bits, labels = labeled_bits(400, 600, n_classes)
     weights, intercepts, *_ = fit(bits, labels, wide=True)
     assert largest_gradient(weights, intercepts, bits, labels) < 1.01e-6
 
@@ -216,7 +218,7 @@ def test_wide_optimum_with_many_classes(n_classes):
 @pytest.mark.parametrize("c", (0.001, 1, 100))
 @pytest.mark.parametrize("size", ((300, 40), (300, 300), (200, 2000)))
 def test_both_solvers_find_the_same_weights(size, c):
-    bits, labels = labelled_bits(*size, 3)
+    bits, labels = labeled_bits(*size, 3)
     wide, narrow = (fit(bits, labels, w, c, tol=1e-7) for w in (True, False))
     scale = np.abs(narrow[0]).max()
     np.testing.assert_allclose(wide[0], narrow[0], atol=3e-3 * scale)
@@ -237,7 +239,7 @@ def test_wide_needs_more_rounds_than_directions_are_kept():
 
 
 def test_wide_stops_where_it_is_told_to():
-    bits, labels = labelled_bits(300, 500, 3)
+    bits, labels = labeled_bits(300, 500, 3)
     weights, intercepts, n_iter, gradients = fit(bits, labels, True, max_iter=2)
     assert n_iter.tolist() == [2, 2, 2]
     np.testing.assert_allclose(
@@ -258,7 +260,7 @@ def test_wide_bits_that_tell_nothing():
 
 def test_the_estimator_takes_the_solver_that_suits():
     for n_bits in (50, 1000):
-        bits, labels = labelled_bits(200, n_bits, 2)
+        bits, labels = labeled_bits(200, n_bits, 2)
         model = CodeLogisticRegression(tol=1e-6).fit(bits, labels)
         expected = fit(bits, labels, wide=n_bits > 200)
         np.testing.assert_array_equal(model.coef_, expected[0])
@@ -269,7 +271,7 @@ def test_the_estimator_takes_the_solver_that_suits():
 
 def test_from_disk_as_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(kmeans, "RESIDENT_BYTES", 0)
-    bits, labels = labelled_bits(500, 3000, 3)
+    bits, labels = labeled_bits(500, 3000, 3)
     bits[400:450] = bits[:50]
     whole = Codes.from_bits(bits)
     whole.save(tmp_path / "codes")
@@ -321,7 +323,7 @@ def told(monkeypatch):
         def close(self):
             reports.append((self.description, "closed"))
 
-    monkeypatch.setattr(_progress, "_Bar", Recorder)
+    monkeypatch.setattr(progress, "_KernelBar", Recorder)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     return reports
 
@@ -333,7 +335,7 @@ def test_progress_is_told_and_ends(told):
     shares = [report[1] for report in told[:-1]]
     assert shares == sorted(shares)
     assert all(0 < share <= 1 for share in shares)
-    assert told[-1] == ("Nearest neighbours", "closed")
+    assert told[-1] == ("Nearest neighbors", "closed")
     told.clear()
     CodeKMeans(20, n_init=5, random_state=0).fit(codes)
     assert any("iteration" in report[2] for report in told[:-1])
@@ -341,23 +343,37 @@ def test_progress_is_told_and_ends(told):
 
 
 def test_no_terminal_no_progress(capfd):
-    with _progress.progress("Work") as report:
+    with progress.kernel_progress("Work") as report:
         assert report is None
     assert capfd.readouterr() == ("", "")
 
 
 def test_the_bar_waits_two_seconds(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    with _progress.progress("Work") as report:
+    with progress.kernel_progress("Work") as report:
         report(0.25, "half of the half")
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(_progress, "DELAY", 0)
-    with _progress.progress("Work") as report:
+    monkeypatch.setattr(progress, "DELAY", 0)
+    with progress.kernel_progress("Work") as report:
         report(0.25, "half of the half")
     text = capsys.readouterr().err
     assert "Work" in text
     assert "25%" in text
     assert "half of the half" in text
+
+
+def test_a_notebook_shows_progress(monkeypatch, capsys):
+    shell = SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setattr(progress, "find_spec", lambda name: None)  # no widgets
+    monkeypatch.setattr(progress, "DELAY", 0)
+    assert list(progress.bar(range(3), "counting", "piece")) == [0, 1, 2]
+    assert "counting: 100%" in capsys.readouterr().err
+    shell.kernel = None  # IPython on a terminal that is none
+    assert list(progress.bar(range(3), "counting", "piece")) == [0, 1, 2]
+    with progress.bar(None, "counting", "piece", total=3) as bar:
+        bar.update(3)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals of POSIX systems")
@@ -372,15 +388,7 @@ def test_ctrl_c_stops_the_work(work):
         "logistic": lambda: CodeLogisticRegression(tol=1e-12, C=1e3).fit(codes, labels),
         "transform": lambda: [model.transform(codes) for _ in range(100)],
     }
-
-    def interrupt():
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-    timer = threading.Timer(0.3, interrupt)
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        works[work]()
-    timer.join()
+    seconds_to_stop(works[work])
 
 
 # ---- bad input -----------------------------------------------------------------------------------

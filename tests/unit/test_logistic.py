@@ -23,7 +23,7 @@ DIGITS, DIGIT_LABELS = load_digits(return_X_y=True)
 DIGITS = (DIGITS > 7).astype(np.uint8)
 
 
-def labelled_bits(n, n_bits, n_classes, seed=0, noise=2.0):
+def labeled_bits(n, n_bits, n_classes, seed=0, noise=2.0):
     """Bits of various frequency, and classes that depend on them."""
     rng = np.random.default_rng(seed)
     bits = (rng.random((n, n_bits)) < rng.random(n_bits)).astype(np.uint8)
@@ -47,21 +47,21 @@ def largest_gradient(model, bits, labels):
 
 @pytest.mark.parametrize("n_bits", BIT_SIZES)
 def test_optimal_at_all_widths(n_bits):
-    bits, labels = labelled_bits(200, n_bits, 3, seed=n_bits)
+    bits, labels = labeled_bits(200, n_bits, 3, seed=n_bits)
     model = CodeLogisticRegression(tol=1e-5).fit(bits, labels)
     assert largest_gradient(model, bits, labels) < 1.1e-5
 
 
 @pytest.mark.parametrize("n", (2, 3, 7, 8, 9, 63, 64, 65, 127, 129, 511, 512, 513, 2000))
 def test_optimal_at_all_lengths(n):
-    bits, labels = labelled_bits(n, 10, 2, seed=n)
+    bits, labels = labeled_bits(n, 10, 2, seed=n)
     model = CodeLogisticRegression(tol=1e-5).fit(bits, labels)
     assert largest_gradient(model, bits, labels) < 1.1e-5
 
 
 @pytest.mark.parametrize("n_classes", (2, 3, 10, 17, 18, 34))
 def test_optimal_with_many_classes(n_classes):
-    bits, labels = labelled_bits(900, 30, n_classes)
+    bits, labels = labeled_bits(900, 30, n_classes)
     model = CodeLogisticRegression(tol=1e-5).fit(bits, labels)
     assert model.coef_.shape == (n_classes * (n_classes - 1) // 2, 30)
     assert largest_gradient(model, bits, labels) < 1.1e-5
@@ -69,7 +69,7 @@ def test_optimal_with_many_classes(n_classes):
 
 @pytest.mark.parametrize("C", (0.001, 0.1, 10, 1000))
 def test_weights_are_those_of_scikit_learn(C):
-    bits, labels = labelled_bits(800, 70, 3)
+    bits, labels = labeled_bits(800, 70, 3)
     ours = CodeLogisticRegression(C=C, tol=1e-7).fit(bits, labels)
     for p, (i, j) in enumerate(combinations(range(3), 2)):
         rows = (labels == i) | (labels == j)
@@ -80,6 +80,7 @@ def test_weights_are_those_of_scikit_learn(C):
         np.testing.assert_allclose(ours.intercept_[p], exact.intercept_[0], atol=5e-4 * scale)
 
 
+@pytest.mark.full
 def test_votes_are_those_of_scikit_learn():
     train, test = slice(0, 1200), slice(1200, None)
     ours = CodeLogisticRegression().fit(DIGITS[train], DIGIT_LABELS[train])
@@ -98,7 +99,7 @@ def test_votes_are_those_of_scikit_learn():
 
 
 def test_two_classes_of_any_type():
-    bits, labels = labelled_bits(200, 8, 2)
+    bits, labels = labeled_bits(200, 8, 2)
     names = np.array(["yes", "no"], object)[labels]
     model = CodeLogisticRegression().fit(Codes.from_bits(bits), names)
     assert model.classes_.tolist() == ["no", "yes"]
@@ -129,7 +130,7 @@ def libsvms_coupling(log_odds, n_classes):
 
 @pytest.mark.parametrize("n_classes", (2, 3, 4, 10))
 def test_probabilities_are_those_of_coupled_pairs(n_classes):
-    bits, labels = labelled_bits(400, 20, n_classes, seed=n_classes)
+    bits, labels = labeled_bits(400, 20, n_classes, seed=n_classes)
     model = CodeLogisticRegression().fit(bits, labels)
     bits = bits[:60]
     probabilities = model.predict_proba(bits)
@@ -191,7 +192,7 @@ def test_too_many_classes_are_refused_with_what_to_do(monkeypatch):
 
 
 def test_constant_and_repeated_bits():
-    bits, labels = labelled_bits(300, 12, 3)
+    bits, labels = labeled_bits(300, 12, 3)
     plain = CodeLogisticRegression(tol=1e-7).fit(bits, labels)
     ones, zeros = np.ones((300, 1), np.uint8), np.zeros((300, 1), np.uint8)
     wide = np.hstack([ones, bits, zeros, ones])

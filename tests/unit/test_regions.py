@@ -76,3 +76,12 @@ def test_threads_are_set_and_checked():
         with pytest.raises(ValueError, match="number of threads"):
             metrics.set_num_threads(bad)
     assert metrics.isa() in ("scalar", "neon", "avx2", "avx512")
+
+
+def test_in_a_notebook_encoding_properties_are_a_table():
+    measured = metrics.EncodingProperties(
+        train_redundancy_ratio=0.0123, test_redundancy_ratio=0.0, logistic_accuracy=0.9
+    )
+    html = measured._repr_html_()
+    assert "<td>1.23%</td><td>0.00%</td>" in html and "<td></td><td>90.00%</td>" in html
+    assert "K-Means" not in html

@@ -28,8 +28,8 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from tfhash import progress
 from tfhash._store.checks import CHUNK, BlockChecksums, bytes_of, check_padding, crc32
 from tfhash._store.header import WIDEST, Header, read_header, to_bytes
 from tfhash.files import open_regular, replacing
@@ -76,7 +76,7 @@ class StoredCodes:
             blocks = blocks[~self._verified[blocks]]
         wrong = []
         what = f"checking {self.path.name}"
-        for block in tqdm(blocks.tolist(), what, delay=2, disable=None, leave=False, unit="block"):
+        for block in progress.bar(blocks.tolist(), what, "block", leave=False):
             words = self.words[block * rows : (block + 1) * rows]
             if crc32(bytes_of(words)) != self._table[block]:
                 wrong.append(block)
@@ -94,6 +94,30 @@ class StoredCodes:
                 f"codes {wrong[0] * rows} to {last}; the file is damaged, write it again."
             )
 
+    @property
+    def checksum(self) -> int:
+        """CRC-32 of the table of checksums, which tells these words from all others."""
+        return self._head.checksum
+
+    def release(self, first: int, stop: int) -> None:
+        """Let go of the pages of codes `first` to `stop - 1`, where they are mapped."""
+        release_pages(self.words, first, stop)
+
+
+def release_pages(words: NDArray[np.uint64], first: int, stop: int) -> None:
+    """Let go of the pages of rows `first` to `stop - 1` of an array that is a mapped file."""
+    mapped: Any = words
+    while isinstance(mapped, np.ndarray):
+        mapped = mapped.base
+    mapped = getattr(mapped, "obj", mapped)
+    if not isinstance(mapped, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    whole = np.frombuffer(mapped, np.uint8)
+    start = words.ctypes.data + first * words.strides[0] - whole.ctypes.data
+    end = start + (stop - first) * words.strides[0]
+    start -= start % mmap.PAGESIZE
+    mapped.madvise(mmap.MADV_DONTNEED, start, end - start)
+
 
 def write(
     path: Path, words: NDArray[np.uint64], n_bits: int, layers: Iterable[tuple[str, int, int]]
@@ -107,7 +131,7 @@ def write(
         data = bytes_of(words)
         starts = range(0, len(data), CHUNK)
         what = f"writing {path.name}"
-        for start in tqdm(starts, what, delay=2, disable=None, leave=False, unit="MiB"):
+        for start in progress.bar(starts, what, "MiB", leave=False):
             checksums.update(data[start : start + CHUNK])
             file.write(data[start : start + CHUNK])
         table = checksums.table().tobytes()
@@ -126,19 +150,25 @@ def read(path: Path, map_words: bool) -> StoredCodes:
         `map_words`, damaged anywhere.
     """
     with open_regular(path, "rb") as file:
-        head = read_header(path, file)
-        size = os.fstat(file.fileno()).st_size
-        if size != head.file_bytes:
-            raise ValueError(
-                f"{path}: Expected {head.file_bytes} bytes ({head.n} codes of {head.n_bits} bits). "
-                f"Received: {size} bytes; the file is cut short or was added to."
-            )
+        head = read_whole_header(path, file)
         words = _mapped(file, head) if map_words and head.words_bytes else _read(path, file, head)
-        table = _table(path, file, head)
+        table = read_table(path, file, head)
     stored = StoredCodes(path, head, words.reshape(head.n, head.n_words), table)
     if not map_words:
         stored.verify(0, head.n, again=True)
     return stored
+
+
+def read_whole_header(path: Path, file: IO[bytes]) -> Header:
+    """The header of an open file that is as long as it says. Raises ValueError, as `read`."""
+    head = read_header(path, file)
+    size = os.fstat(file.fileno()).st_size
+    if size != head.file_bytes:
+        raise ValueError(
+            f"{path}: Expected {head.file_bytes} bytes ({head.n} codes of {head.n_bits} bits). "
+            f"Received: {size} bytes; the file is cut short or was added to."
+        )
+    return head
 
 
 def read_source(path: Path) -> dict[str, Any] | None:
@@ -187,7 +217,8 @@ def _read(path: Path, file: IO[bytes], head: Header) -> NDArray[np.uint64]:
     return words.astype(np.uint64, copy=False)
 
 
-def _table(path: Path, file: IO[bytes], head: Header) -> NDArray[np.uint32]:
+def read_table(path: Path, file: IO[bytes], head: Header) -> NDArray[np.uint32]:
+    """The checksums of the blocks. Raises ValueError where their own is another."""
     if head.block_rows is None:
         return np.array([head.checksum] if head.words_bytes else [], "<u4")
     file.seek(head.words_offset + head.words_bytes)

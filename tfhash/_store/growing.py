@@ -30,7 +30,7 @@ JOURNAL_VERSION = 1
 
 
 class GrowingStore:
-    """Codes of one model, written row by row to ``path``, which appears when they are all there.
+    """Codes of one model, written row by row to `path`, which appears when they are all there.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class GrowingStore:
     rows : int
         Codes that are in it already: whole blocks, whose checksums were right when it was opened.
     inputs_crc32 : int
-        Checksum of the inputs of these rows, as it was given to :meth:`append`.
+        Checksum of the inputs of these rows, as it was given to `append`.
 
     Raises
     ------
@@ -97,7 +97,7 @@ class GrowingStore:
         self._lock.release()
 
     def reserve(self, n: int) -> None:
-        """Raise OSError, before any work is done, where ``n`` rows will not fit on the disk."""
+        """Raise OSError, before any work is done, where `n` rows will not fit on the disk."""
         needed = (n - self.rows) * self._row_bytes + PAGE
         free = shutil.disk_usage(self.path.parent).free
         if needed > free:

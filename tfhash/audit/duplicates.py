@@ -15,6 +15,11 @@ MAX_PAIRS = 50_000_000  # 1.2 GB of pairs
 UNPACKED_BYTES = 1 << 24
 
 
+def usual_radius(codes: Codes) -> int:
+    """Bits in which near-duplicates may differ where nobody says: 1 in 100, at least 1."""
+    return max(1, codes.n_bits // 100)
+
+
 def near_duplicates(codes: CodesLike, radius: int, max_pairs: int = MAX_PAIRS) -> NDArray[np.int64]:
     """Find all pairs of examples whose codes are at most `radius` bits apart.
 

@@ -49,19 +49,33 @@ def label_errors(codes: CodesLike, y: ArrayLike, k: int = 10) -> LabelErrors:
     """
     checked = as_codes(codes, "codes")
     given = check_labels(y, len(checked))
-    classes, labels = np.unique(given, return_inverse=True)
     graph = knn_graph(checked, k)
-    n = len(checked)
-    distances = graph.data.reshape(n, k)
+    shape = (len(checked), k)
+    return errors_of_votes(graph.data.reshape(shape), graph.indices.reshape(shape), given)
+
+
+def errors_of_votes(
+    distances: NDArray[Any], neighbors: NDArray[Any], y: NDArray[Any]
+) -> LabelErrors:
+    """What `label_errors` finds, of neighbors that are known.
+
+    Parameters
+    ----------
+    distances, neighbors : [n, k]
+        Of the nearest of the other codes, as in `metrics.knn_graph`: bits, and rows.
+    y : labels [n], checked
+    """
+    classes, labels = np.unique(y, return_inverse=True)
+    n, k = distances.shape
     scale = max(1.0, float(np.median(distances)))
     weights = scale / (scale + distances)
-    neighbors = labels[graph.indices].reshape(n, k)
+    voted = labels[neighbors]
 
-    own = np.where(neighbors == labels[:, np.newaxis], weights, 0.0).sum(axis=1)
+    own = np.where(voted == labels[:, np.newaxis], weights, 0.0).sum(axis=1)
     best = np.zeros(n)
     suggested = labels.copy()
     for label in range(len(classes)):  # memory of one class at a time
-        votes = np.where(neighbors == label, weights, 0.0).sum(axis=1)
+        votes = np.where(voted == label, weights, 0.0).sum(axis=1)
         better = (votes > best) & (labels != label)
         best[better] = votes[better]
         suggested[better] = label

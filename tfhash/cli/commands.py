@@ -10,7 +10,7 @@ from typing import Any
 
 from absl import flags
 
-from tfhash.cli import user_files
+from tfhash.cli import audit_files, user_files
 from tfhash.cli.flag_making import define, given
 from tfhash.studies import registry
 from tfhash.studies.loading import load_keras
@@ -136,6 +136,16 @@ SUBCOMMANDS: dict[str, Command] = {
         "measure the codes of a model and data of your own: MODEL.keras DATA.npz",
         user_files.measure,
         user_files.MeasureOptions,
+    ),
+    "audit": _of_files(
+        "find duplicates, leakage and wrong labels in data of your own: MODEL.keras DATA.npz",
+        audit_files.audit,
+        audit_files.AuditOptions,
+    ),
+    "report": _of_files(
+        "write a page on a model and data of your own: MODEL.keras DATA.npz",
+        audit_files.report,
+        audit_files.ReportOptions,
     ),
     **{
         f"run {name}": _of_study(one, f"train and measure: {one.title}", (TRAIN, MEASURE))

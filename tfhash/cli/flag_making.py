@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from absl import flags
 
-from tfhash.errors import InputError
+from tfhash.errors import InputError, did_you_mean, near_names
 
 # Fields that are folders, by name: help, and the default folder under the home of runs.
 _FOLDERS = {
@@ -74,13 +74,27 @@ def describe(values: flags.FlagValues) -> str:
     )
 
 
+class _ChoiceParser(flags.EnumParser):
+    """One word of several; for another word, those are named that may be meant."""
+
+    def parse(self, argument: str) -> str:
+        try:
+            return str(super().parse(argument))
+        except ValueError as error:
+            near = near_names(argument, self.enum_values)
+            raise ValueError(f"{error}.{did_you_mean(near)}") from None
+
+
 def _define_one(
     name: str, hint: Any, default: Any, metadata: Any, values: flags.FlagValues
 ) -> None:
     kind, text = _kind(hint), metadata["text"]
     given: dict[str, Any] = {"flag_values": values}
     if metadata["choices"]:
-        flags.DEFINE_enum(name, default, list(metadata["choices"]), text, **given)
+        choices = list(metadata["choices"])
+        text = f"<{'|'.join(choices)}>: {text}"
+        written = flags.ArgumentSerializer()
+        flags.DEFINE(_ChoiceParser(choices), name, default, text, serializer=written, **given)
     elif get_origin(kind) is tuple:
         listed = None if default is None else ",".join(map(str, default))
         flags.DEFINE_list(name, listed, text, **given)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Names that inputs and labels are looked for under, in this order.
 INPUTS = ("x", "x_test", "X", "images", "x_train")
+LABELS = ("y", "Y", "labels", "label")  # of inputs that are not called x_...
 TEST_SHARE = 0.2  # of the examples, where a file does not say which are for testing
 WORDS = {
     "train_redundancy_ratio": ("redundancy, training", "share of examples that share a region"),
@@ -55,9 +56,9 @@ def encode(model_path: str, data_path: str, options: EncodeOptions) -> None:
     """Write the codes of a file's inputs, and say what they are."""
     from tfhash.encoder import Encoder
 
-    model = _load_model(Path(model_path).expanduser())
+    model = load_model_file(Path(model_path).expanduser())
     data = Path(data_path).expanduser()
-    arrays = _load_arrays(data, model)
+    arrays = load_arrays(data, model)
     name = options.array or next((n for n in INPUTS if n in arrays), "")
     if not name and len(arrays) == 1:
         (name,) = arrays
@@ -65,14 +66,14 @@ def encode(model_path: str, data_path: str, options: EncodeOptions) -> None:
         raise unknown_name("--array", name or "none", arrays)
     out = options.out or data.with_name(f"{data.stem}.codes")
     started = time.monotonic()
-    codes = _checked(lambda: Encoder(model).encode(arrays[name], options.batch_size, out=out))
+    codes = checked(lambda: Encoder(model).encode(arrays[name], options.batch_size, out=out))
     rows = [
         ("inputs", f"{name} of {data}", f"{len(codes):,} examples"),
         ("codes", str(out), f"{codes.n_bits:,} bits each, {out.stat().st_size / 2**20:.1f} MiB"),
         *(("", layer.name, f"{layer.stop - layer.start:,} bits") for layer in codes.layers),
         ("time", "", f"{time.monotonic() - started:.1f} s"),
     ]
-    print(_table(rows) + "\n\ntfhash.Codes.load reads them.", flush=True)
+    print(table(rows) + "\n\ntfhash.Codes.load reads them.", flush=True)
 
 
 def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
@@ -84,12 +85,18 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
     for family in options.metrics:
         if family not in METRICS:
             raise unknown_name("metrics", family, METRICS)
-    model = _load_model(Path(model_path).expanduser())
-    arrays = _load_arrays(Path(data_path).expanduser(), model)
+    model = load_model_file(Path(model_path).expanduser())
+    arrays = load_arrays(Path(data_path).expanduser(), model)
     x, y, x_test, y_test = _split(arrays, options.seed)
-    encoder = _checked(lambda: Encoder(model))
+    missing = "y or y_train" if y is None else "y_test" if y_test is None else ""
+    if missing and "redundancy" not in options.metrics:
+        raise InputError(
+            f"--metrics: Expected labels, an array {missing}, for {', '.join(options.metrics)}. "
+            f"Received: {', '.join(arrays)}."
+        )
+    encoder = checked(lambda: Encoder(model))
     train, test = (
-        _checked(lambda inputs=inputs: encoder.encode(inputs, options.batch_size))
+        checked(lambda inputs=inputs: encoder.encode(inputs, options.batch_size))
         for inputs in (x, x_test)
     )
     rows = [("", "", f"{len(train):,} training and {len(test):,} test examples")]
@@ -99,12 +106,12 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
         rows.append((f"regions, {name}", f"{n:,}", "distinct codes: linear regions with examples"))
     found = _properties(train, y, test, y_test, options)
     rows += [(WORDS[name][0], f"{value:.4f}", WORDS[name][1]) for name, value in found.items()]
-    print(_table(rows), flush=True)
+    print(table(rows), flush=True)
     n_inputs = int(np.prod(np.shape(x)[1:]))
     diagnosis = diagnose_codes(train, found, n_inputs=n_inputs, labels=y)
     print(f"\n{diagnosis.describe(properties=False)}", flush=True)
-    if y is None:
-        print("\nNo labels in the file (y, y_train): redundancy alone is measured.", flush=True)
+    if missing:
+        print(f"\nNo labels in the file ({missing}): redundancy alone is measured.", flush=True)
 
 
 def _properties(
@@ -121,7 +128,7 @@ def _properties(
         found = dict(zip(list(WORDS)[:2], ratios, strict=True))
     else:
         found = asdict(
-            _checked(
+            checked(
                 lambda: metrics.encoding_properties(
                     train, y, test, y_test, families=options.metrics, random_state=options.seed
                 )
@@ -130,13 +137,14 @@ def _properties(
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _load_model(path: Path) -> keras.Model:
+def load_model_file(path: Path) -> keras.Model:
+    """The model in a file of the user's; InputError where there is none."""
     if not path.is_file():
         raise InputError(f"Expected a Keras model (.keras, .h5) at {path}. Received: no such file.")
     return load_model(path)
 
 
-def _load_arrays(path: Path, model: keras.Model) -> Mapping[str, np.ndarray]:
+def load_arrays(path: Path, model: keras.Model) -> Mapping[str, np.ndarray]:
     """The arrays in a file by name, or the images in a folder as "x" with labels "y"."""
     try:
         if path.is_dir():
@@ -161,19 +169,19 @@ def _load_images(path: Path, model: keras.Model) -> Mapping[str, np.ndarray]:
     shape = model.input_shape[1:]
     if len(shape) != 3 or None in shape:
         raise ValueError(f"a folder of images, for a model that takes inputs of shape {shape}")
-    labelled = any(inner.is_dir() for inner in path.iterdir())
+    labeled = any(inner.is_dir() for inner in path.iterdir())
     modes = {1: "grayscale", 3: "rgb", 4: "rgba"}
     batches = keras.utils.image_dataset_from_directory(
         path,
-        labels="inferred" if labelled else None,
+        labels="inferred" if labeled else None,
         image_size=shape[:2],
         color_mode=modes.get(shape[2], "rgb"),
         shuffle=False,
         verbose=False,
     )
-    pairs: list[Any] = [batch if labelled else (batch, None) for batch in batches]
+    pairs: list[Any] = [batch if labeled else (batch, None) for batch in batches]
     x = np.concatenate([keras.ops.convert_to_numpy(images) for images, _ in pairs])
-    if not labelled:
+    if not labeled:
         return {"x": x}
     return {"x": x, "y": np.concatenate([keras.ops.convert_to_numpy(y) for _, y in pairs])}
 
@@ -191,7 +199,7 @@ def _split(
             f"Expected arrays x_train and x_test, or x, and their labels y_train and y_test, or y. "
             f"Received: {', '.join(arrays) or 'none'}."
         )
-    x, y = arrays[name], arrays.get(name.replace("x", "y", 1))
+    x, y = arrays[name], labels_of(arrays, name)
     if y is not None and len(y) != len(x):
         raise InputError(f"Expected a label for each of {len(x)} examples. Received: {len(y)}.")
     order = np.random.default_rng(seed).permutation(len(x))
@@ -202,7 +210,13 @@ def _split(
     return x[train], y[train], x[test], y[test]
 
 
-def _checked(function: Any) -> Any:
+def labels_of(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray | None:
+    """The labels of the inputs called `name`; None where no array is called as theirs."""
+    names = (name.replace("x", "y", 1),) if name.startswith("x_") else LABELS
+    return next((arrays[one] for one in names if one in arrays), None)
+
+
+def checked(function: Any) -> Any:
     """What `function` gives; what the library refuses is one line for the user."""
     try:
         return function()
@@ -212,6 +226,7 @@ def _checked(function: Any) -> Any:
         raise InputError(str(error)) from error
 
 
-def _table(rows: list[tuple[str, str, str]]) -> str:
+def table(rows: list[tuple[str, str, str]]) -> str:
+    """Rows of three columns, the second to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(2)]
     return "\n".join(f"{a:{widths[0]}}  {b:>{widths[1]}}  {c}".rstrip() for a, b, c in rows)

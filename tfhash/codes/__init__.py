@@ -3,6 +3,15 @@
 from tfhash.codes.codes import Codes
 from tfhash.codes.layers import LayerSpan, short_list
 from tfhash.codes.packing import Packer, native_floats
-from tfhash.codes.words import frozen, plain_array
+from tfhash.codes.words import frozen, plain_array, whole_number
 
-__all__ = ["Codes", "LayerSpan", "Packer", "frozen", "native_floats", "plain_array", "short_list"]
+__all__ = [
+    "Codes",
+    "LayerSpan",
+    "Packer",
+    "frozen",
+    "native_floats",
+    "plain_array",
+    "short_list",
+    "whole_number",
+]

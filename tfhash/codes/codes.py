@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from tfhash import _native, _store
+from tfhash.codes.html import codes_html
 from tfhash.codes.indexing import chosen_rows
 from tfhash.codes.layers import LayerSpan, adjoined, checked_layers, end_to_end, short_list
 from tfhash.codes.packing import bit_matrix, join_bits, matrix_of, native_floats
@@ -17,19 +18,19 @@ from tfhash.errors import near_layers
 
 
 class Codes:
-    """``n`` neural codes of ``n_bits`` bits, packed and immutable.
+    """`n` neural codes of `n_bits` bits, packed and immutable.
 
-    Make them with :meth:`from_bits`, :meth:`from_activations`, :meth:`load` or
-    :meth:`tfhash.Encoder.encode`.
+    Make them with `from_bits`, `from_activations`, `load` or
+    `tfhash.Encoder.encode`.
 
     Codes are what scikit-learn's splitters and searches take as X, beside the estimators of
-    :mod:`tfhash.metrics`: they have a `shape`, are indexed by rows, pickle and copy.
-    `np.asarray(codes)` unpacks the bits, as :meth:`to_bits`, which takes 8 times their memory.
+    `tfhash.metrics`: they have a `shape`, are indexed by rows, pickle and copy.
+    `np.asarray(codes)` unpacks the bits, as `to_bits`, which takes 8 times their memory.
 
     Parameters
     ----------
     words : uint64 [n, ceil(n_bits / 64)]
-        Bit ``j`` of code ``i`` is ``words[i, j // 64] >> (j % 64) & 1``; bits past ``n_bits`` are
+        Bit `j` of code `i` is `words[i, j // 64] >> (j % 64) & 1`; bits past `n_bits` are
         0. Copied, so that nobody else can write to them, unless the array is read-only, and what
         it is a view of too (a file mapped with mode "r" stays mapped).
     n_bits : int
@@ -59,7 +60,7 @@ class Codes:
         words: NDArray[np.uint64],
         n_bits: int,
         layers: tuple[LayerSpan, ...],
-        stored: _store.StoredCodes | None,
+        stored: _store.StoredCodes | _store.StoredShards | None,
     ) -> "Codes":
         # A view of a read-only array: its flag cannot be set back.
         self._words = frozen(np.ascontiguousarray(words)).view()
@@ -74,7 +75,7 @@ class Codes:
         words: NDArray[np.uint64],
         n_bits: int,
         layers: tuple[LayerSpan, ...],
-        stored: _store.StoredCodes | None = None,
+        stored: _store.StoredCodes | _store.StoredShards | None = None,
     ) -> "Codes":
         """Of words that nobody else holds, or that are mapped: they are not read to be checked."""
         return cls.__new__(cls)._set(words, n_bits, layers, stored)
@@ -86,8 +87,8 @@ class Codes:
         Parameters
         ----------
         bits : [n, n_bits], bool or numbers that are all 0 or 1
-            A ``uint8`` matrix too is one bit per byte, never taken to be packed.
-        layers : see :class:`Codes`.
+            A `uint8` matrix too is one bit per byte, never taken to be packed.
+        layers : see `Codes`.
 
         Raises
         ------
@@ -106,7 +107,7 @@ class Codes:
         ----------
         activations : float [n, n_bits]
             Outputs (or pre-activations) of the units; any floating-point type.
-        layers : see :class:`Codes`.
+        layers : see `Codes`.
 
         Raises
         ------
@@ -173,7 +174,7 @@ class Codes:
     def _joined(
         cls, spans: Sequence[tuple["Codes", int, int]], layers: Sequence[LayerSpan]
     ) -> "Codes":
-        """Spans ``(codes, start, stop)`` of bits side by side; layers are laid end to end."""
+        """Spans `(codes, start, stop)` of bits side by side; layers are laid end to end."""
         words, n_bits = join_bits([(c.words, c.n_bits, start, stop) for c, start, stop in spans])
         return cls._trusted(words, n_bits, end_to_end(layers))
 
@@ -186,7 +187,7 @@ class Codes:
     def packed_bytes(self) -> NDArray[np.uint8]:
         """uint8 [n, 8 * n_words], the same memory: what FAISS's binary indexes take.
 
-        ``np.unpackbits(packed_bytes, axis=1, count=n_bits, bitorder="little")`` gives the bits.
+        `np.unpackbits(packed_bytes, axis=1, count=n_bits, bitorder="little")` gives the bits.
         """
         return self._words.view(np.uint8)
 
@@ -248,7 +249,7 @@ class Codes:
 
         Parameters
         ----------
-        layers : name or sequence of names from :attr:`layers`
+        layers : name or sequence of names from `layers`
 
         Raises
         ------
@@ -268,11 +269,11 @@ class Codes:
         return self._of([known[name] for name in wanted])
 
     def first_layers(self, k: int) -> "Codes":
-        """The codes of the first ``k`` of :attr:`layers`; ``k`` from 1 to their number."""
+        """The codes of the first `k` of `layers`; `k` from 1 to their number."""
         return self._of(self._layers[: self._checked_count(k)])
 
     def last_layers(self, k: int) -> "Codes":
-        """The codes of the last ``k`` of :attr:`layers`; ``k`` from 1 to their number."""
+        """The codes of the last `k` of `layers`; `k` from 1 to their number."""
         return self._of(self._layers[len(self._layers) - self._checked_count(k) :])
 
     def _checked_count(self, k: int) -> int:
@@ -298,7 +299,7 @@ class Codes:
     def save(self, path: str | PathLike[str]) -> None:
         """Write to one file, atomically: an existing file is replaced only by a whole new one.
 
-        ``docs/code_file.md`` describes the format. An existing file keeps its permissions; where
+        `docs/code_file.md` describes the format. An existing file keeps its permissions; where
         `path` is a symbolic link, the file that it points to is written.
 
         Raises
@@ -313,24 +314,28 @@ class Codes:
 
     @classmethod
     def load(cls, path: str | PathLike[str], mmap: bool = False) -> "Codes":
-        """Read what :meth:`save` wrote.
+        """Read what `save` wrote.
 
         Parameters
         ----------
-        path : file
+        path : file, or folder of shards that `tfhash.distributed.encode` wrote
+            Of a folder all shards are read as one, in the order of the inputs; with `mmap` they
+            are mapped one behind the other (on Linux; elsewhere they are read).
         mmap : bool
             Leave the words on disk and read them as they are needed. The header, the size and the
             table of checksums are checked either way; the words themselves (checksums, padding)
-            only without ``mmap``, or by :meth:`verify`, which says when.
+            only without `mmap`, or by `verify`, which says when.
 
         Raises
         ------
         OSError
             Where there is no such file, or it cannot be read.
         ValueError
-            Where the file is no file of codes, of a later version, cut short or damaged.
+            Where the file is no file of codes, of a later version, cut short or damaged; or the
+            folder has no manifest or another shard than that lists, which is named.
         """
-        stored = _store.read(Path(path), mmap)
+        is_folder = Path(path).is_dir()
+        stored = (_store.read_shards if is_folder else _store.read)(Path(path), mmap)
         try:
             layers = checked_layers(stored.layers, stored.n_bits)
         except ValueError as error:
@@ -342,7 +347,7 @@ class Codes:
 
         Codes that are memory-mapped are verified without being asked only where that costs little
         beside the rest: when an estimator is fitted to them, when an encoder returns them from a
-        finished ``out=`` file, and when they are saved. Other codes were checked when they were
+        finished `out=` file, and when they are saved. Other codes were checked when they were
         made; for them nothing is done.
 
         Parameters
@@ -353,14 +358,28 @@ class Codes:
         Raises
         ------
         ValueError
-            Where words are not those that were written, or a bit past ``n_bits`` is 1; the file
+            Where words are not those that were written, or a bit past `n_bits` is 1; the file
             and the codes are named.
         """
         if self._stored is None or self._words.size == 0:
             return
+        self._stored.verify(self._first, self._first + len(self), again)
+
+    def release(self) -> None:
+        """Let the system take back the memory of words that are memory-mapped.
+
+        They are read from their file again when they are needed. For a reader of many codes, in
+        order, that is to stay within a limit; nothing is done for other codes.
+        """
+        if self._stored is not None and self._words.size:
+            self._stored.release(self._first, self._first + len(self))
+
+    @property
+    def _first(self) -> int:
+        """Where these codes begin in the file that they are mapped from."""
+        assert self._stored is not None
         start = self._words.ctypes.data - self._stored.words.ctypes.data
-        first = start // self._words.strides[0]
-        self._stored.verify(first, first + len(self), again)
+        return int(start // self._words.strides[0])
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Words of mapped codes are copied: the file may be elsewhere, or another one, by then.
@@ -385,6 +404,9 @@ class Codes:
 
     def __repr__(self) -> str:
         return f"Codes(n={len(self)}, {_outline(self)}, nbytes={self.nbytes})"
+
+    def _repr_html_(self) -> str:
+        return codes_html(self)
 
 
 def _unpickled(

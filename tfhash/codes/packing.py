@@ -59,7 +59,7 @@ class Packer:
         Parameters
         ----------
         parts : uint8 [rows, 8 * ceil(n_units / 64)] for each layer
-            Bit ``j`` is ``part[row, j // 8] >> (j % 8) & 1``; bits past ``n_units`` are 0.
+            Bit `j` is `part[row, j // 8] >> (j % 8) & 1`; bits past `n_units` are 0.
         """
         words = self._empty(len(parts[0]))
         for (_, start, stop), part in zip(self.spans, parts, strict=True):

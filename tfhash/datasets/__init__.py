@@ -4,6 +4,19 @@ from tfhash._extras import named_if_missing
 
 with named_if_missing("tfhash.datasets"):
     from tfhash.datasets.dataset import Dataset, DatasetError
-    from tfhash.datasets.registry import NAMES, load
+    from tfhash.datasets.record import CnnTraining, MlpTraining, Record
+    from tfhash.datasets.registry import NAMES, RECORDS, family, load, of_dataset, record
 
-__all__ = ["NAMES", "Dataset", "DatasetError", "load"]
+__all__ = [
+    "NAMES",
+    "RECORDS",
+    "CnnTraining",
+    "Dataset",
+    "DatasetError",
+    "MlpTraining",
+    "Record",
+    "family",
+    "load",
+    "of_dataset",
+    "record",
+]

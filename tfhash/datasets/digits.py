@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfhash.datasets.dataset import Dataset, from_pixels
+from tfhash.datasets.record import CnnTraining, MlpTraining, Record
 
 
 def load() -> Dataset:
@@ -22,3 +23,25 @@ def load() -> Dataset:
         n_classes=10,
         white=16.0,
     )
+
+
+RECORD = Record(
+    name="digits",
+    title="Digits",
+    input_shape=(8, 8),
+    n_classes=10,
+    n_train=1433,
+    n_test=364,
+    source=load,
+    # The papers do not use them: MNIST's recipes at a size that takes seconds.
+    mlp=MlpTraining(
+        depth=1,
+        widths=(3, 5, 7, 10, 15, 20, 30, 40, 60, 80),
+        repeats=3,
+        epochs=40,
+        batch_size=32,
+        learning_rate=0.003,
+    ),
+    cnn=CnnTraining(optimizer="adam", epochs=10, batch_size=32, decay_every=2.0),
+    sample_sizes=(10, 20, 50, 100, 200, 500, 1000),
+)

@@ -23,7 +23,7 @@ class ActivationSite:
     Attributes
     ----------
     name : str
-        ``"layer"``, ``"model/layer"`` in a nested model, ``"layer#2"`` at the second call.
+        `"layer"`, `"model/layer"` in a nested model, `"layer#2"` at the second call.
     operation : keras layer or operation
     activation : str or function
         Its name where it is Keras's.
@@ -85,7 +85,7 @@ class Trace:
     plain : Counter
         Classes of the layers and operations without activation.
     graphs : dict
-        Of layers taken apart, for later calls: see :class:`tfhash.graph.Runner`.
+        Of layers taken apart, for later calls: see `tfhash.graph.Runner`.
     untraced : str
         Why the model could not be traced; empty where it could.
     """
@@ -238,7 +238,7 @@ def _blind_spot(operation: Any) -> tuple[str, bool]:
 
 
 def _numbered(path: str, taken: Container[str]) -> str:
-    """The path, or ``path#2``, ``path#3``, ... for later calls of the same layer."""
+    """The path, or `path#2`, `path#3`, ... for later calls of the same layer."""
     if path not in taken:
         return path
     return next(f"{path}#{call}" for call in count(2) if f"{path}#{call}" not in taken)

@@ -2,17 +2,17 @@
 
 The bit is 1 where the unit's pre-activation is > 0 (He et al., Section 3): the number that its
 activation function is applied to. That is the rule for every function, whatever its slopes, signs
-and parameters, also where it bends elsewhere than at 0 (``ReLU(threshold=1)``, ``hard_shrink``),
+and parameters, also where it bends elsewhere than at 0 (`ReLU(threshold=1)`, `hard_shrink`),
 and in every precision. The pre-activation itself is read
-(:mod:`tfhash.encoder.pre_activations`). Two things are read off the output instead:
+(`tfhash.encoder.pre_activations`). Two things are read off the output instead:
 
-- A plain ReLU (``relu``, ``relu6``), which is > 0 exactly where its pre-activation is
-  (:func:`is_exact`).
+- A plain ReLU (`relu`, `relu6`), which is > 0 exactly where its pre-activation is
+  (`is_exact`).
 - A unit for which the user gives a threshold: its bit is "output > threshold".
 - A unit of a recurrent layer, which applies its activation at every step, inside. Its bit is the
   sign of its hidden state, which is the layer's output: "output > 0", for each step that the layer
   returns. It counts as one of its cell's activation: `LSTM` and `GRU` as `tanh`
-  (:func:`of_hidden_state`).
+  (`of_hidden_state`).
 """
 
 import difflib
@@ -206,7 +206,7 @@ def _known(name: str) -> str | None:
 
 
 def _kerases(layer: keras.Layer) -> type:
-    """The class of Keras's own whose ``call`` the layer has: for a user's subclass its base."""
+    """The class of Keras's own whose `call` the layer has: for a user's subclass its base."""
     return next(cls for cls in type(layer).__mro__ if "call" in vars(cls))
 
 

@@ -65,7 +65,7 @@ def array_of(x: Any, dtype: str, which: str = "") -> NDArray[Any] | Converted:
     dtype : str
         Of the model's input. Arrays keep their own where it is one of numbers that Keras reads.
     which : str
-        Names the input in errors: ``" for 'a'"``.
+        Names the input in errors: `" for 'a'"`.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def _check_numbers(received: np.dtype[Any], expected: str, which: str) -> None:
 
 
 def _unmasked(x: Any, which: str) -> NDArray[Any]:
-    n = int(np.ma.count_masked(x))
+    n = int(np.ma.getmaskarray(x).sum())
     if n:
         raise ValueError(
             f"Expected values everywhere{which}. Received: a masked array with {n} values masked: "

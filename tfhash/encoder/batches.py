@@ -22,7 +22,7 @@ class Source:
     Parameters
     ----------
     inputs : Inputs
-    x : arrays; or batches, alone or with labels: a ``tf.data.Dataset``, a ``keras`` ``PyDataset``,
+    x : arrays; or batches, alone or with labels: a `tf.data.Dataset`, a `keras` `PyDataset`,
         any iterable
 
     Attributes
@@ -30,7 +30,7 @@ class Source:
     n : int or None
         How many rows there are, where that is known.
     sample : Sample
-        Some of the rows whose codes are there already: those that ``blocks`` skips are added.
+        Some of the rows whose codes are there already: those that `blocks` skips are added.
     """
 
     def __init__(self, inputs: Inputs, x: Any) -> None:
@@ -51,9 +51,9 @@ class Source:
         return tuple(array.shape[1:] for array in self._arrays)
 
     def blocks(self, size: int, start: int, crc: InputsChecksum | None) -> Iterator[Batch]:
-        """Blocks of ``size`` rows from row ``start`` on, the last one shorter.
+        """Blocks of `size` rows from row `start` on, the last one shorter.
 
-        ``crc``, where there is one, is brought up to ``start`` before the first block comes.
+        `crc`, where there is one, is brought up to `start` before the first block comes.
         """
         if self._batches is None:
             for row in range(0, start, size):
@@ -120,7 +120,7 @@ class InputsChecksum:
 
 
 def _batches(x: Any) -> Callable[[], Iterator[Any]] | None:
-    """How to go through the batches of ``x``; None where it is made of arrays."""
+    """How to go through the batches of `x`; None where it is made of arrays."""
     if isinstance(x, str | bytes | os.PathLike):
         raise ValueError(
             f"Expected arrays or batches. Received: {x!r}, a {type(x).__name__}: load the file "
@@ -143,7 +143,7 @@ def _batches(x: Any) -> Callable[[], Iterator[Any]] | None:
 
 
 def _without_labels(batch: Any) -> Any:
-    """The inputs of a batch that may have labels and weights beside them, as for ``fit``."""
+    """The inputs of a batch that may have labels and weights beside them, as for `fit`."""
     if isinstance(batch, list | tuple) and len(batch) > 3:
         raise ValueError(
             f"Expected batches of inputs, (inputs, labels) or (inputs, labels, weights). Received: "

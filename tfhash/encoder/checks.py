@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
+from tfhash import backend
 from tfhash.encoder.activation_tracer import ActivationSite
 from tfhash.encoder.activations import name_of
 from tfhash.encoder.batches import InputsChecksum
@@ -23,11 +26,21 @@ def nothing_to_encode(model: keras.Model, sites: Sequence[ActivationSite]) -> st
     )
 
 
+def is_finite(array: NDArray[Any]) -> bool:
+    """Whether all numbers of an array of floats are finite.
+
+    Their sum is not, where one of them is not; where the sum alone overflows, each is looked at.
+    """
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
+
+
 def check_weights(model: keras.Model) -> None:
     # Here and not in the activations: the ReLU of some backends turns a NaN into 0.
     for variable in model.variables:
-        values = variable.numpy()
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
+        if not keras.backend.is_float_dtype(variable.dtype):
+            continue
+        if not is_finite(backend.variable_values(variable)):
             raise ValueError(
                 f"Expected finite weights. Received: NaN or infinity in {variable.path!r}; the "
                 "model has diverged in training or its file is damaged."
@@ -36,11 +49,8 @@ def check_weights(model: keras.Model) -> None:
 
 def check_inputs(batch: Batch, names: Sequence[str], row_base: int) -> None:
     for name, array in zip(names, batch, strict=True):
-        if array.dtype.kind != "f":
-            continue
-        wrong = ~np.isfinite(array)
-        if wrong.any():
-            at = tuple(np.argwhere(wrong)[0])
+        if array.dtype.kind == "f" and not is_finite(array):
+            at = tuple(np.argwhere(~np.isfinite(array))[0])
             which = f" for {name!r}" if len(names) > 1 else ""
             raise ValueError(
                 f"Expected finite inputs{which}. Received: {array[at]} in row {row_base + at[0]}."

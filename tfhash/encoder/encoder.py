@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
-from tqdm import tqdm
+from numpy.typing import ArrayLike, NDArray
 
-from tfhash import _store, graph
+from tfhash import _store, graph, progress
 from tfhash.codes import Codes, frozen
 from tfhash.encoder import inference
 from tfhash.encoder.activation_tracer import ActivationTracer, Choice
@@ -33,8 +33,11 @@ from tfhash.encoder.samples import Sample, check_rows
 from tfhash.encoder.summary import summary, warn_of_hidden
 from tfhash.encoder.symbols import symbols_of
 
-BATCH_BYTES = 256 << 20  # of activations, where the batch size is ours to choose
-LARGEST_BATCH = 1024
+if TYPE_CHECKING:
+    import pandas as pd
+
+BATCH_BYTES = 256 << 20  # of inputs and activations, where the batch size is ours to choose
+LARGEST_BATCH = 4096
 
 
 class Encoder:
@@ -219,8 +222,8 @@ class Encoder:
             read as they are needed); or batches, alone or with labels as for ``fit``: a
             ``tf.data.Dataset``, a Keras ``PyDataset``, or any iterable.
         batch_size : int, optional
-            By default as many as give 256 MiB of activations, at most 1024. Batches that come in
-            other sizes are cut and joined.
+            By default as many as give 256 MiB of inputs and activations, at most 4096. Batches
+            that come in other sizes are cut and joined.
         out : path, optional
             Write the codes to this file (:meth:`Codes.load` reads it) as they are made, and
             return them memory-mapped. The file appears when it is whole. Where the same was cut
@@ -250,16 +253,44 @@ class Encoder:
         if any(site.is_open for site in self._sites):
             return self._at(source.shapes).encode(x, batch_size, out)
         check_weights(self._activation_model)
-        size = self._inputs.batch_size or batch_size or self._fitting_batch()
-        if source.n:
-            # Batches of one size: each other size would be compiled anew.
-            size = -(-source.n // -(-source.n // size)) if not self._inputs.batch_size else size
+        size = self.batch_of(source.n, batch_size)
         if out is not None:
             return self._encode_to(Path(out), source, size)
         words = _Rows(source.n, -(-self.n_bits // 64))
         for block, _ in self._blocks(source, size, 0, None):
             words.append(block)
         return Codes(frozen(words.finish()), self.n_bits, self._spans)
+
+    def batch_of(self, n: int | None, batch_size: int | None = None) -> int:
+        """The rows that `encode` computes at once, of `n` rows and with that `batch_size`.
+
+        All batches but the last have one size, as each other size would be compiled anew.
+        """
+        size = self._inputs.batch_size or batch_size or self._fitting_batch()
+        if not n or self._inputs.batch_size:
+            return size
+        return -(-n // -(-n // size))
+
+    def encode_part(self, x: Any, size: int, out: str | PathLike[str]) -> Codes:
+        """A part of a larger `encode`: as that, but with batches of exactly `size` rows.
+
+        Of inputs that are cut at multiples of `size` each part has the batches that the whole has.
+        """
+        source = Source(self._inputs, x)
+        if any(site.is_open for site in self._sites):
+            return self._at(source.shapes).encode_part(x, size, out)
+        check_weights(self._activation_model)
+        return self._encode_to(Path(out), source, size)
+
+    def characteristics(self, x: Any, y: ArrayLike | None = None, **options: Any) -> pd.DataFrame:
+        """What the representations of the encoded layers are like: correlation, rank and so on.
+
+        The same as `representation.characteristics(model, x, y, ...)` of the layers that this
+        encoder encodes; see there for the options `mutual_information`, `batch_size` and `flatten`.
+        """
+        from tfhash.representation.layers import characteristics
+
+        return characteristics(self, x, y, **options)
 
     def _at(self, shapes: tuple[tuple[int, ...], ...]) -> Encoder:
         """The encoder of the same units for inputs of these shapes."""
@@ -284,8 +315,10 @@ class Encoder:
         return self._forward
 
     def _fitting_batch(self) -> int:
-        """A power of two."""
-        fitting = max(1, BATCH_BYTES // (4 * max(1, self.n_bits)))
+        """A power of two: what fits of inputs and activations, the encoded ones and the others."""
+        shapes = [*self._inputs.shapes, *(site.shape for site in self._trace.sites)]
+        numbers = sum(math.prod(size or 1 for size in shape) for shape in shapes)
+        fitting = max(1, BATCH_BYTES // (4 * numbers))
         return min(LARGEST_BATCH, 1 << (fitting.bit_length() - 1))
 
     def _encode_to(self, path: Path, source: Source, size: int) -> Codes:
@@ -348,16 +381,8 @@ class Encoder:
             forward.compiles_each_size and self._trace.keeps_rows_apart
         )
         total = None if source.n is None else -(-source.n // size)
-        bar = tqdm(
-            source.blocks(size, start, checksum),
-            "encoding",
-            total=total,
-            initial=number,
-            delay=2,
-            disable=None,
-            unit="batch",
-        )
-        for batch in bar:
+        batches = source.blocks(size, start, checksum)
+        for batch in progress.bar(batches, "encoding", "batch", total=total, initial=number):
             if row == start:
                 check_begun()
             rows = len(batch[0])

@@ -22,7 +22,7 @@ class Forward:
 
     On an accelerator the bits are packed in the compiled graph, so that 1 bit a unit comes back
     from it and not 32. On a CPU the graph gives the activations and the kernels of
-    :mod:`tfhash.codes` pack them, at the speed of memory.
+    `tfhash.codes` pack them, at the speed of memory.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ class Forward:
         return outputs
 
     def words(self, outputs: Sequence[Any], rows: int, row_base: int) -> NDArray[np.uint64]:
-        """The words of the first ``rows`` of what :meth:`run` gave.
+        """The words of the first `rows` of what `run` gave.
 
-        Raises ValueError, naming layer and row (of all inputs: ``row_base`` is the first of the
+        Raises ValueError, naming layer and row (of all inputs: `row_base` is the first of the
         batch), where an activation is NaN or infinite.
         """
         arrays = [backend.to_numpy(output)[:rows] for output in outputs]

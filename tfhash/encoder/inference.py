@@ -1,20 +1,20 @@
 """At inference, unchanged, deterministic: what that means, and how it is kept.
 
-**At inference.** Codes are those of what ``model.predict`` computes: every layer in the model's
-graph is called with ``training=False``, also where the graph says ``training=True``, and in nested
+**At inference.** Codes are those of what `model.predict` computes: every layer in the model's
+graph is called with `training=False`, also where the graph says `training=True`, and in nested
 models likewise, as Keras 3 does it. Dropout, noise and augmentation are then the identity and
-batch normalization uses its moving statistics. Only the code of a user's own ``call`` can insist
-on ``training=True``; then ``predict`` does what it says, and so does the encoder.
+batch normalization uses its moving statistics. Only the code of a user's own `call` can insist
+on `training=True`; then `predict` does what it says, and so does the encoder.
 
 **Unchanged.** The model is called in a scope in which no Keras variable can be assigned to
-(:func:`unchanged`): weights, moving statistics, states of recurrent layers and seeds stay bit for
+(`unchanged`): weights, moving statistics, states of recurrent layers and seeds stay bit for
 bit as they are. *Every batch is computed from the state that the model has*: a stateful recurrent
 layer starts each batch from its present state, and a layer that draws from a seed draws the same
 for each batch and in each call.
 
 **Deterministic.** Rows do not depend on the rows they share a batch with: a short last batch is
 filled up only where the model is made of operations known to keep rows apart
-(:func:`keeps_rows_apart`). Layers that draw random numbers at inference, or normalize with the
+(`keeps_rows_apart`). Layers that draw random numbers at inference, or normalize with the
 statistics of a batch, show themselves by the state they would assign, and are warned of by name;
 where a layer cannot be looked into, the first batch of each encoding is computed twice.
 """

@@ -54,7 +54,7 @@ class Inputs:
     def flat(self, x: Any) -> Arrays:
         """Rows for each input, of its shape.
 
-        As in Keras's ``predict``, a last axis of one element may be left out or be too many:
+        As in Keras's `predict`, a last axis of one element may be left out or be too many:
         images [n, 28, 28] go into (28, 28, 1), labels [n, 1] into ().
 
         Raises ValueError where they are not as many, of these shapes and of one length.
@@ -104,7 +104,7 @@ class Inputs:
         return parts
 
     def _named(self, x: Mapping[Any, Any]) -> list[Any]:
-        """The parts of a dict, which may hold more than the model takes, as in ``predict``."""
+        """The parts of a dict, which may hold more than the model takes, as in `predict`."""
         own = [symbol.name for symbol in self._flat]
         for names in (self.names, own):
             if set(names) <= set(x):

@@ -23,7 +23,7 @@ def call(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple
     output : what the operation gives
     pre_activation : tensor of the shape of the output, or None
         The argument of the activation. None where it is not to be had: the layer does not apply
-        its ``activation`` to all units at once.
+        its `activation` to all units at once.
     """
     layer = innermost(operation)
     if isinstance(layer, keras.Layer) and callable(getattr(layer, "activation", None)):
@@ -62,7 +62,7 @@ def _heard(layer: Any) -> Iterator[list[Any]]:
 
 
 def _joined(heard: list[Any], output: Any) -> Any:
-    """The pre-activations of all units; several were heard within ``TimeDistributed``."""
+    """The pre-activations of all units; several were heard within `TimeDistributed`."""
     shape = tuple(output.shape[1:]) if keras.ops.is_tensor(output) else None
     if not heard or shape is None:
         return None

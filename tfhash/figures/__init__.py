@@ -9,6 +9,11 @@ with named_if_missing("tfhash.figures"):
     from tfhash.figures.planes import plane, planes
     from tfhash.figures.registry import FIGURES, FigureKind
     from tfhash.figures.regularizers import figure_6, figure_10
+    from tfhash.figures.representations import (
+        characteristics_by_layer,
+        unit_histogram,
+        unit_scatter,
+    )
     from tfhash.figures.style import TITLES, Caption, save
     from tfhash.figures.tsne import figure_1
 
@@ -17,6 +22,7 @@ __all__ = [
     "TITLES",
     "Caption",
     "FigureKind",
+    "characteristics_by_layer",
     "diameter_histograms",
     "figure_1",
     "figure_5",
@@ -26,4 +32,6 @@ __all__ = [
     "plane",
     "planes",
     "save",
+    "unit_histogram",
+    "unit_scatter",
 ]

@@ -29,7 +29,6 @@ ACCURACY_KMEANS_TEST: Panels = {
     ("knn_accuracy", "test"): "K-NN",
     ("logistic_accuracy", "test"): "logistic regression",
 }
-_COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.GREY)
 _MARKERS = "os^Dx"
 
 
@@ -64,7 +63,7 @@ def _draw(
     y_label: str,
     scale: dict[str, Any],
 ) -> Figure:
-    """One panel for each of `panels`, one colour for each series."""
+    """One panel for each of `panels`, one color for each series."""
     shown = {
         key: title
         for key, title in panels.items()
@@ -73,11 +72,11 @@ def _draw(
     with matplotlib.rc_context(style.STYLE):
         figure, row = style.new_row(caption, list(shown.values()), x_label, y_label)
         names = sorted(set(ours["series"]), key=lambda name: (len(name), name))
-        looks = {name: (_COLOURS[i % 5], _MARKERS[i % 5]) for i, name in enumerate(names)}
+        looks = {name: (style.SERIES[i % 5], _MARKERS[i % 5]) for i, name in enumerate(names)}
         for axes, (metric, split) in zip(row, shown, strict=True):
             axes.set_xscale(**scale)
             axes.xaxis.set_major_formatter("{x:,.0f}")
-            for name, (colour, marker) in looks.items():
+            for name, (color, marker) in looks.items():
                 theirs, mine = (
                     table[
                         (table["metric"] == metric)
@@ -86,8 +85,8 @@ def _draw(
                     ]
                     for table in (paper, ours)
                 )
-                curves.draw_paper(axes, theirs, colour)
-                curves.draw_ours(axes, mine, colour, marker)
+                curves.draw_paper(axes, theirs, color)
+                curves.draw_ours(axes, mine, color, marker)
         entries = {n.replace("=", " ").replace("_", " "): look for n, look in looks.items()}
         curves.draw_legends(row[0], entries, caption.ours, caption.paper if len(paper) else None)
         return figure

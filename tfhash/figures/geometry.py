@@ -23,7 +23,6 @@ DENSITY: Styles = {
     ("region_density", "same"): ("between two of one class", "-"),
     ("region_density", "different"): ("between two of different classes", ":"),
 }
-_COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.GREY)
 
 
 def figure_2c(ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption) -> Figure:
@@ -64,21 +63,21 @@ def region_density(ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption) ->
 
 
 def _draw(axes: Axes, ours: pd.DataFrame, styles: Styles) -> None:
-    """One colour for each series, one line style for each kind of number."""
+    """One color for each series, one line style for each kind of number."""
     names = sorted(set(ours["series"]), key=lambda name: (len(name), name))
-    for name, colour in zip(names, _COLOURS, strict=False):
+    for name, color in zip(names, style.SERIES, strict=False):
         for (metric, split), (_, line) in styles.items():
             rows = (ours["metric"] == metric) & (ours["split"] == split) & (ours["series"] == name)
             mine = ours[rows].sort_values("x")
-            axes.plot(mine["x"], mine["mean"], line, color=colour, linewidth=1.5)
+            axes.plot(mine["x"], mine["mean"], line, color=color, linewidth=1.5)
             low, high = (mine["mean"] + sign * mine["std"].fillna(0) for sign in (-1, 1))
-            axes.fill_between(mine["x"], low, high, color=colour, alpha=0.2, linewidth=0)
+            axes.fill_between(mine["x"], low, high, color=color, alpha=0.2, linewidth=0)
     handles = [
-        Line2D([], [], color=colour, label=name.replace("=", " "))
-        for name, colour in zip(names, _COLOURS, strict=False)
+        Line2D([], [], color=color, label=name.replace("=", " "))
+        for name, color in zip(names, style.SERIES, strict=False)
     ]
     handles += [
-        Line2D([], [], color=style.GREY, linestyle=line, label=text)
+        Line2D([], [], color=style.GRAY, linestyle=line, label=text)
         for text, line in styles.values()
     ]
     axes.figure.legend(handles=handles, loc="outside lower center", ncols=2)

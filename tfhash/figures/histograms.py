@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from tfhash.figures import style
 from tfhash.figures.style import Caption
 
-_COLOURS = (style.BLUE, style.ORANGE)
+_COLORS = (style.BLUE, style.ORANGE)
 
 
 def diameter_histograms(table: pd.DataFrame, caption: Caption) -> Figure:
@@ -28,11 +28,11 @@ def diameter_histograms(table: pd.DataFrame, caption: Caption) -> Figure:
         figure, row = style.new_row(caption, panels, "diameter (L2)", "share of examples")
         for axes, panel in zip(row, panels, strict=True):
             here = table[table["panel"] == panel]
-            for series, colour in zip(dict.fromkeys(here["series"]), _COLOURS, strict=False):
+            for series, color in zip(dict.fromkeys(here["series"]), _COLORS, strict=False):
                 bins = here[here["series"] == series]
                 edges = [*bins["left"], bins["right"].iloc[-1]]
-                axes.stairs(bins["share"], edges, fill=True, color=colour, alpha=0.35)
-                axes.stairs(bins["share"], edges, color=colour, linewidth=1.2, label=series)
-                axes.axvline(bins["mean"].iloc[0], color=colour, linewidth=1, linestyle="--")
+                axes.stairs(bins["share"], edges, fill=True, color=color, alpha=0.35)
+                axes.stairs(bins["share"], edges, color=color, linewidth=1.2, label=series)
+                axes.axvline(bins["mean"].iloc[0], color=color, linewidth=1, linestyle="--")
             axes.legend(loc="upper right")
         return figure

@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 from tfhash.figures import curves, style
 from tfhash.figures.style import Caption
 
-# (metric, split): name in the legend, colour, marker.
+# (metric, split): name in the legend, color, marker.
 Entries = dict[tuple[str, str], tuple[str, str, str]]
 REDUNDANCY: Entries = {
     ("redundancy_ratio", "train"): ("training set", style.BLUE, "o"),
     ("redundancy_ratio", "test"): ("test set", style.ORANGE, "s"),
 }
 ACCURACY: Entries = {
-    ("accuracy", "test"): ("the network", style.GREY, "x"),
+    ("accuracy", "test"): ("the network", style.GRAY, "x"),
     ("logistic_accuracy", "test"): ("logistic regression", style.PURPLE, "^"),
     ("knn_accuracy", "test"): ("K-NN", style.BLUE, "o"),
     ("kmeans_accuracy", "train"): ("K-Means (training set)", style.GREEN, "s"),
@@ -41,13 +41,13 @@ def _draw(
     with matplotlib.rc_context(style.STYLE):
         figure, axes = style.new_axes(caption, "units per hidden layer", y_label)
         legend = {}
-        for (metric, split), (name, colour, marker) in entries.items():
+        for (metric, split), (name, color, marker) in entries.items():
             theirs = paper[(paper["metric"] == metric) & (paper["split"] == split)]
             mine = ours[(ours["metric"] == metric) & (ours["split"] == split)]
             if len(mine):
                 # Theirs below ours: where both agree, it looks out between the markers.
-                curves.draw_paper(axes, theirs, colour)
-                curves.draw_ours(axes, mine, colour, marker)
-                legend[name] = (colour, marker)
+                curves.draw_paper(axes, theirs, color)
+                curves.draw_ours(axes, mine, color, marker)
+                legend[name] = (color, marker)
         curves.draw_legends(axes, legend, caption.ours, caption.paper if len(paper) else None)
         return figure

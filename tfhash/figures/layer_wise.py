@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from tfhash.figures import style
-from tfhash.figures.style import GREY, Caption
+from tfhash.figures.style import GRAY, Caption
 
 # Field of the table: its panel's title.
 PROPERTIES = {
@@ -49,7 +49,7 @@ def tidy(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def figure_5(measured: pd.DataFrame, caption: Caption) -> Figure:
-    """A row of panels for each way of choosing layers, a colour for each layer or number.
+    """A row of panels for each way of choosing layers, a color for each layer or number.
 
     Parameters
     ----------
@@ -61,13 +61,13 @@ def figure_5(measured: pd.DataFrame, caption: Caption) -> Figure:
     shown = {k: v for k, v in PROPERTIES.items() if k in set(measured["property"])}
     kinds = [kind for kind in ROWS if kind in set(measured["part"])]
     with matplotlib.rc_context(style.STYLE):
-        figure = Figure(
+        figure = style.Figure(
             figsize=(1.6 + 2.5 * len(shown), 0.5 + 2.3 * len(kinds)), layout="constrained"
         )
         grid = figure.subplots(len(kinds), len(shown), sharex=True, sharey="col", squeeze=False)
         numbers = sorted(set(measured["number"]))
-        colour = matplotlib.colormaps["viridis"]
-        shades = {n: colour(0.92 * i / max(1, len(numbers) - 1)) for i, n in enumerate(numbers)}
+        color = matplotlib.colormaps["viridis"]
+        shades = {n: color(0.92 * i / max(1, len(numbers) - 1)) for i, n in enumerate(numbers)}
         for row, kind in zip(grid, kinds, strict=True):
             for axes, (name, title) in zip(row, shown.items(), strict=True):
                 axes.set_xscale("symlog", linthresh=1)
@@ -112,9 +112,9 @@ def figure_5(measured: pd.DataFrame, caption: Caption) -> Figure:
         if "train_redundancy_ratio" in shown:
             grid[0][0].legend(
                 handles=[
-                    Line2D([], [], color=GREY, linewidth=1.3, label="training set"),
+                    Line2D([], [], color=GRAY, linewidth=1.3, label="training set"),
                     Line2D(
-                        [], [], color=GREY, linewidth=1.3, linestyle=(0, (2, 2)), label="test set"
+                        [], [], color=GRAY, linewidth=1.3, linestyle=(0, (2, 2)), label="test set"
                     ),
                 ],
                 loc="best",

@@ -32,7 +32,7 @@ SLICES = (
     ("steps", "sample_size", "width"),
 )
 PANELS = 4  # values of what is kept the same, spread over its range
-LINES = {"redundancy": (style.BLUE, "-"), "accuracy": (style.GREY, "--")}
+LINES = {"redundancy": (style.BLUE, "-"), "accuracy": (style.GRAY, "--")}
 LEVELS = (0.05, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95)
 
 
@@ -134,7 +134,7 @@ def place(chart: pd.DataFrame, redundancy: float, accuracy: float) -> Figure:
                 points["accuracy"],
                 s=14,
                 color=color,
-                edgecolors=style.GREY,
+                edgecolors=style.GRAY,
                 linewidth=0.3,
                 label=name,
             )

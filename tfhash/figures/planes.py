@@ -16,7 +16,7 @@ from tfhash.errors import InputError
 from tfhash.figures import style
 from tfhash.figures.style import Caption
 
-CLASS_COLOURS = "tab10"
+CLASS_COLORS = "tab10"
 MOST_SHAPES = 500  # that an SVG or PDF is asked to hold; more are pixels in it
 
 
@@ -50,8 +50,8 @@ def plane(
     regions
         What `tfhash.geometry.plane_regions` gave.
     color : "region" or "class"
-        Each region in a colour of its own, or each class: for that, and for the decision boundary
-        (black), give `plane_regions` ``classes=True``.
+        Each region in a color of its own, or each class: for that, and for the decision boundary
+        (black), give `plane_regions` `classes=True`.
     marks
         Points to name, by what is written beside them: coordinates in the plane. The origin is
         (0, 0), origin + u is (1, 0).
@@ -63,7 +63,7 @@ def plane(
     Returns
     -------
     matplotlib.figure.Figure
-        `figures.save(figure, "name")` or ``figure.savefig("name.png")`` writes it.
+        `figures.save(figure, "name")` or `figure.savefig("name.png")` writes it.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def plane(
         )
     with matplotlib.rc_context(style.STYLE):
         if axes is None:
-            figure = Figure(figsize=(4.8, 4.8), layout="constrained")
+            figure = style.Figure(figsize=(4.8, 4.8), layout="constrained")
             axes = figure.add_subplot()
         _fill(axes, regions, color)
         if regions.classes is not None:
@@ -112,7 +112,7 @@ def plane(
 def planes(
     panels: Mapping[str, Polygons], marks: Mapping[str, tuple[float, float]], caption: Caption
 ) -> Figure:
-    """The same window of several networks, or of one at several times, coloured by class.
+    """The same window of several networks, or of one at several times, colored by class.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def planes(
         Its title and subtitle.
     """
     with matplotlib.rc_context(style.STYLE):
-        figure = Figure(figsize=(0.4 + 4.1 * len(panels), 4.7), layout="constrained")
+        figure = style.Figure(figsize=(0.4 + 4.1 * len(panels), 4.7), layout="constrained")
         row = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axes, (title, regions) in zip(row, panels.items(), strict=True):
             plane(regions, color="class", marks=marks, title=title, axes=axes)
@@ -139,15 +139,15 @@ def _fill(axes: Axes, regions: Polygons, color: str) -> None:
     ]
     if color == "class":
         assert regions.classes is not None
-        colours = matplotlib.colormaps[CLASS_COLOURS](regions.classes % 10)
+        colors = matplotlib.colormaps[CLASS_COLORS](regions.classes % 10)
         # A shade of its own within its class, so that regions are told apart.
         shade = 0.45 + 0.35 * _scattered(regions.regions)[:, None]
-        colours[:, :3] = 1 - shade * (1 - colours[:, :3])
+        colors[:, :3] = 1 - shade * (1 - colors[:, :3])
     else:
-        colours = matplotlib.colormaps["viridis"](0.1 + 0.9 * _scattered(regions.regions))
+        colors = matplotlib.colormaps["viridis"](0.1 + 0.9 * _scattered(regions.regions))
     as_pixels = len(polygons) > MOST_SHAPES
-    # Hairlines of their own colour close the gaps between neighbours.
-    fill = PolyCollection(polygons, facecolors=colours, edgecolors="face", lw=0.2)
+    # Hairlines of their own color close the gaps between neighbors.
+    fill = PolyCollection(polygons, facecolors=colors, edgecolors="face", lw=0.2)
     borders = LineCollection(list(_borders(regions)), colors="white", linewidths=0.35)
     for collection in (fill, borders):
         collection.set_rasterized(as_pixels)
@@ -167,5 +167,5 @@ def _borders(regions: Polygons) -> NDArray[np.float64]:
 
 
 def _scattered(numbers: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Numbers in [0, 1) that differ for neighbouring whole ones: multiples of the golden ratio."""
+    """Numbers in [0, 1) that differ for neighboring whole ones: multiples of the golden ratio."""
     return np.mod(numbers * 0.6180339887498949, 1.0)

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from tfhash.datasets import family
 from tfhash.figures import by_series, geometry, layer_width
 from tfhash.figures.style import Caption
 
@@ -50,6 +51,10 @@ class FigureKind:
     draw: Draw
     datasets: tuple[str, ...] = ()
     script: str | None = None
+
+    def shows(self, dataset: str) -> bool:
+        """Whether it is drawn for `dataset`, or for the one that it is like."""
+        return not self.datasets or family(dataset) in self.datasets
 
 
 def _pair(

@@ -89,10 +89,10 @@ def _panel(axes: Axes, points: pd.DataFrame, color: str, guides: bool) -> None:
     high = float(np.nanmax(points[["x", "y"]].to_numpy()))
     pad = 0.05 * (high - low) + 0.005
     ends = np.array([low - pad, high + pad])
-    axes.plot(ends, ends, color=style.GREY, linewidth=0.9)
+    axes.plot(ends, ends, color=style.GRAY, linewidth=0.9)
     for guide in GUIDES if guides else ():
         for sign in (-1, 1):
-            axes.plot(ends, ends + sign * guide, color=style.GREY, linewidth=0.6, linestyle=":")
+            axes.plot(ends, ends + sign * guide, color=style.GRAY, linewidth=0.6, linestyle=":")
     axes.scatter(points["x"], points["y"], s=12, color=color, alpha=0.7, linewidth=0)
     axes.set_xlim(*ends)
     axes.set_ylim(*ends)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.ticker import PercentFormatter
 
+from tfhash.datasets import RECORDS
 from tfhash.files import replacing
 
-# Okabe and Ito's palette: told apart by all common kinds of colour vision.
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555"
-TITLES = {"digits": "Digits", "mnist": "MNIST", "cifar10": "CIFAR-10"}  # of the datasets
+# Okabe and Ito's palette: told apart by all common kinds of color vision.
+BLUE, ORANGE, GREEN, PURPLE, GRAY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555"
+SERIES = (BLUE, ORANGE, GREEN, PURPLE, GRAY)  # of one series after the other
+TITLES = {one.name: one.title for one in RECORDS.values()}  # of the datasets
 STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.size": 9,
@@ -39,6 +42,18 @@ STYLE: dict[str, Any] = {
     # No dates or random identifiers: the same table gives the same file.
     "svg.hashsalt": "tfhash",
 }
+
+
+class Figure(MatplotlibFigure):
+    """A figure that a notebook shows without pyplot.
+
+    Once: where pyplot's own way of showing figures is set up, IPython takes that one.
+    """
+
+    def _repr_png_(self) -> bytes:
+        with BytesIO() as file:
+            self.savefig(file, format="png", bbox_inches="tight")
+            return file.getvalue()
 
 
 @dataclass(frozen=True)
@@ -79,7 +94,7 @@ def add_title(axes: Axes, caption: Caption) -> None:
         (0, 6),
         xycoords="axes fraction",
         textcoords="offset points",
-        color=GREY,
+        color=GRAY,
         fontsize=8,
     ).set_in_layout(False)
 
@@ -99,7 +114,7 @@ def new_row(
     return figure, row
 
 
-def save(figure: Figure, path: str | os.PathLike[str]) -> list[Path]:
+def save(figure: MatplotlibFigure, path: str | os.PathLike[str]) -> list[Path]:
     """Write `figure` to `path` with .png (200 dots per inch) and .svg added, and return both.
 
     Each is written whole or not at all.

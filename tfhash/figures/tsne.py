@@ -1,4 +1,4 @@
-"""Figure 1: a map of neural codes, coloured by class."""
+"""Figure 1: a map of neural codes, colored by class."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def figure_1(places: pd.DataFrame, caption: Caption) -> Figure:
         `ours` and `paper` are not used.
     """
     with matplotlib.rc_context(style.STYLE):
-        figure = Figure(figsize=(5.6, 5.0), layout="constrained")
+        figure = style.Figure(figsize=(5.6, 5.0), layout="constrained")
         axes = figure.add_subplot()
-        colours = matplotlib.colormaps["tab10"]
+        colors = matplotlib.colormaps["tab10"]
         labels = sorted(set(places["label"]))
         # One collection in the order of the table: no class lies on top of the others.
         axes.scatter(
             places["x"],
             places["y"],
-            c=[colours(labels.index(label) % 10) for label in places["label"]],
+            c=[colors(labels.index(label) % 10) for label in places["label"]],
             s=3,
             linewidths=0,
             rasterized=True,
@@ -59,7 +59,7 @@ def figure_1(places: pd.DataFrame, caption: Caption) -> Figure:
                     linestyle="",
                     markersize=4,
                     label=label,
-                    color=colours(i % 10),
+                    color=colors(i % 10),
                 )
                 for i, label in enumerate(labels)
             ],

@@ -7,9 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
 
-from tfhash import backend
+from tfhash import backend, progress
 from tfhash.geometry.jvp import Choices, Ends, jvp
 from tfhash.geometry.past_maxima import step_past_maxima
 from tfhash.geometry.steps import Plan, check_region
@@ -159,7 +158,7 @@ def chord_ends(
     lower, upper = np.empty(n), np.empty(n)
     lower_unit, upper_unit = np.empty((n, 2), np.int64), np.empty((n, 2), np.int64)
     starts = range(0, n, batch_size)
-    for start in tqdm(starts, "chords", delay=2, disable=None, unit="batch"):
+    for start in progress.bar(starts, "chords", "batch"):
         rows = slice(start, min(start + batch_size, n))
         directions, limits = lines(rows.start, rows.stop)
         ends = _batch_ends(plan, x[rows], directions, limits, region, dtype)

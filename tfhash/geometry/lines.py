@@ -7,9 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
 
-from tfhash import backend
+from tfhash import backend, progress
 from tfhash.codes import Codes
 from tfhash.geometry.chords import checked_points
 from tfhash.geometry.line_sweep import Sweep
@@ -165,9 +164,7 @@ def _lines(
     stack = dense_stack(plan)
     size = BATCH if stack else 1
     is_long = len(starts) > size
-    with tqdm(
-        total=len(starts), desc="segments", delay=2, disable=None if is_long else True
-    ) as bar:
+    with progress.bar(None, "segments", "segment", is_long, total=len(starts)) as bar:
         for first in range(0, len(starts), size):
             rows = slice(first, first + size)
             ends = np.stack([starts[rows], stops[rows]], axis=1).astype(np.float64)

@@ -12,6 +12,7 @@ from tfhash import _native, backend
 from tfhash.codes import Codes
 from tfhash.geometry.chords import checked_points
 from tfhash.geometry.mesh import Mesh, Patch
+from tfhash.geometry.stack import Polygons, dense_stack
 from tfhash.geometry.steps import Layer, check_region
 from tfhash.geometry.trace import plan_for
 
@@ -196,9 +197,20 @@ def plane_regions(
             )
         a_min, a_max, b_min, b_max = window
         points = np.array([[a_min, b_min], [a_max, b_min], [a_max, b_max], [a_min, b_max]])
+        inputs = at + points @ directions
+        stack = None if classes else dense_stack(plan)
+        if stack is not None:
+            return _from_stack(stack.plane(points, inputs), plan.layers)
         mesh = Mesh(plan, region, classes)
-        mesh.run(points, at + points @ directions)
+        mesh.run(points, inputs)
     return _joined(mesh, classes)
+
+
+def _from_stack(found: Polygons, layers: tuple[Layer, ...]) -> PlaneRegions:
+    numbers = np.arange(len(found.offsets) - 1)
+    return PlaneRegions(
+        found.points, found.offsets, found.corners, numbers, None, layers, tuple(found.codes)
+    )
 
 
 def _joined(mesh: Mesh, classes: bool) -> PlaneRegions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,25 @@ from tfhash.geometry.steps import Activation, Affine, Flat, Plan, size
 # Breakpoints, their units, and the code of the first region.
 Line = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]
 _DONE, _TOO_MANY = 0, 1
+PATCH_BYTES = 1 << 25  # of the values of a patch of a plane, in each layer
+
+
+class Polygons(NamedTuple):
+    """Polygons of a plane, each of another code.
+
+    Attributes
+    ----------
+    points : float64 [n_points, 2]
+    offsets, corners : int64 [n_polygons + 1], int64 [...]
+        Polygon ``i`` is ``points[corners[offsets[i]:offsets[i + 1]]]``, in order around it.
+    codes : list of uint64 [n_polygons, words]
+        The packed activation pattern of each layer.
+    """
+
+    points: NDArray[np.float64]
+    offsets: NDArray[np.int64]
+    corners: NDArray[np.int64]
+    codes: list[NDArray[np.uint64]]
 
 
 @dataclass(frozen=True)
@@ -46,22 +65,49 @@ class DenseStack:
         ValueError
             Where a pre-activation is not finite.
         """
-        rows = ends.reshape(2 * len(ends), -1)
-        for flat in self.before:
-            rows = rows if flat.scale is None else rows * flat.scale()
-            rows = rows if flat.shift is None else rows + flat.shift()
-        rows = np.ascontiguousarray(rows)
+        rows = self._into_first_layer(ends.reshape(2 * len(ends), -1))
         outcomes, offsets, t, units, codes = _native.dense_lines(
             self.layers, rows, self.most_points
         )
         for i, outcome in enumerate(outcomes.tolist()):
             if outcome not in (_DONE, _TOO_MANY):
-                raise ValueError(
-                    "Expected finite pre-activations. Received: NaN or infinity in a layer of "
-                    f"{', '.join(self.names)}: the weights are not finite, or the numbers overflow."
-                )
+                raise self._not_finite()
             here = slice(offsets[i], offsets[i + 1])
             yield (t[here], units[here], codes[i]) if outcome == _DONE else None
+
+    def plane(self, window: NDArray[np.float64], inputs: NDArray[np.float64]) -> Polygons:
+        """The polygons of a window of a plane on which no unit switches.
+
+        Parameters
+        ----------
+        window : float64 [n, 2]
+            The corners of a convex polygon, in order around it.
+        inputs : float64 [n, input size]
+            The inputs at those corners.
+
+        Raises
+        ------
+        ValueError
+            Where a pre-activation is not finite.
+        """
+        found = _native.dense_plane(
+            self.layers, window, self._into_first_layer(inputs), PATCH_BYTES
+        )
+        if found is None:
+            raise self._not_finite()
+        return Polygons(*found)
+
+    def _into_first_layer(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        for flat in self.before:
+            rows = rows if flat.scale is None else rows * flat.scale()
+            rows = rows if flat.shift is None else rows + flat.shift()
+        return np.ascontiguousarray(rows)
+
+    def _not_finite(self) -> ValueError:
+        return ValueError(
+            "Expected finite pre-activations. Received: NaN or infinity in a layer of "
+            f"{', '.join(self.names)}: the weights are not finite, or the numbers overflow."
+        )
 
 
 def dense_stack(plan: Plan) -> DenseStack | None:

@@ -1,4 +1,4 @@
-"""What neural codes are worth: regions, neighbours, clusters, classification."""
+"""What neural codes are worth: regions, neighbors, clusters, classification."""
 
 from tfhash.metrics.clustering import clustering_accuracy
 from tfhash.metrics.constant_bits import keep_bits, varying_bits
@@ -14,7 +14,7 @@ from tfhash.metrics.layer_wise import Part, layer_parts, layer_wise
 from tfhash.metrics.logistic import CodeLogisticRegression
 from tfhash.metrics.neighbors import HammingKNeighborsClassifier, hamming_knn
 from tfhash.metrics.properties import EncodingProperties, encoding_properties
-from tfhash.metrics.regions import count_regions, redundancy_ratio, region_ids
+from tfhash.metrics.regions import count_regions, redundancy_ratio, region_counts, region_ids
 from tfhash.metrics.threads import get_num_threads, isa, set_num_threads
 from tfhash.metrics.tsne import hamming_tsne
 
@@ -40,6 +40,7 @@ __all__ = [
     "layer_wise",
     "radius_neighbors",
     "redundancy_ratio",
+    "region_counts",
     "region_ids",
     "set_num_threads",
     "varying_bits",

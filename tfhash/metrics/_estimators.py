@@ -17,17 +17,17 @@ def estimator_codes(estimator: Any, x: CodesLike, *, reset: bool) -> Codes:
     Parameters
     ----------
     estimator : a scikit-learn estimator
-        Gets ``n_features_in_`` (and the names of a data frame's columns) with ``reset``; otherwise
-        ``x`` must match them.
+        Gets `n_features_in_` (and the names of a data frame's columns) with `reset`; otherwise
+        `x` must match them.
     x : Codes, or 0/1 matrix [n, n_bits]
     reset : bool
-        Whether this is ``fit``.
+        Whether this is `fit`.
 
     Raises
     ------
     ValueError
-        Where ``x`` is no matrix of 0/1, is empty, is not as wide as what was fitted, or, in
-        ``fit``, is mapped from a file that is damaged.
+        Where `x` is no matrix of 0/1, is empty, is not as wide as what was fitted, or, in
+        `fit`, is mapped from a file that is damaged.
     """
     if not isinstance(x, Codes):
         return as_codes(validate_data(estimator, x, reset=reset), "X")
@@ -51,7 +51,7 @@ def class_labels(estimator: Any, y: ArrayLike | None) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        Where there are none, they are no classes (fractions), or as ``as_labels``.
+        Where there are none, they are no classes (fractions), or as `as_labels`.
     """
     if y is None:
         raise ValueError(

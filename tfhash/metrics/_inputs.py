@@ -11,7 +11,7 @@ CodesLike = Codes | ArrayLike
 
 
 def as_codes(x: CodesLike, name: str = "codes", allow_empty: bool = False) -> Codes:
-    """``Codes`` as they are; a matrix of 0/1 packed.
+    """`Codes` as they are; a matrix of 0/1 packed.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ def check_same_width(a: Codes, b: Codes, name_a: str, name_b: str) -> None:
 
 
 def check_labels(y: ArrayLike, n: int, name: str = "y") -> NDArray[Any]:
-    """Labels as an array [n] of any dtype, one for each of ``n`` codes.
+    """Labels as an array [n] of any dtype, one for each of `n` codes.
 
-    Raises ValueError where they are not as many, and as :func:`as_labels`.
+    Raises ValueError where they are not as many, and as `as_labels`.
     """
     labels = as_labels(y, name)
     if labels.shape != (n,):
@@ -79,7 +79,7 @@ def as_labels(y: ArrayLike, name: str = "y") -> NDArray[Any]:
     ------
     ValueError
         Where the shape is another (of one-hot labels it is said what to do), or a label is masked,
-        missing (NaN, NaT, None, ``pandas.NA``), infinite or complex, or they cannot be sorted.
+        missing (NaN, NaT, None, `pandas.NA`), infinite or complex, or they cannot be sorted.
     """
     try:
         labels = plain_array(y)
@@ -133,7 +133,7 @@ def _check_objects(labels: list[Any], name: str) -> None:
 
 
 def _differs_from_itself(label: Any) -> bool:
-    """Whether it is NaN, NaT or ``pandas.NA``, which cannot even say so."""
+    """Whether it is NaN, NaT or `pandas.NA`, which cannot even say so."""
     try:
         return bool(label != label)
     except TypeError:

@@ -16,7 +16,7 @@ def clustering_accuracy(y_true: ArrayLike, clusters: ArrayLike) -> float:
     ----------
     y_true : [n], labels of any type
     clusters : [n], names of clusters, of any type
-        For instance ``CodeKMeans(...).fit_predict(codes)``.
+        For instance `CodeKMeans(...).fit_predict(codes)`.
 
     Returns
     -------

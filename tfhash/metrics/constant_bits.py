@@ -40,7 +40,7 @@ def keep_bits(codes: CodesLike, bits: ArrayLike) -> Codes:
     ----------
     codes : Codes, or 0/1 matrix [n, n_bits]
     bits : int [m], ascending
-        For instance ``varying_bits(train, test)``.
+        For instance `varying_bits(train, test)`.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def keep_bits(codes: CodesLike, bits: ArrayLike) -> Codes:
     Raises
     ------
     ValueError
-        Where a bit is not from 0 to ``n_bits - 1``, or they do not ascend.
+        Where a bit is not from 0 to `n_bits - 1`, or they do not ascend.
     """
     checked = as_codes(codes, allow_empty=True)
     kept = np.ascontiguousarray(bits)

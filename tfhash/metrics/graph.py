@@ -11,7 +11,7 @@ from scipy import sparse
 from tfhash import _native
 from tfhash.codes import Codes
 from tfhash.metrics._inputs import CodesLike, as_codes, check_same_width
-from tfhash.metrics._progress import progress
+from tfhash.progress import kernel_progress
 
 PAIRS_AT_ONCE = 1 << 22  # what a block of a stream holds, more or less
 
@@ -49,10 +49,15 @@ def knn_graph(codes: CodesLike, k: int) -> sparse.csr_matrix:
             f"Expected k to be a whole number from 1 to the number of other codes, {n - 1}. "
             f"Received: {k!r}. Give more codes, or a lower k."
         )
-    with progress("Graph of neighbors") as report:
+    with kernel_progress("Graph of neighbors") as report:
         distances, indices = _native.knn_graph(checked.words, checked.n_bits, int(k), report)
-    starts = np.arange(0, n * int(k) + 1, int(k))
-    return _csr(distances.ravel(), indices.ravel(), starts, (n, n))
+    return graph_of(distances, indices)
+
+
+def graph_of(distances: NDArray[np.int32], indices: NDArray[np.int64]) -> sparse.csr_matrix:
+    """The matrix of `knn_graph` from the distances and rows [n, k] of each code's neighbors."""
+    n, k = distances.shape
+    return _csr(distances.ravel(), indices.ravel(), np.arange(0, n * k + 1, k), (n, n))
 
 
 def radius_neighbors(codes: CodesLike, queries: CodesLike, radius: int) -> sparse.csr_matrix:
@@ -147,7 +152,7 @@ def _stream(
 ) -> Iterator[NearPairs]:
     at = 0
     while at < len(queries):
-        with progress("Pairs within the radius") as report:
+        with kernel_progress("Pairs within the radius") as report:
             at, rows, near, distances = _native.radius_pairs(
                 codes.words, queries.words, codes.n_bits, radius, later, at, pairs_at_once, report
             )

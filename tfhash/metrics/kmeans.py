@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from tfhash import _native
 from tfhash.metrics._estimators import estimator_codes
 from tfhash.metrics._inputs import CodesLike
-from tfhash.metrics._progress import progress
+from tfhash.progress import kernel_progress
 
 # Codes up to this size are copied, turned on their side; larger ones are turned block by block
 # whenever they are read, which is a little slower. The result is the same.
@@ -29,8 +29,8 @@ RESIDENT_BYTES = 1 << 28
 class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
     """K-Means on codes, squared Euclidean distance of the bits taken as the numbers 0 and 1.
 
-    Lloyd's algorithm with greedy k-means++ starts, as ``sklearn.cluster.KMeans``: the same
-    ``random_state`` starts from the same codes, stops by the same rule and treats empty clusters
+    Lloyd's algorithm with greedy k-means++ starts, as `sklearn.cluster.KMeans`: the same
+    `random_state` starts from the same codes, stops by the same rule and treats empty clusters
     alike, so it ends with the same clusters but where scikit-learn's rounding decides. Exact: no
     distance is approximated where it matters, and the result is the same on every machine.
 
@@ -43,7 +43,7 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         Iterations of one start.
     random_state : int, numpy.random.RandomState or None
     tol : float, default 1e-4
-        A start has converged when the squared shift of its centres, summed, is at most this share
+        A start has converged when the squared shift of its centers, summed, is at most this share
         of the mean variance of the bits, or no code changed its cluster.
 
     Attributes
@@ -53,7 +53,7 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
     labels_ : int32 [n]
         The cluster of each code fitted.
     inertia_ : float
-        Sum of squared distances of the codes to the centres of their clusters.
+        Sum of squared distances of the codes to the centers of their clusters.
     n_iter_ : int
         Iterations of the start that was kept.
     n_features_in_ : int
@@ -100,12 +100,12 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
                 f"Expected n_clusters to be at most the number of codes, n_samples={len(codes)}. "
                 f"Received: n_clusters={k}."
             )
-        # The numbers scikit-learn draws for each start, in its order: one for the first centre,
-        # then one for each candidate of each other centre.
+        # The numbers scikit-learn draws for each start, in its order: one for the first center,
+        # then one for each candidate of each other center.
         n_trials = 2 + int(np.log(k))
         random_state = check_random_state(self.random_state)
         draws = random_state.random_sample((int(self.n_init), 1 + (k - 1) * n_trials))
-        with progress("K-Means") as report:
+        with kernel_progress("K-Means") as report:
             labels, centers, inertia, n_iter, seeds = _native.kmeans(
                 codes.words,
                 codes.n_bits,
@@ -131,7 +131,7 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         return self
 
     def predict(self, X: CodesLike) -> NDArray[np.int32]:
-        """The cluster whose centre is nearest to each code, the lowest where several are.
+        """The cluster whose center is nearest to each code, the lowest where several are.
 
         Parameters
         ----------
@@ -144,7 +144,7 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         return self._assign(X)[0]
 
     def transform(self, X: CodesLike) -> NDArray[np.float64]:
-        """The distance of each code to each centre.
+        """The distance of each code to each center.
 
         Parameters
         ----------
@@ -161,7 +161,7 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         # |x - c|^2 = |c|^2 + the sum of 1 - 2 c over the bits of x that are 1.
         centers = np.asarray(self.cluster_centers_, np.float64)
         norms = np.einsum("kb,kb->k", centers, centers)
-        with progress("K-Means, distances") as report:
+        with kernel_progress("K-Means, distances") as report:
             squares = _native.linear_scores(
                 codes.words, codes.n_bits, 1 - 2 * centers, norms, report
             )
@@ -172,7 +172,7 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         return len(self.cluster_centers_)
 
     def score(self, X: CodesLike, y: ArrayLike | None = None) -> float:
-        """Minus the sum of squared distances of the codes to their nearest centres."""
+        """Minus the sum of squared distances of the codes to their nearest centers."""
         return -self._assign(X)[1]
 
     def _assign(self, x: CodesLike) -> tuple[NDArray[np.int32], float]:
@@ -180,6 +180,6 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         codes = estimator_codes(self, x, reset=False)
         labels = np.empty(len(codes), np.int32)
         centers = np.ascontiguousarray(self.cluster_centers_, np.float64)
-        with progress("K-Means, assignment") as report:
+        with kernel_progress("K-Means, assignment") as report:
             inertia = _native.kmeans_assign(codes.words, codes.n_bits, centers, labels, report)
         return labels, inertia

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, NamedTuple
 
 from numpy.typing import ArrayLike
 
+from tfhash import progress
 from tfhash._extras import named_if_missing
 from tfhash.codes import Codes, short_list
 from tfhash.metrics.properties import FAMILIES, EncodingProperties, encoding_properties
@@ -114,7 +115,7 @@ def layer_wise(
     parts = layer_parts([layer.name for layer in train.layers], kinds)
     known: dict[tuple[str, ...], dict[str, float | None]] = {}
     rows = []
-    for part in _with_progress(parts):
+    for part in progress.bar(parts, "layers", "part"):
         if part.layers not in known:
             chosen = train.select(part.layers)
             measured = encoding_properties(
@@ -136,12 +137,6 @@ def layer_wise(
         )
     # What was not asked for is NaN, not None.
     return pd.DataFrame(rows).astype({field.name: float for field in fields(EncodingProperties)})
-
-
-def _with_progress(parts: list[Part]) -> Iterator[Part]:
-    from tqdm import tqdm
-
-    yield from tqdm(parts, "layers", delay=2, disable=None, unit="part")
 
 
 def _shown(layers: tuple[str, ...]) -> str:

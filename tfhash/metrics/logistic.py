@@ -16,7 +16,7 @@ from tfhash.codes import Codes
 from tfhash.metrics._coupling import couple
 from tfhash.metrics._estimators import CodeClassifierMixin, class_labels, estimator_codes
 from tfhash.metrics._inputs import CodesLike, check_labels
-from tfhash.metrics._progress import progress
+from tfhash.progress import kernel_progress
 
 # Models of pairs of classes, some minutes of work: beyond, another classifier is the better choice.
 MOST_PAIRS = 10_000_000
@@ -26,14 +26,14 @@ SCORE_BYTES = 1 << 27  # of the scores of all pairs that are held at once
 class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
     """Logistic regression on codes, a model for each pair of classes, which then vote.
 
-    As ``OneVsOneClassifier(LogisticRegression(C, tol))`` of scikit-learn: each model minimises
-    ``C * sum(log loss) + |w|^2 / 2``, the intercept being free, over the codes of its two classes.
+    As `OneVsOneClassifier(LogisticRegression(C, tol))` of scikit-learn: each model minimizes
+    `C * sum(log loss) + |w|^2 / 2`, the intercept being free, over the codes of its two classes.
     All models are fitted together, over the packed codes. The result is the same on every machine.
 
     Where codes have more bits than two classes have examples, the weights are sought among the
-    gradients met on the way (sequential subspace optimisation), each of which is a sum over
+    gradients met on the way (sequential subspace optimization), each of which is a sum over
     examples. That takes few readings of the codes, which may lie on disk, and no memory that grows
-    with their width but ``coef_`` itself. Otherwise it is L-BFGS on the weights. Both stop by the
+    with their width but `coef_` itself. Otherwise it is L-BFGS on the weights. Both stop by the
     same rule.
 
     The cost grows with the number of pairs of classes, the square of the number of classes: some
@@ -46,7 +46,7 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
     C : float, default 1.0
         Weight of the loss against the penalty.
     tol : float, default 1e-4
-        A model has converged when no entry of the gradient of its objective, divided by ``C`` times
+        A model has converged when no entry of the gradient of its objective, divided by `C` times
         the number of its codes, is larger. Below about 1e-7 the rounding of the gradient shows.
     max_iter : int, default 1000
         Iterations of one model.
@@ -57,7 +57,7 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
         The labels there are, in order.
     coef_ : float64 [n_pairs, n_bits]
         Pairs (i, j) of classes, i < j, in the order (0, 1), (0, 2), ..., (1, 2), ...: the log odds
-        of class j against class i are ``intercept_ + coef_ @ bits``. 0 for bits that are the same
+        of class j against class i are `intercept_ + coef_ @ bits`. 0 for bits that are the same
         in all codes.
     intercept_ : float64 [n_pairs]
     n_iter_ : int64 [n_pairs]
@@ -74,7 +74,7 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
     def fit(self, X: CodesLike, y: ArrayLike) -> "CodeLogisticRegression":
         """Fit the models of all pairs of classes.
 
-        Warns with scikit-learn's ``ConvergenceWarning`` where a model did not converge.
+        Warns with scikit-learn's `ConvergenceWarning` where a model did not converge.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
         _check_size(len(classes), codes.n_bits)
         self.classes_: NDArray[Any] = classes
         pair_size = int(np.sort(np.bincount(indices))[-2:].sum())
-        with progress("Logistic regression") as report:
+        with kernel_progress("Logistic regression") as report:
             coef, intercept, n_iter, gradients = _native.fit_one_vs_one(
                 codes.words,
                 codes.n_bits,
@@ -145,7 +145,7 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
         -------
         float64 [n, n_classes], or [n] where there are two classes
             The votes of a class, and between -1/3 and 1/3 for the sum of the log odds for it,
-            which settles ties; as ``OneVsOneClassifier``. With two classes, the log odds of the
+            which settles ties; as `OneVsOneClassifier`. With two classes, the log odds of the
             second.
         """
         check_is_fitted(self)
@@ -153,7 +153,7 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
         n_classes = len(self.classes_)
         if n_classes == 2:
             return self._log_odds(codes)[:, 0]
-        with progress("Logistic regression, votes") as report:
+        with kernel_progress("Logistic regression, votes") as report:
             return _native.class_votes(
                 codes.words, codes.n_bits, *self._models(), n_classes, report
             )
@@ -186,7 +186,7 @@ class CodeLogisticRegression(CodeClassifierMixin, BaseEstimator):
 
     def _log_odds(self, codes: Codes) -> NDArray[np.float64]:
         """Of all pairs, [n, n_pairs]."""
-        with progress("Logistic regression, scores") as report:
+        with kernel_progress("Logistic regression, scores") as report:
             return _native.linear_scores(codes.words, codes.n_bits, *self._models(), report)
 
     def _models(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours by Hamming distance, and their vote."""
+"""Exact nearest neighbors by Hamming distance, and their vote."""
 
 from numbers import Integral
 from typing import Any
@@ -11,16 +11,16 @@ from sklearn.utils.validation import check_is_fitted
 from tfhash import _native
 from tfhash.metrics._estimators import CodeClassifierMixin, class_labels, estimator_codes
 from tfhash.metrics._inputs import CodesLike, as_codes, check_labels, check_same_width
-from tfhash.metrics._progress import progress
+from tfhash.progress import kernel_progress
 
 
 def hamming_knn(
     database: CodesLike, queries: CodesLike, k: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Find the ``k`` codes of the database nearest to each query.
+    """Find the `k` codes of the database nearest to each query.
 
     Exact, and the same on every machine. Beside the results it needs a few hundred megabytes at
-    most, whatever the sizes, and reads a database on disk (``Codes.load(path, mmap=True)``) in
+    most, whatever the sizes, and reads a database on disk (`Codes.load(path, mmap=True)`) in
     order.
 
     Parameters
@@ -39,22 +39,22 @@ def hamming_knn(
     Raises
     ------
     ValueError
-        Where the two differ in width, the database is empty, or ``k`` is not from 1 to ``n``.
+        Where the two differ in width, the database is empty, or `k` is not from 1 to `n`.
     """
     codes = as_codes(database, "database")
     asked = as_codes(queries, "queries", allow_empty=True)
     check_same_width(codes, asked, "database", "queries")
     k = _checked_k(k, len(codes), "k")
-    with progress("Nearest neighbours") as report:
+    with kernel_progress("Nearest neighbors") as report:
         return _native.hamming_knn(codes.words, asked.words, codes.n_bits, k, report)
 
 
 class HammingKNeighborsClassifier(CodeClassifierMixin, BaseEstimator):
     """Classification by the vote of the nearest codes.
 
-    As ``sklearn.neighbors.KNeighborsClassifier(metric="hamming")``: each neighbour has one vote,
+    As `sklearn.neighbors.KNeighborsClassifier(metric="hamming")`: each neighbor has one vote,
     and the smallest of the classes with most votes wins. Of equally near codes those of the lower
-    index are neighbours, where scikit-learn leaves it open.
+    index are neighbors, where scikit-learn leaves it open.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class HammingKNeighborsClassifier(CodeClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            Where there is not a label for each code, or there are fewer codes than neighbours.
+            Where there is not a label for each code, or there are fewer codes than neighbors.
         """
         labels = class_labels(self, y)
         codes = estimator_codes(self, X, reset=True)
@@ -104,16 +104,16 @@ class HammingKNeighborsClassifier(CodeClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : Codes, or 0/1 matrix [q, n_bits], optional
-            Without it, the neighbours of each fitted code among the others.
+            Without it, the neighbors of each fitted code among the others.
         n_neighbors : int, optional
             Another number than the estimator's.
         return_distance : bool
 
         Returns
         -------
-        distances : int32 [q, n_neighbors], in bits; only with ``return_distance``
+        distances : int32 [q, n_neighbors], in bits; only with `return_distance`
         indices : int64 [q, n_neighbors]
-            As :func:`hamming_knn`.
+            As `hamming_knn`.
         """
         check_is_fitted(self)
         k = self.n_neighbors if n_neighbors is None else n_neighbors
@@ -135,9 +135,9 @@ class HammingKNeighborsClassifier(CodeClassifierMixin, BaseEstimator):
         return distances[others].reshape(shape), indices[others].reshape(shape)
 
     def predict_proba(self, X: CodesLike | None) -> NDArray[np.float64]:
-        """The share of the neighbours in each class, float64 [q, n_classes], ordered as `classes_`.
+        """The share of the neighbors in each class, float64 [q, n_classes], ordered as `classes_`.
 
-        Parameters and errors as :meth:`kneighbors`.
+        Parameters and errors as `kneighbors`.
         """
         neighbors = self.kneighbors(X, return_distance=False)
         n_classes = len(self.classes_)
@@ -148,7 +148,7 @@ class HammingKNeighborsClassifier(CodeClassifierMixin, BaseEstimator):
     def predict(self, X: CodesLike | None) -> NDArray[Any]:
         """The class with most votes, [q] of the labels' dtype; the smallest where several have.
 
-        Parameters and errors as :meth:`kneighbors`.
+        Parameters and errors as `kneighbors`.
         """
         winners = self.predict_proba(X).argmax(axis=1)
         return self.classes_[winners]

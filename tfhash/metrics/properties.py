@@ -30,7 +30,7 @@ class EncodingProperties:
         Accuracy of K-Means with as many clusters as classes, on the codes of the set itself, each
         cluster taking the label that fits it best.
     knn_accuracy : float
-        Test accuracy of 9 nearest neighbours by Hamming distance among the training codes.
+        Test accuracy of 9 nearest neighbors by Hamming distance among the training codes.
     logistic_accuracy : float
         Test accuracy of one-vs-one logistic regression on the training codes.
     """
@@ -41,6 +41,26 @@ class EncodingProperties:
     test_kmeans_accuracy: float | None = None
     knn_accuracy: float | None = None
     logistic_accuracy: float | None = None
+
+    def _repr_html_(self) -> str:
+        """A table, as a notebook shows it."""
+        shown = {
+            "Redundancy ratio": (self.train_redundancy_ratio, self.test_redundancy_ratio),
+            "K-Means accuracy": (self.train_kmeans_accuracy, self.test_kmeans_accuracy),
+            "K-NN accuracy": (None, self.knn_accuracy),
+            "Logistic regression accuracy": (None, self.logistic_accuracy),
+        }
+        rows = [
+            "".join(
+                [f"<tr><td>{name}</td>"]
+                + [f"<td>{'' if share is None else f'{share:.2%}'}</td>" for share in shares]
+                + ["</tr>"]
+            )
+            for name, shares in shown.items()
+            if shares != (None, None)
+        ]
+        head = "<tr><th>encoding property</th><th>training set</th><th>test set</th></tr>"
+        return f"<table>{head}{''.join(rows)}</table>"
 
 
 def encoding_properties(
@@ -71,7 +91,7 @@ def encoding_properties(
     ------
     ValueError
         Where codes are empty or differ in width, labels do not match them, there are fewer
-        training examples than neighbours or classes, or a family is unknown.
+        training examples than neighbors or classes, or a family is unknown.
     """
     for family in families:
         if family not in FAMILIES:

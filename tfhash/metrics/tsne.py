@@ -19,8 +19,8 @@ def hamming_tsne(
 ) -> NDArray[np.float32]:
     """Places in the plane where codes that are close in Hamming distance are close (t-SNE).
 
-    scikit-learn's Barnes-Hut t-SNE (van der Maaten & Hinton, 2008) on exact Hamming neighbours:
-    codes are never unpacked, and memory is that of the neighbours, 3 * `perplexity` a code. It
+    scikit-learn's Barnes-Hut t-SNE (van der Maaten & Hinton, 2008) on exact Hamming neighbors:
+    codes are never unpacked, and memory is that of the neighbors, 3 * `perplexity` a code. It
     starts from the two main directions of the distances to 64 codes drawn at random, so that
     what is far apart begins far apart.
 
@@ -29,7 +29,7 @@ def hamming_tsne(
     codes : Codes, or a 0/1 matrix [n, n_bits]
         Time grows a little faster than in line with n: 10,000 take a minute on 2 cores.
     perplexity : float
-        Neighbours that count, about; above 1 and below n / 3.
+        Neighbors that count, about; above 1 and below n / 3.
     max_iter : int
         Steps of the descent, at least 250.
     random_state : int
@@ -72,7 +72,7 @@ def hamming_tsne(
 def _with_itself_first(
     distances: NDArray[np.int32], indices: NDArray[np.int64]
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Each code as its own first neighbour, where others that are equal may have come before it.
+    """Each code as its own first neighbor, where others that are equal may have come before it.
 
     Where more equal ones than there is room for have crowded it out, the last makes room.
     """

@@ -1,4 +1,4 @@
-"""What convolutional networks are made of: convolutions, each followed by batch normalisation."""
+"""What convolutional networks are made of: convolutions, each followed by batch normalization."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ MAX_LAYERS = 512  # with weights, in one network: seeds are drawn for that many
 
 
 class Blocks:
-    """Makes the layers of one network, each with a name, a seed and the regulariser it should have.
+    """Makes the layers of one network, each with a name, a seed and the regularizer it should have.
 
     Layers of a kind are numbered as they are made: `conv_1`, `batch_norm_1`, `relu_1`, `conv_2`,
     ... Kernels are drawn from He's normal distribution; convolutions have no bias, for the batch
-    normalisation after each has one.
+    normalization after each has one.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Blocks:
         self._counts: dict[str, int] = {}
 
     def image(self, input_shape: Sequence[int]) -> tuple[Any, Any]:
-        """The input of a network, and the images with their channels: grey ones get one.
+        """The input of a network, and the images with their channels: gray ones get one.
 
         Raises
         ------
@@ -61,11 +61,11 @@ class Blocks:
         return inputs, layers.Reshape((*input_shape, 1), name="channel")(inputs)
 
     def conv(self, x: Any, filters: int, size: int, stride: int = 1, groups: int = 1) -> Any:
-        """Convolution, batch normalisation, ReLU."""
+        """Convolution, batch normalization, ReLU."""
         return self.relu(self.linear_conv(x, filters, size, stride, groups))
 
     def linear_conv(self, x: Any, filters: int, size: int, stride: int = 1, groups: int = 1) -> Any:
-        """Convolution and batch normalisation, for the end of a residual block."""
+        """Convolution and batch normalization, for the end of a residual block."""
         from keras import layers
 
         x = layers.Conv2D(
@@ -90,7 +90,7 @@ class Blocks:
         """The end of a residual block: addition, then ReLU.
 
         Where the shapes differ, the shortcut goes through a 1x1 convolution with the stride that
-        makes them equal, and batch normalisation (He et al. 2016, option B).
+        makes them equal, and batch normalization (He et al. 2016, option B).
         """
         from keras import layers
 

@@ -27,7 +27,7 @@ def densenet_small(
     3x3, 32, stride 2; max-pool 3x3; three dense blocks of [1x1 12; 3x3 3] x4, joined by conv 1x1
     and average-pool 2x2; average pool; 10-way.
 
-    Here too every convolution is followed by batch normalisation and ReLU. The table gives no
+    Here too every convolution is followed by batch normalization and ReLU. The table gives no
     width for the convolutions between the blocks: they keep the number of channels.
 
     Parameters

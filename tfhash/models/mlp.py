@@ -41,7 +41,7 @@ def mlp(
     n_classes
         Number of logits.
     batch_norm
-        Whether each ReLU comes after batch normalisation.
+        Whether each ReLU comes after batch normalization.
     l2
         Weight of the sum of squared kernel weights in the loss.
     l2_layers

@@ -89,7 +89,7 @@ def cnn(
 ) -> keras.Model:
     """An uncompiled convolutional network of the paper's Table 3 (MNIST) or 4 (CIFAR-10).
 
-    Every convolution is followed by batch normalisation and ReLU, unless it closes a residual
+    Every convolution is followed by batch normalization and ReLU, unless it closes a residual
     block, where the ReLU follows the addition. It ends in logits: train it with a loss that has
     `from_logits=True`. The neural code is what `relu_1`, `relu_2`, ... give.
 

@@ -10,27 +10,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tfhash import datasets
+from tfhash.datasets import CnnTraining
 from tfhash.runs.recipes import look_up
 
 
-@dataclass(frozen=True)
-class CnnRecipe:
-    """One way of training convolutional networks on one dataset.
+@dataclass(frozen=True, kw_only=True)
+class CnnRecipe(CnnTraining):
+    """One way of training convolutional networks on one dataset, over that of its record.
 
     Attributes
     ----------
     name, dataset : str
         What it is called and what it is for.
-    optimizer : str
-        "adam" (0.9, 0.999) or "sgd".
-    momentum : float
-        Of SGD.
-    epochs, batch_size : int
-        Length of training and examples per step.
-    learning_rate : float
-        The rate in the beginning.
-    decay, decay_every : float
-        What the rate is multiplied by every so many epochs.
     augment : bool
         Whether training images are rotated by up to 15 degrees, shifted by up to 10% each way and
         flipped left to right, at random.
@@ -42,31 +34,22 @@ class CnnRecipe:
 
     name: str
     dataset: str
-    optimizer: str
-    epochs: int
-    batch_size: int
-    learning_rate: float = 0.01
-    decay: float = 0.1
-    decay_every: float = 1.0
-    momentum: float = 0.0
     augment: bool = False
     l2: float = 0.0
     hold_out: float = 0.0
 
 
-_MNIST = CnnRecipe("paper", "mnist", "adam", 500, 128, decay_every=100.0)
-_CIFAR10 = CnnRecipe("paper", "cifar10", "sgd", 200, 64, decay_every=50.0, momentum=0.9)
-# The paper does not use the digits: MNIST's recipe at a size that takes seconds.
-_DIGITS = replace(_MNIST, dataset="digits", epochs=10, batch_size=32, decay_every=2.0)
+def _released(paper: CnnRecipe) -> CnnRecipe:
+    held_out = replace(paper, name="released", hold_out=0.2)
+    if datasets.family(paper.dataset) == "cifar10":
+        return replace(held_out, augment=True, l2=5e-6)
+    return held_out
 
-CNN_RECIPES = {
-    (p.name, p.dataset): p
-    for p in (
-        *(_MNIST, _CIFAR10, _DIGITS),
-        *(replace(p, name="released", hold_out=0.2) for p in (_MNIST, _DIGITS)),
-        replace(_CIFAR10, name="released", hold_out=0.2, augment=True, l2=5e-6),
-    )
-}
+
+_PAPER = [
+    CnnRecipe(name="paper", dataset=one.name, **vars(one.cnn)) for one in datasets.RECORDS.values()
+]
+CNN_RECIPES = {(p.name, p.dataset): p for p in (*_PAPER, *map(_released, _PAPER))}
 
 
 def cnn_recipe(name: str, dataset: str) -> CnnRecipe:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfhash.datasets import Dataset
+from tfhash.datasets import Dataset, family
 from tfhash.models import check_architecture, cnn
 from tfhash.runs.spec_json import Spec, SpecError
 
@@ -70,7 +70,7 @@ class CnnSpec(Spec):
 
     def __post_init__(self) -> None:
         self.check_fields()
-        check_architecture(self.architecture, self.dataset)
+        check_architecture(self.architecture, family(self.dataset))
         self.check_least(repeat=1, batch_size=1, examples=1, epochs=0, seed=0)
         for name in ("learning_rate", "decay", "decay_every"):
             if not getattr(self, name) > 0:
@@ -114,7 +114,7 @@ class CnnSpec(Spec):
         """The network before training, uncompiled."""
         return cnn(
             self.architecture,
-            self.dataset,
+            family(self.dataset),
             dataset.input_shape,
             dataset.n_classes,
             l2=self.l2,

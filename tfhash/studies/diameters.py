@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tfhash.datasets import family
 from tfhash.studies.options import MlpOptions
 from tfhash.studies.study import Grid, Measured, Study, recipe_widths
 
@@ -15,8 +16,8 @@ EPOCHS = {
 
 
 def widths(options: MlpOptions) -> Sequence[int]:
-    """The widths that are asked for, the paper's for MNIST, or the recipe's."""
-    if options.dataset == "mnist" and options.widths is None:
+    """The widths that are asked for, the paper's for MNIST and its like, or the recipe's."""
+    if family(options.dataset) == "mnist" and options.widths is None:
         return MNIST_WIDTHS
     return recipe_widths(options)
 

@@ -90,7 +90,7 @@ def draw(
     for kind in figures.FIGURES:
         if experiments is not None and kind.experiment not in experiments:
             continue
-        if kind.datasets and set(kind.datasets).isdisjoint(table["dataset"]):
+        if kind.datasets and not any(kind.shows(name) for name in set(table["dataset"])):
             continue
         rows = _rows_of(kind, table)
         if rows.empty and kind.experiment in set(table["experiment"]):
@@ -138,7 +138,7 @@ def _rows_of(kind: FigureKind, table: pd.DataFrame) -> pd.DataFrame:
     wanted = pd.MultiIndex.from_frame(table[["metric", "split"]]).isin(list(kind.curves))
     encoded = (table["stage"] == "encoding") & (table["experiment"] == kind.experiment)
     if kind.datasets:
-        encoded &= table["dataset"].isin(kind.datasets)
+        encoded &= table["dataset"].map(kind.shows).astype(bool)
     rows = table[encoded & wanted]
     # The network's own accuracy comes with every measurement and makes no figure by itself.
     if set(rows["metric"]) <= {"accuracy"}:

@@ -72,14 +72,25 @@ class DataOptions:
 
     dataset: str = option("mnist", "The dataset.", choices=datasets.NAMES)
     data_dir: str | None = option(
-        None, "Folder of mnist.npz and cifar-10-batches-py/ (else Keras's own)."
+        None,
+        "Folder of the datasets as they are published, as mnist.npz, cifar-10-batches-py/ or "
+        "kmnist/ (else Keras's own).",
+    )
+    dataset_path: str | None = option(
+        None, "File or folder of the dataset itself, whatever it is called."
     )
     mnist_path: str | None = option(None, "mnist.npz, or its folder.")
     cifar10_path: str | None = option(None, "cifar-10-batches-py/, or its folder.")
 
     def load_dataset(self) -> datasets.Dataset:
         """The dataset, from where the options say it is."""
-        return datasets.load(self.dataset, self.data_dir, self.mnist_path, self.cifar10_path)
+        return datasets.load(
+            self.dataset,
+            self.data_dir,
+            self.mnist_path,
+            self.cifar10_path,
+            path=self.dataset_path,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,8 +238,8 @@ class CnnOptions(RunOptions):
 
     architecture: str = option(
         "resnet18",
-        "The network: vgg18, resnet18, resnet34, resnext26 or densenet28 for mnist; vgg16, vgg19, "
-        "resnet18, resnet20, resnet32 or resnet56 for cifar10.",
+        "The network: vgg18, resnet18, resnet34, resnext26 or densenet28 for mnist and its like; "
+        "vgg16, vgg19, resnet18, resnet20, resnet32 or resnet56 for cifar10 and its like.",
     )
     examples: int | None = option(
         None, "Train and test on so many only, drawn at random, to try things.", least=1
@@ -252,7 +263,7 @@ class CnnOptions(RunOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        name = check_architecture(self.architecture, self.dataset)
+        name = check_architecture(self.architecture, datasets.family(self.dataset))
         object.__setattr__(self, "architecture", name)
 
     @property

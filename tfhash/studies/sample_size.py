@@ -2,19 +2,12 @@
 
 from collections.abc import Sequence
 
+from tfhash.datasets import record
 from tfhash.errors import InputError
 from tfhash.studies.layer_width import PROPERTIES
 from tfhash.studies.options import MlpOptions
 from tfhash.studies.study import Grid, Study
 from tfhash.studies.training_time import WIDTHS
-
-SIZES = {
-    "digits": (10, 20, 50, 100, 200, 500, 1000),
-    "mnist": (*(10, 30, 60, 100, 300, 600, 1000, 2000, 3000, 6000, 10000, 20000, 30000, 60000),),
-    "cifar10": (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 40000),
-}
-# Training examples before any are held out.
-AVAILABLE = {"digits": 1433, "mnist": 60_000, "cifar10": 50_000}
 
 
 def sizes(options: MlpOptions) -> Sequence[int]:
@@ -26,16 +19,17 @@ def sizes(options: MlpOptions) -> Sequence[int]:
             f"Expected sample sizes up to {available}, the training examples of "
             f"{options.dataset}. Received: {asked[-1]}."
         )
-    return asked or [size for size in SIZES[options.dataset] if size <= available]
+    return asked or [size for size in record(options.dataset).sample_sizes if size <= available]
 
 
 def largest(options: MlpOptions) -> int:
     """Examples that an epoch goes through: all are trained for as many steps as the largest."""
-    return min(_available(options), SIZES[options.dataset][-1])
+    return min(_available(options), record(options.dataset).sample_sizes[-1])
 
 
 def _available(options: MlpOptions) -> int:
-    available = AVAILABLE[options.dataset]
+    """Training examples but for those that the recipe holds out."""
+    available = record(options.dataset).n_train
     return available - round(available * options.recipe.hold_out)
 
 

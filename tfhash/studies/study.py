@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Literal
 
+from tfhash.datasets import of_dataset
 from tfhash.errors import InputError
 from tfhash.runs import AnySpec
 from tfhash.studies.options import MlpOptions, Options, RunOptions
 
-# Of one axis: its values by dataset, or what gives them for what a user asks.
+# Of one axis: its values by dataset (others have those of the one that they are like), or what
+# gives them for what a user asks.
 Values = Mapping[str, Sequence[Any]] | Callable[[Any], Sequence[Any]]
 
 
@@ -173,9 +175,10 @@ def _fields(point: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _of_dataset(values: Mapping[str, Sequence[Any]], dataset: str, what: str) -> Sequence[Any]:
-    if dataset not in values:
+    found = of_dataset(values, dataset)
+    if found is None:
         raise InputError(
-            f"Expected a dataset among {', '.join(values)}, for which this study has {what}. "
-            f"Received: {dataset!r}."
+            f"Expected a dataset among {', '.join(values)}, for which this study has {what}, or "
+            f"one whose record says that it is like one of them. Received: {dataset!r}."
         )
-    return values[dataset]
+    return found

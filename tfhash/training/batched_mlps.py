@@ -2,7 +2,7 @@
 
 All of them read the same batch: their first layers are one wide matrix product. From the second
 layer on, networks of similar width are stacked, narrower ones padded with units whose weights are
-zero. Such units give zero, get zero gradients and stay zero, also under batch normalisation, Adam,
+zero. Such units give zero, get zero gradients and stay zero, also under batch normalization, Adam,
 L2 and clipping: no mask is needed, and no network can disturb another.
 
 Activations are [units, batch] and kernels [units, inputs], the transpose of Keras's: the units of
@@ -57,7 +57,7 @@ class BatchedMLPs:
     Weights are {"first": float32 [n_units, n_live], "rest": float32 [...]}, the kernels of all
     first layers and one flat vector of everything else. Statistics are {"dead": float32
     [n_units, n_inputs - n_live]}, the part of the first kernels that is not trained, and with
-    batch normalisation "moving": float32 [...].
+    batch normalization "moving": float32 [...].
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class BatchedMLPs:
         The inputs after the first `n_live` are zero in all training examples: their weights, which
         get no gradient, are left alone, unless there is L2.
     batch_norm : bool
-        Batch normalisation before each ReLU.
+        Batch normalization before each ReLU.
     l2, l2_logits, clip_norm : tuple of float
         Of each network: weight in the loss of the squared kernels of its hidden layers, and of its
         logits; what the norm of its gradients is clipped to, `inf` for no clipping.
@@ -145,7 +145,7 @@ class BatchedMLPs:
         """Logits [n_models, n_classes, batch] and new statistics.
 
         Inputs are [batch, n_live] where the others are zero, or [batch, n_inputs]. In training,
-        `valid`, float32 [batch], is 1 for those that batch normalisation looks at.
+        `valid`, float32 [batch], is 1 for those that batch normalization looks at.
         """
         from keras import ops
 

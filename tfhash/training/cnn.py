@@ -42,7 +42,7 @@ def train_cnn(
     progress
         Moved by one for every step; given a line for every epoch.
     save_every
-        Seconds between savings of the state (weights, optimiser, random numbers, place in the
+        Seconds between savings of the state (weights, optimizer, random numbers, place in the
         epoch), which is also saved when Ctrl-C comes.
 
     Returns
@@ -243,7 +243,7 @@ class _Training:
 
 
 def _compiled(spec: CnnSpec, kept: keras.Model, dataset: Dataset) -> keras.Model:
-    """What is trained: augmentation, the network, and the optimiser.
+    """What is trained: augmentation, the network, and the optimizer.
 
     The network in it is `kept` itself, or a twin that computes in another precision.
     """
@@ -259,16 +259,13 @@ def _compiled(spec: CnnSpec, kept: keras.Model, dataset: Dataset) -> keras.Model
     images = inputs
     if spec.augment:
         seeds = np.random.SeedSequence([spec.seed, spec.repeat]).generate_state(3)
-        for layer, seed in zip(
-            (
-                lambda s: keras.layers.RandomRotation(15 / 360, fill_mode="nearest", seed=s),
-                lambda s: keras.layers.RandomTranslation(0.1, 0.1, fill_mode="nearest", seed=s),
-                lambda s: keras.layers.RandomFlip("horizontal", seed=s),
-            ),
-            seeds,
-            strict=True,
+        rotation, translation, flip = (int(seed >> 1) for seed in seeds)
+        for layer in (
+            keras.layers.RandomRotation(15 / 360, fill_mode="nearest", seed=rotation),
+            keras.layers.RandomTranslation(0.1, 0.1, fill_mode="nearest", seed=translation),
+            keras.layers.RandomFlip("horizontal", seed=flip),
         ):
-            images = layer(int(seed >> 1))(images)
+            images = layer(images)
     model = keras.Model(inputs, network(images))
     optimizer = (
         keras.optimizers.Adam(spec.learning_rate)

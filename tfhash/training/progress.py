@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
+from tfhash.progress import bar_class, is_shown
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -16,15 +18,13 @@ LINE = "{desc}{n_fmt} of {total_fmt} {unit}s, {percentage:.0f}%, {elapsed} gone,
 def progress_bar(total: int, unit: str, description: str = "") -> tqdm[Any]:
     """A tqdm bar over `total` pieces of work that are called `unit`.
 
-    Where standard error is no terminal, it writes a plain line once a minute, from the second
+    Where nobody sees a bar, it writes a plain line once a minute, from the second
     minute on.
     """
-    from tqdm import tqdm
-
     options: dict[str, Any] = {}
-    if not sys.stderr.isatty():
+    if not is_shown():
         options = {"file": _Lines(sys.stderr), "bar_format": LINE}
-    progress = tqdm(total=total, unit=unit, **options)
+    progress = bar_class()(total=total, unit=unit, **options)
     if description:
         progress.set_description(description)
     return progress

@@ -32,7 +32,7 @@ class SweepState:
     epoch, steps : int
         Done so far.
     models : dict
-        Of "weights" (with the statistics of batch normalisation), "momentum" and "velocity", the
+        Of "weights" (with the statistics of batch normalization), "momentum" and "velocity", the
         tensors of each run.
     history : list of float64 [4, n_runs]
         The values of `results.HISTORY_COLUMNS` for each epoch from 0.

@@ -59,7 +59,7 @@ class WeightLayout:
         return {"first": first, "rest": rest}
 
     def statistics(self, models: Sequence[Tensors]) -> dict[str, np.ndarray]:
-        """The arrays "dead" and, with batch normalisation, "moving" of all models."""
+        """The arrays "dead" and, with batch normalization, "moving" of all models."""
         networks = self.networks
         dead = np.zeros((networks.n_units, networks.n_inputs - networks.n_live), np.float32)
         moving = _empty(networks.statistics)

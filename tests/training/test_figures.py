@@ -57,12 +57,12 @@ def test_what_is_drawn(runs, kind):
     with_paper = set(zip(paper["metric"], paper["split"], strict=True)) & set(kind.curves)
     assert len(theirs) == len(with_paper)
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["ours", "theirs"]
-    colours = [line.get_color() for line in mine]
-    assert len(set(colours)) == len(colours)
+    colors = [line.get_color() for line in mine]
+    assert len(set(colors)) == len(colors)
 
 
 @pytest.mark.parametrize("kind", kinds("epoch", "sample_size"), ids=lambda kind: kind.name)
-def test_a_panel_for_each_metric_and_a_colour_for_each_width(kind):
+def test_a_panel_for_each_metric_and_a_color_for_each_width(kind):
     dataset = kind.datasets[0]
     paper = results.paper_curves()
     paper = paper[(paper["figure"] == kind.paper) & (paper["dataset"] == dataset)]
@@ -104,6 +104,7 @@ def test_one_repeat_and_no_paper(tmp_path):
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["ours"]
 
 
+@pytest.mark.full
 def test_draw_writes_figures_and_their_tables(runs, tmp_path, capsys):
     out = tmp_path / "figures"
     with warnings.catch_warnings():
@@ -143,6 +144,7 @@ def test_draw_says_what_is_left_out(tmp_path, capsys):
     assert "1 figure is in" in text
 
 
+@pytest.mark.full
 def test_settings_are_not_mixed(tmp_path):
     root = tmp_path / "runs"
     make_run(root, width=10)
@@ -162,3 +164,11 @@ def test_figures_folder_in_the_way(runs, tmp_path):
     (tmp_path / "figures").write_text("a file")
     with pytest.raises(InputError, match="Expected a folder that can be written at"):
         drawing.draw(runs, tmp_path / "figures")
+
+
+def test_a_notebook_shows_a_figure_without_pyplot(runs):
+    table = results.last_epoch(results.load(runs, history=False))
+    caption = figures.Caption("MNIST", "1 hidden layer", "ours", "theirs")
+    ours, paper = results.curves(results.summary(table), "width"), results.paper_curves()
+    figure = kinds("width")[0].draw(ours, paper, caption)
+    assert figure._repr_png_().startswith(b"\x89PNG")

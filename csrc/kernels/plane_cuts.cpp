@@ -1,0 +1,399 @@
+#include "kernels/plane_cuts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+#include "bits.h"
+#include "interrupt.h"
+#include "kernels/arrangement.h"
+#include "kernels/polygon_edges.h"
+#include "primitives.h"
+
+namespace tfhash {
+namespace {
+
+constexpr double kTolerance = 1.0 / (int64_t(1) << 47);
+constexpr int64_t kPolygonsPerBlock = 64, kPointsPerBlock = 256;
+constexpr size_t kChordsPerTask = 64;  // polygons with more are first divided into such cells
+
+class Signs : public SignBits {
+ public:
+  Signs(const Patch& patch, const PatchUnits& units, ThreadTeam* team)
+      : SignBits(int64_t(patch.sizes.size()), units.n), patch_(patch), units_(units) {
+    const auto n = int64_t(patch.sizes.size());
+    std::vector<std::vector<double>> rooms(team->size(), std::vector<double>(units.n));
+    team->run((n + kPointsPerBlock - 1) / kPointsPerBlock, [&](int64_t block, int worker) {
+      const int64_t first = block * kPointsPerBlock;
+      double* within = rooms[worker].data();
+      for (int64_t v = first; v < std::min(n, first + kPointsPerBlock); ++v) {
+        for (int64_t j = 0; j < units.n; ++j) within[j] = tolerance(v, j);
+        primitives().lines.mark_signs(row(v), within, units.n, above.data() + v * n_words,
+                                      below.data() + v * n_words);
+      }
+    });
+  }
+
+  const double* row(int64_t v) const { return patch_.z.data() + v * units_.n; }
+
+  double tolerance(int64_t v, int64_t j) const {
+    return kTolerance * (units_.sums[j] * patch_.sizes[v] + std::fabs(units_.shift[j]));
+  }
+
+  int sign(int64_t v, int64_t unit) const {
+    const int64_t i = v * n_words + unit / 64;
+    return int(above[i] >> (unit % 64) & 1) - int(below[i] >> (unit % 64) & 1);
+  }
+
+ private:
+  const Patch& patch_;
+  const PatchUnits& units_;
+};
+
+// The new points on edges: units share a point where their tolerances do not tell them apart.
+class CutEdges : public EdgePoints {
+ public:
+  CutEdges(const Patch& patch, const Signs& signs, ThreadTeam* team) {
+    const auto run = [team](int64_t n_blocks, const auto& body) { team->run(n_blocks, body); };
+    const auto n = int64_t(patch.offsets.size()) - 1;
+    fill(crossed_edges(signs, patch.offsets.data(), n, patch.corners.data(), run),
+         int64_t(patch.corners.size()), 64, [&](int64_t a, int64_t b) { add(signs, a, b); });
+  }
+
+ private:
+  struct Crossing {
+    double weight, tolerance;
+    int64_t unit;
+  };
+
+  void add(const Signs& signs, int64_t a, int64_t b) {
+    crossings_.clear();
+    for (int64_t word = 0; word < signs.n_words; ++word) {
+      for (uint64_t bits = signs.crossing(a, b, word); bits != 0; bits &= bits - 1) {
+        const int64_t unit = 64 * word + lowest_bit(bits);
+        const double from = std::fabs(signs.row(a)[unit]), to = std::fabs(signs.row(b)[unit]);
+        const double within = std::max(signs.tolerance(a, unit), signs.tolerance(b, unit));
+        crossings_.push_back({from / (from + to), within / (from + to), unit});
+      }
+    }
+    sort_checking(crossings_.begin(), crossings_.end(), [](const Crossing& x, const Crossing& y) {
+      return std::tie(x.weight, x.unit) < std::tie(y.weight, y.unit);
+    });
+    double slack = 0;
+    for (size_t i = 0; i < crossings_.size(); ++i) {
+      const Crossing& at = crossings_[i];
+      if (i == 0 || at.weight - points.back().weight > std::max(slack, at.tolerance)) {
+        points.push_back({a, b, at.weight, int64_t(units.size()), 0});
+        slack = 0;
+      }
+      slack = std::max(slack, at.tolerance);
+      units.push_back(at.unit);
+      points.back().last_unit = int64_t(units.size());
+    }
+  }
+
+  std::vector<Crossing> crossings_;
+};
+
+// What some polygons became. New points inside are numbered -1, -2, ... here.
+struct Pieces {
+  std::vector<NewPoint> made;
+  std::vector<int64_t> sizes, corners, parents;
+  std::vector<uint64_t> code;
+};
+
+// Cuts one polygon after another.
+class Cutter {
+ public:
+  Cutter(const Patch& patch, const PatchUnits& units, const Signs& signs, const EdgePoints& edges)
+      : patch_(patch), signs_(signs), edges_(edges), place_(units.n, -1) {}
+
+  // Finds the chords of a polygon; how many there are.
+  size_t open(int64_t polygon) {
+    polygon_ = polygon;
+    find_outline();
+    find_chords();
+    arrangement_.begin(&outline_, &chords_);
+    made_before_ = 0;
+    return chords_.size();
+  }
+
+  // The polygon that was opened, as one cell.
+  void whole(Cell* cell) { arrangement_.whole(code_, cell); }
+
+  // Divides a cell of it into two with the second returned in `below`; false where it stays.
+  bool divide(Cell* cell, Cell* above, Cell* below) { return arrangement_.divide(cell, above, below); }
+
+  // Divides a cell until nothing crosses any. Its points inside are numbered anew from `out`'s.
+  void divide_all(const Cell& start, Pieces* out) {
+    const auto offset = int64_t(out->made.size());
+    size_t depth = 1;
+    reserve(1);
+    stack_[0] = start;
+    CheckNowAndThen check(512);
+    while (depth > 0) {
+      check();
+      std::swap(current_, stack_[depth - 1]);
+      --depth;
+      reserve(depth + 2);
+      if (arrangement_.divide(&current_, &stack_[depth + 1], &stack_[depth])) {
+        depth += 2;
+        continue;
+      }
+      for (int64_t id : current_.points) out->corners.push_back(id >= 0 ? id : id - offset);
+      out->sizes.push_back(int64_t(current_.points.size()));
+      out->parents.push_back(polygon_);
+      out->code.insert(out->code.end(), current_.code.begin(), current_.code.end());
+    }
+    add_made(&out->made);
+  }
+
+  // The points inside made since the last call, or since the polygon was opened.
+  void add_made(std::vector<NewPoint>* made) {
+    for (; made_before_ < arrangement_.made.size(); ++made_before_) {
+      const CrossingPoint& point = arrangement_.made[made_before_];
+      const Chord& chord = chords_[point.chord];
+      const OutlinePoint &p = outline_[chord.from], &q = outline_[chord.to];
+      made->push_back({p.row_a, p.row_b, q.row_a, q.row_b, p.weight, q.weight, point.weight,
+                       chord.unit});
+    }
+  }
+
+  // Lets the numbers of points inside begin at -1 again.
+  void forget_made() {
+    arrangement_.made.clear();
+    made_before_ = 0;
+  }
+
+ private:
+  struct Ends {
+    int64_t unit;
+    int64_t slots[2];
+    int32_t points[2];
+    int n;
+  };
+
+  void reserve(size_t n) {
+    if (stack_.size() < n) stack_.resize(n);
+  }
+
+  // The polygon's corners and the new points on its edges; notes which units cross which edge.
+  void find_outline() {
+    outline_.clear();
+    corner_at_.clear();
+    crossing_.clear();
+    const int64_t begin = patch_.offsets[polygon_], end = patch_.offsets[polygon_ + 1];
+    const auto n_old = int64_t(patch_.sizes.size());
+    for (int64_t slot = begin; slot < end; ++slot) {
+      const int64_t corner = patch_.corners[slot];
+      const double* z = signs_.row(corner);
+      const auto side = int32_t(slot - begin);
+      corner_at_.push_back(int32_t(outline_.size()));
+      outline_.push_back({corner, corner, corner, z, z, 0.0, side});
+      const int64_t edge = edges_.edge_of_slot[slot];
+      if (edge < 0) continue;
+      const int64_t first = edges_.start[edge], last = edges_.start[edge + 1];
+      for (int64_t i = first; i < last; ++i) {
+        const int64_t k = edges_.points[first].a == corner ? i : first + last - 1 - i;
+        const EdgePoint& point = edges_.points[k];
+        for (int64_t u = point.first_unit; u < point.last_unit; ++u) {
+          note(edges_.units[u], slot - begin, int32_t(outline_.size()));
+        }
+        outline_.push_back({n_old + k, point.a, point.b, signs_.row(point.a), signs_.row(point.b),
+                            point.weight, side});
+      }
+    }
+  }
+
+  void note(int64_t unit, int64_t slot, int32_t point) {
+    if (place_[unit] < 0) {
+      place_[unit] = int64_t(crossing_.size());
+      crossing_.push_back({unit, {-1, -1}, {0, 0}, 0});
+    }
+    Ends& ends = crossing_[place_[unit]];
+    if (ends.n < 2) {
+      ends.slots[ends.n] = slot;
+      ends.points[ends.n] = point;
+    }
+    ++ends.n;
+  }
+
+  // The chords, by unit, and the code of what they leave over.
+  void find_chords() {
+    chords_.clear();
+    code_.assign(signs_.n_words, 0);
+    const int64_t begin = patch_.offsets[polygon_], end = patch_.offsets[polygon_ + 1];
+    for (int64_t word = 0; word < signs_.n_words; ++word) {
+      uint64_t above = 0, below = 0;
+      for (int64_t slot = begin; slot < end; ++slot) {
+        const int64_t i = patch_.corners[slot] * signs_.n_words + word;
+        above |= signs_.above[i];
+        below |= signs_.below[i];
+      }
+      code_[word] = above;
+      for (uint64_t bits = above & below; bits != 0; bits &= bits - 1) {
+        const int64_t unit = 64 * word + lowest_bit(bits);
+        Chord chord{unit, -1, -1, 0};
+        if (find_ends(&chord)) {
+          chords_.push_back(chord);
+          code_[word] &= ~(bits & -bits);
+        } else if (!mostly_above(unit)) {
+          code_[word] &= ~(bits & -bits);
+        }
+      }
+    }
+    for (const Ends& ends : crossing_) place_[ends.unit] = -1;
+  }
+
+  // Where the line of a unit enters and leaves; false where it does neither, or, by roundings, both
+  // more than once.
+  bool find_ends(Chord* chord) {
+    const int64_t begin = patch_.offsets[polygon_];
+    const auto n = int64_t(corner_at_.size());
+    int64_t k0 = 0;
+    while (signs_.sign(patch_.corners[begin + k0], chord->unit) == 0) ++k0;
+    int before = signs_.sign(patch_.corners[begin + k0], chord->unit), changes = 0;
+    int32_t zero = -1;
+    for (int64_t step = 1, k = k0; step <= n; ++step) {
+      const int64_t slot = k;
+      k = k + 1 < n ? k + 1 : 0;
+      const int64_t corner = patch_.corners[begin + k];
+      chord->tolerance = std::max(chord->tolerance, signs_.tolerance(corner, chord->unit));
+      const int sign = signs_.sign(corner, chord->unit);
+      if (sign == 0) {
+        if (zero < 0) zero = corner_at_[k];
+        continue;
+      }
+      if (sign != before) {
+        const int32_t point = zero >= 0 ? zero : point_on(chord->unit, slot);
+        (sign > 0 ? chord->from : chord->to) = point;
+        ++changes;
+        before = sign;
+      }
+      zero = -1;
+    }
+    return changes == 2 && chord->from >= 0 && chord->to >= 0 && chord->from != chord->to;
+  }
+
+  int32_t point_on(int64_t unit, int64_t slot) const {
+    const Ends& ends = crossing_[place_[unit]];
+    for (int i = 0; i < std::min(ends.n, 2); ++i) {
+      if (ends.slots[i] == slot) return ends.points[i];
+    }
+    return -1;
+  }
+
+  bool mostly_above(int64_t unit) const {
+    double most = 0;
+    for (int64_t slot = patch_.offsets[polygon_]; slot < patch_.offsets[polygon_ + 1]; ++slot) {
+      const double z = signs_.row(patch_.corners[slot])[unit];
+      if (std::fabs(z) > std::fabs(most)) most = z;
+    }
+    return most > 0;
+  }
+
+  const Patch& patch_;
+  const Signs& signs_;
+  const EdgePoints& edges_;
+  int64_t polygon_ = 0;
+  std::vector<int64_t> place_;       // unit -> its index in crossing_, or -1
+  std::vector<Ends> crossing_;       // where units cross edges
+  std::vector<int32_t> corner_at_;   // index of each corner in outline_
+  std::vector<OutlinePoint> outline_;
+  std::vector<Chord> chords_;
+  std::vector<uint64_t> code_;
+  Arrangement arrangement_;
+  size_t made_before_ = 0;
+  std::vector<Cell> stack_;
+  Cell current_;
+};
+
+// Adds what polygons became to a cut; points inside are counted from `first`.
+void append(const Pieces& part, int64_t first, PlaneCut* cut) {
+  const int64_t start = first + int64_t(cut->made.size());
+  cut->made.insert(cut->made.end(), part.made.begin(), part.made.end());
+  for (int64_t id : part.corners) cut->corners.push_back(id >= 0 ? id : start - id - 1);
+  for (int64_t size : part.sizes) cut->offsets.push_back(cut->offsets.back() + size);
+  cut->parents.insert(cut->parents.end(), part.parents.begin(), part.parents.end());
+  cut->code.insert(cut->code.end(), part.code.begin(), part.code.end());
+}
+
+}  // namespace
+
+PlaneCut cut_patch(const Patch& patch, const PatchUnits& units, ThreadTeam* team) {
+  const Signs signs(patch, units, team);
+  const CutEdges edges(patch, signs, team);
+  const auto n = int64_t(patch.offsets.size()) - 1, n_old = int64_t(patch.sizes.size());
+  PlaneCut cut;
+  cut.offsets.push_back(0);
+  for (const EdgePoint& point : edges.points) {
+    cut.made.push_back({point.a, point.b, point.a, point.b, point.weight, point.weight, 0.0,
+                        edges.units[point.first_unit]});
+  }
+  cut.n_on_edges = int64_t(cut.made.size());
+
+  const int64_t n_blocks = (n + kPolygonsPerBlock - 1) / kPolygonsPerBlock;
+  std::vector<Pieces> pieces(n_blocks);
+  std::vector<std::vector<int64_t>> wide(n_blocks);
+  std::vector<Cutter> cutters(team->size(), Cutter(patch, units, signs, edges));
+  team->run(n_blocks, [&](int64_t block, int worker) {
+    Cutter& cutter = cutters[worker];
+    Cell cell;
+    const int64_t first = block * kPolygonsPerBlock;
+    for (int64_t p = first; p < std::min(n, first + kPolygonsPerBlock); ++p) {
+      if (cutter.open(p) > kChordsPerTask) {
+        wide[block].push_back(p);
+        continue;
+      }
+      cutter.whole(&cell);
+      cutter.divide_all(cell, &pieces[block]);
+    }
+  });
+  for (Pieces& part : pieces) {
+    check_interrupt();
+    append(part, n_old, &cut);
+    part = Pieces();
+  }
+
+  // Polygons with many chords are divided into cells with few, which threads then share.
+  for (const auto& several : wide) {
+    for (int64_t p : several) {
+      Cutter opened(patch, units, signs, edges);
+      opened.open(p);
+      std::vector<Cell> waiting(1), tasks;
+      opened.whole(&waiting[0]);
+      CheckNowAndThen check(1 << 14);
+      while (!waiting.empty()) {
+        check();
+        Cell cell = std::move(waiting.back()), above, below;
+        waiting.pop_back();
+        if (cell.pieces.size() > kChordsPerTask && opened.divide(&cell, &above, &below)) {
+          waiting.push_back(std::move(below));
+          waiting.push_back(std::move(above));
+        } else {
+          tasks.push_back(std::move(cell));
+        }
+      }
+      const int64_t start = n_old + int64_t(cut.made.size());
+      opened.add_made(&cut.made);
+      opened.forget_made();
+      for (Cell& cell : tasks) {
+        for (int64_t& id : cell.points) id = id >= 0 ? id : start - id - 1;
+      }
+      std::vector<Pieces> parts(tasks.size());
+      team->run(int64_t(tasks.size()), [&](int64_t task, int) {
+        Cutter cutter(patch, units, signs, edges);
+        cutter.open(p);
+        cutter.divide_all(tasks[task], &parts[task]);
+      });
+      for (Pieces& part : parts) {
+        check_interrupt();
+        append(part, n_old, &cut);
+        part = Pieces();
+      }
+    }
+  }
+  return cut;
+}
+
+}  // namespace tfhash

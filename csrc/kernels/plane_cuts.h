@@ -1,0 +1,56 @@
+// One layer's cuts through the polygons of a patch of a plane.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "parallel.h"
+
+namespace tfhash {
+
+// Some polygons on their way through a network: polygon i has the corners corners[offsets[i]], ...
+struct Patch {
+  std::vector<double> points;   // [n_points, 2]
+  std::vector<double> z;        // [n_points, n_units]: affine within each polygon
+  std::vector<double> sizes;    // [n_points]: of the largest number that z was made of
+  std::vector<int64_t> seams;   // [n_points]: numbers of points that other patches have too, or -1
+  std::vector<int64_t> offsets, corners;
+  std::vector<std::vector<uint64_t>> codes;  // for each layer before, [n_polygons, words]
+};
+
+// What makes the z of a patch: for each unit the sum of its absolute weights, and its shift.
+struct PatchUnits {
+  int64_t n;
+  const double* sums;
+  const double* shift;
+};
+
+// On the way from a point at the share `first` between points a and b to one at the share `second`
+// between c and d, the share `weight` of it. A point on an edge is the first of the two alone.
+struct NewPoint {
+  int64_t a, b, c, d;
+  double first, second, weight;
+  int64_t unit;  // one that is 0 there
+
+  template <class Get>
+  double blend(Get get) const {
+    const double from = get(a) + first * (get(b) - get(a));
+    if (weight == 0) return from;
+    return from + weight * (get(c) + second * (get(d) - get(c)) - from);
+  }
+};
+
+// The polygons after the cut: corners count the new points after the old ones.
+struct PlaneCut {
+  std::vector<NewPoint> made;
+  int64_t n_on_edges = 0;  // of them, and these come first
+  std::vector<int64_t> offsets, corners, parents;
+  std::vector<uint64_t> code;  // [n_polygons, words]
+};
+
+// Cuts a patch along the lines on which units are 0. A value within 2**-47 of the numbers it was
+// made of counts as 0, and the line then goes through that point. Polygons that share an edge share
+// the points put on it.
+PlaneCut cut_patch(const Patch& patch, const PatchUnits& units, ThreadTeam* team);
+
+}  // namespace tfhash

@@ -1,0 +1,135 @@
+"""Penalties against NumPy and float64 finite differences; models that train with them."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as kl
+
+import regularizer_cases
+from tfhash import regularizers
+
+HERE = Path(__file__).parents[1]
+OTHERS = [b for b in ("tensorflow", "jax", "torch") if b != keras.backend.backend()]
+
+
+def small_model(activation="relu"):
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            kl.Dense(8, activation=activation, name="hidden"),
+            kl.Dense(5, activation=activation, name="last_hidden"),
+            kl.Dense(3, activation="softmax", name="probabilities"),
+        ],
+        name="small",
+    )
+
+
+def data(n=60):
+    x = np.random.default_rng(0).normal(size=(n, 6)).astype(np.float32)
+    return x, x[:, :3].argmax(axis=1)
+
+
+def test_penalties_and_gradients():
+    regularizer_cases.check()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("backend", OTHERS)
+def test_penalties_and_training_on_other_backends(backend):
+    if find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    done = subprocess.run(
+        [sys.executable, "regularizer_cases.py"],
+        cwd=HERE,
+        env={**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_class_wise_penalties_train_with_fit():
+    regularizer_cases.check_training()
+
+
+@pytest.mark.parametrize("name", ("dropout", "bn", "l1w", "l2w", "none"))
+def test_regularizers_that_are_keras_own(name):
+    model = small_model()
+    new = regularizers.apply(model, "last_hidden", name, 0.25)
+    x, _ = data(5)
+    if name != "bn":
+        np.testing.assert_array_equal(new(x), model(x))
+    layers = [layer.name for layer in new.layers]
+    if name == "dropout":
+        after = new.layers[layers.index("last_hidden") + 1]
+        assert isinstance(after, kl.Dropout) and after.rate == 0.25
+    elif name == "bn":
+        at = layers.index("last_hidden")
+        assert new.layers[at].activation is keras.activations.linear
+        assert isinstance(new.layers[at + 1], kl.BatchNormalization)
+        assert new.layers[at + 2].activation is keras.activations.relu
+    elif name != "none":
+        kernel = model.get_layer("last_hidden").get_weights()[0].astype(np.float64)
+        size = np.abs(kernel).sum() if name == "l1w" else np.square(kernel).sum()
+        np.testing.assert_allclose(float(sum(new.losses)), 0.25 * size, rtol=1e-5)
+
+
+def test_saved_and_loaded_with_the_model(tmp_path):
+    x, y = data()
+    model = regularizers.apply(small_model(), "last_hidden", "cw_cr", 3.0, normalized=True)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert isinstance(loaded, regularizers.RegularizedModel)
+    layer = loaded.get_layer("last_hidden_cw_cr")
+    assert layer.regularizer.get_config() == {"name": "cw_cr", "weight": 3.0, "normalized": True}
+    np.testing.assert_array_equal(loaded(x), model(x))
+    np.testing.assert_allclose(loaded.train_on_batch(x, y), model.train_on_batch(x, y), rtol=1e-6)
+
+
+def test_mixed_precision():
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = regularizers.apply(small_model(), "last_hidden", "cw_vr", 1.0)
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        assert np.isfinite(model.train_on_batch(*data()))
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+def test_the_model_is_left_as_it_is():
+    model = small_model()
+    before, config = model.get_weights(), model.get_config()
+    new = regularizers.apply(model, "last_hidden", "vr", 1.0)
+    new.compile("sgd", "sparse_categorical_crossentropy")
+    new.train_on_batch(*data())
+    assert model.get_config() == config
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    (
+        (lambda: regularizers.get("cw_vx"), "cw_vr"),
+        (lambda: regularizers.get("cr", -1), "at least 0"),
+        (lambda: regularizers.get("cr", np.nan), "at least 0"),
+        (lambda: regularizers.get("dropout", 1.0), r"\[0, 1\)"),
+        (lambda: regularizers.penalty("l1w", np.eye(3)), "penalty on representations"),
+        (lambda: regularizers.penalty("cw_cr", np.eye(3)), "Expected labels for 'cw_cr'"),
+        (lambda: regularizers.penalty("cw_cr", np.eye(3), [0, 1]), "each of 3 rows"),
+        (lambda: regularizers.penalty("cr", np.ones(3)), r"shape \[n, ...\]"),
+        (lambda: regularizers.apply(small_model(), "last_hiden", "cr"), "last_hidden"),
+        (lambda: regularizers.apply(small_model(), 7, "cr"), "index from -3 to 2"),
+    ),
+)
+def test_bad_input(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,204 @@
+"""Identical-output and comparable networks; characteristics of a model's layers."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as kl
+
+import nets
+import reference
+from tfhash import Encoder, representation
+
+RNG = np.random.default_rng(0)
+
+
+def permuted(d):
+    rng = np.random.default_rng(d)
+    return np.diag(rng.uniform(0.1, 2, d))[rng.permutation(d)]
+
+
+def invertible(d):
+    """Of condition 4: what a matrix magnifies, it magnifies float32 rounding too."""
+    rng = np.random.default_rng(d)
+    (a, _), (b, _) = (np.linalg.qr(rng.normal(size=(d, d))) for _ in range(2))
+    return a @ np.diag(np.linspace(0.5, 2, d)) @ b
+
+
+@nets.float64_net
+def dense():
+    return keras.Sequential(
+        [
+            keras.Input((10,), dtype="float64"),
+            kl.Dense(8, name="linear"),
+            kl.Dense(8, activation="relu", name="relu"),
+            kl.Dense(6, use_bias=False, name="no_bias"),
+            kl.BatchNormalization(name="normalized"),
+            kl.ReLU(name="rectified"),
+            kl.Dropout(0.5),
+            kl.Dense(5, name="second"),
+            kl.BatchNormalization(name="second_normalized"),
+            kl.Dense(3, use_bias=False, name="scores"),
+        ]
+    )
+
+
+@nets.float64_net
+def convolutional():
+    inputs = keras.Input((12, 12, 3), dtype="float64")
+    x = kl.Conv2D(6, 3, name="linear")(inputs)
+    x = kl.Conv2D(5, 3, padding="same", use_bias=False, name="padded")(x)
+    x = kl.ReLU(name="rectified")(kl.BatchNormalization()(x))
+    x = kl.Conv2D(4, 3, name="second")(kl.MaxPooling2D()(x))
+    x = kl.AveragePooling2D(2)(kl.BatchNormalization(name="normalized")(x))
+    return keras.Model(inputs, kl.Dense(3)(kl.Flatten()(x)))
+
+
+@functools.cache
+def float32_of(build):
+    model = build()
+
+    def clone(layer):
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+    new = keras.models.clone_model(model, clone_function=clone)
+    new.set_weights(model.get_weights())
+    return new
+
+
+@pytest.mark.parametrize("precision", ("float64", "float32"))
+@pytest.mark.parametrize(
+    ("build", "layer", "kind", "shifted"),
+    (
+        (dense, "linear", invertible, True),
+        (dense, "relu", permuted, False),
+        (dense, "no_bias", permuted, False),
+        (dense, "rectified", permuted, False),
+        (dense, "second", invertible, True),
+        (dense, "second_normalized", invertible, True),
+        (convolutional, "linear", invertible, False),
+        (convolutional, "padded", permuted, False),
+        (convolutional, "rectified", permuted, False),
+        (convolutional, "second", invertible, True),
+        (convolutional, "normalized", invertible, True),
+    ),
+)
+def test_outputs_are_identical(build, layer, kind, shifted, precision):
+    model = build() if precision == "float64" else float32_of(build)
+    d = model.get_layer(layer).output.shape[-1]
+    matrix = kind(d)
+    shift = RNG.normal(size=d) if shifted else np.zeros(d)
+    before = model.get_weights()
+    new = representation.identical_output_network(model, layer, matrix, shift)
+    x = RNG.normal(size=(20, *model.input_shape[1:])).astype(precision)
+    ours, theirs = (keras.ops.convert_to_numpy(m(x)) for m in (new, model))
+    np.testing.assert_allclose(
+        ours, theirs, rtol=0, atol=(1e-12 if precision == "float64" else 1e-5) * abs(theirs).max()
+    )
+    z, moved = (
+        keras.ops.convert_to_numpy(keras.Model(m.inputs[0], m.get_layer(layer).output)(x))
+        for m in (model, new)
+    )
+    wanted = (z - shift) @ matrix.T
+    np.testing.assert_allclose(moved, wanted, rtol=0, atol=1e-4 * abs(wanted).max())
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("build", "layer", "transform", "shift", "message"),
+    (
+        (dense, "linear", np.ones((8, 8)), None, "rank 1 of 8"),
+        (dense, "linear", np.eye(7), None, r"shape \(8, 8\)"),
+        (dense, "linear", np.full(8, np.nan), None, "finite transform"),
+        (dense, "linear", np.eye(8), np.ones(3), r"shift of shape \(8,\)"),
+        (dense, "relu", invertible(8), None, "comparable_network"),
+        (dense, "relu", -np.eye(8), None, "entry > 0"),
+        (dense, "relu", np.eye(8), np.ones(8), "a shift of 0"),
+        (dense, "no_bias", invertible(6), None, "'rectified'.*behind it is a ReLU"),
+        (dense, "scores", np.eye(3), None, "the model gives out"),
+        (dense, "liner", np.eye(8), None, "linear"),
+        (dense, "dropout", np.eye(6), None, "Expected a"),
+        (convolutional, "linear", invertible(6), np.ones(6), "'padded'.*pads with zeros"),
+    ),
+)
+def test_what_is_not_possible_is_named(build, layer, transform, shift, message):
+    with pytest.raises(ValueError, match=message):
+        representation.identical_output_network(build(), layer, transform, shift)
+
+
+def test_branches_that_join_are_named():
+    inputs = keras.Input((4,))
+    x = kl.Dense(4, name="inner")(inputs)
+    model = keras.Model(inputs, kl.Dense(2)(kl.Add(name="sum")([x, inputs])))
+    with pytest.raises(ValueError, match=r"'sum'.*joins the representation with another"):
+        representation.identical_output_network(model, "inner", invertible(4))
+
+
+def test_comparable_network():
+    model = keras.Sequential(
+        [keras.Input((6,)), kl.Dense(12, activation="relu", name="hidden"), kl.Dense(3)]
+    )
+    x = RNG.normal(size=(300, 6)).astype(np.float32)
+    wanted = model.predict(x, verbose=0)
+    matrix = np.ones((12, 12)) + np.diag(RNG.uniform(0, 1, 12))
+    plain = representation.comparable_network(model, "hidden", matrix).predict(x, verbose=0)
+    fitted = representation.comparable_network(model, "hidden", matrix, x).predict(x, verbose=0)
+    assert np.square(fitted - wanted).mean() < np.square(plain - wanted).mean()
+    y = wanted.argmax(axis=1)
+    labeled = representation.comparable_network(model, "hidden", matrix, x, y)
+    right = (labeled.predict(x, verbose=0).argmax(axis=1) == y).mean()
+    assert right >= (fitted.argmax(axis=1) == y).mean()
+    with pytest.raises(ValueError, match="y alone"):
+        representation.comparable_network(model, "hidden", matrix, y=y)
+
+
+def test_characteristics_of_layers():
+    model = float32_of(dense)
+    x = RNG.normal(size=(70, 10)).astype(np.float32)
+    y = RNG.integers(0, 3, 70)
+    table = representation.characteristics(
+        model, x, y, layers=["linear", "relu"], mutual_information=True, batch_size=32
+    )
+    for name in ("linear", "relu"):
+        z = keras.Model(model.inputs[0], model.get_layer(name).output).predict(x, verbose=0)
+        for column, value in reference.characteristics(z).items():
+            np.testing.assert_allclose(table.loc[name, column], value, rtol=1e-4, err_msg=column)
+        bounds = reference.information_bounds(z, y)
+        np.testing.assert_allclose(table.loc[name].iloc[-4:], bounds, rtol=1e-4)
+    own = Encoder(model).characteristics(x)
+    assert own.index.tolist() == Encoder(model).layer_names
+    np.testing.assert_allclose(own.loc["relu"], table.loc["relu"].iloc[:7], rtol=1e-4)
+
+
+def test_channels_and_flattened():
+    model = float32_of(convolutional)
+    x = RNG.normal(size=(4, 12, 12, 3)).astype(np.float32)
+    channels = representation.characteristics(model, x, layers="rectified")
+    assert channels.loc["rectified", "n_units"] == 5 and channels.attrs["units"] == "channels"
+    with pytest.warns(UserWarning, match="fewer samples than units"):
+        flat = representation.characteristics(model, x, layers="rectified", flatten=True)
+    assert flat.loc["rectified", "n_units"] == 500
+    np.testing.assert_allclose(channels["sparsity"], flat["sparsity"])
+
+
+def test_inputs_that_are_not_good():
+    model = float32_of(dense)
+    x = np.ones((5, 10), np.float32)
+    with pytest.raises(ValueError, match="at least 2 inputs"):
+        representation.characteristics(model, x[:1])
+    with pytest.raises(ValueError, match="relu"):
+        representation.characteristics(model, x, layers="rellu")
+    with pytest.raises(ValueError, match="one label for each of 5"):
+        representation.characteristics(model, x, [1, 2], mutual_information=True)
+    x[3, 2] = np.nan
+    with pytest.raises(ValueError, match="3"):
+        representation.characteristics(model, x)
+
+
+@pytest.mark.full
+def test_characteristics_of_mobile_net():
+    model = keras.applications.MobileNetV3Small(weights=None, input_shape=(64, 64, 3))
+    x = RNG.uniform(0, 255, (4, 64, 64, 3)).astype(np.float32)
+    table = representation.characteristics(model, x)
+    assert len(table) > 20 and np.isfinite(table["sparsity"]).all()

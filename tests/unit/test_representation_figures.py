@@ -1,0 +1,34 @@
+"""Pictures of representations are drawn from tables."""
+
+import numpy as np
+import pytest
+
+pd = pytest.importorskip("pandas")
+pytest.importorskip("matplotlib")
+from tfhash import figures  # noqa: E402
+
+
+def test_histogram_has_one_outline_a_class():
+    table = pd.DataFrame(
+        [(label, i, i + 1, 3 * i + label) for label in (0, 1) for i in range(4)],
+        columns=["label", "left", "right", "count"],
+    )
+    (axes,) = figures.unit_histogram(table, "title").axes
+    drawn = [patch.get_data() for patch in axes.patches]
+    assert [data.values.tolist() for data in drawn] == [[0, 3, 6, 9], [1, 4, 7, 10]]
+    assert drawn[0].edges.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_scatter_has_all_points():
+    table = pd.DataFrame({"label": [0, 1, 0], "first": [1.0, 2, 3], "second": [4.0, 5, 6]})
+    (axes,) = figures.unit_scatter(table).axes
+    points = np.concatenate([part.get_offsets() for part in axes.collections])
+    assert sorted(points.tolist()) == [[1, 4], [2, 5], [3, 6]]
+
+
+def test_characteristics_by_layer():
+    table = pd.DataFrame({"sparsity": [0.1, 0.5], "amplitude": [2.0, 3.0]}, index=["a", "b"])
+    figure = figures.characteristics_by_layer(table, ["sparsity", "amplitude"])
+    assert [axes.lines[0].get_ydata().tolist() for axes in figure.axes] == [[0.1, 0.5], [2, 3]]
+    with pytest.raises(ValueError, match="rank"):
+        figures.characteristics_by_layer(table, ["rank"])

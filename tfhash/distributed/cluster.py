@@ -1,0 +1,157 @@
+"""The Ray cluster: joined, checked to be of one version, and given tasks that survive workers."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import tfhash
+from tfhash import progress
+from tfhash._extras import named_if_missing
+from tfhash.errors import InputError
+
+LOCAL = "local"
+ANSWERS_WITHIN = 5.0  # seconds
+RETRIES = 20  # of a task whose worker or node is killed
+
+
+def load_ray() -> Any:
+    """The module. Raises ModuleNotFoundError, which names the extra, where it is not installed."""
+    with named_if_missing("tfhash.distributed"):
+        import ray
+    return ray
+
+
+@contextmanager
+def joined(address: str | None) -> Iterator[Any]:
+    """Within it, this process is the driver of a cluster whose nodes have the same versions.
+
+    Parameters
+    ----------
+    address : str or None
+        "HOST:PORT" of a cluster; "local" for this machine alone. None for the cluster that
+        this process has joined already (`ray.init`), else this machine. A cluster that was joined
+        before stays joined.
+
+    Yields
+    ------
+    module
+        Ray.
+
+    Raises
+    ------
+    InputError
+        Nobody answers at the address, or a node has another version of tfhash, Keras or NumPy.
+    """
+    ray = load_ray()
+    was_joined = ray.is_initialized()
+    if not was_joined:
+        quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+        if address not in (None, LOCAL):
+            _check_answers(str(address))
+        try:
+            ray.init(address or LOCAL, include_dashboard=None, **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise _nobody(str(address), str(error).splitlines()[0]) from error
+    try:
+        check_versions(versions(), _versions_of_nodes(ray))
+        yield ray
+    finally:
+        if not was_joined:
+            ray.shutdown()
+
+
+def versions() -> dict[str, str]:
+    """What must be the same on all machines for results to be."""
+    found = {"tfhash": tfhash.__version__, "python": f"{sys.version_info[0]}.{sys.version_info[1]}"}
+    for package in ("keras", "numpy", "tensorflow", "jax", "torch"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "none"
+    return found
+
+
+def check_versions(ours: Mapping[str, str], theirs: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise InputError where a node of `theirs` has another version than `ours`; it is named."""
+    for node, found in theirs.items():
+        for package, here in ours.items():
+            there = found.get(package, "none")
+            if there != here:
+                raise InputError(
+                    f"Expected {package} {here} on every node, as here. Received: {package} "
+                    f"{there} on node {node}. Install the same versions on all nodes."
+                )
+
+
+def tasks(
+    ray: Any,
+    function: Callable[..., Any],
+    arguments: Sequence[tuple[Any, ...]],
+    description: str,
+) -> list[Any]:
+    """What `function` gives for each of `arguments`, in their order, computed by the cluster.
+
+    A task whose worker or node is killed is done again. The first error of a task is raised here,
+    and the others are cancelled.
+    """
+    remote = ray.remote(num_cpus=1, max_retries=RETRIES)(function)
+    references = [remote.remote(*each) for each in arguments]
+    return gathered(ray, references, description)
+
+
+def gathered(ray: Any, references: Sequence[Any], description: str) -> list[Any]:
+    """The results of tasks under way, in their order, with a bar; all are cancelled on an error."""
+    left = list(references)
+    try:
+        with progress.bar(None, description, "task", total=len(left)) as bar:
+            while left:
+                done, left = ray.wait(left, num_returns=1)
+                ray.get(done)
+                bar.update()
+        return list(ray.get(list(references)))
+    except BaseException as error:
+        for reference in left:
+            ray.cancel(reference, force=False)
+        cause = getattr(error, "cause", None)
+        if isinstance(error, ray.exceptions.RayTaskError) and isinstance(cause, Exception):
+            raise cause from None
+        raise
+
+
+def _versions_of_nodes(ray: Any) -> dict[str, dict[str, str]]:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    asked = ray.remote(num_cpus=0)(versions)
+    found = [
+        asked.options(
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        ).remote()
+        for node in alive
+    ]
+    names = [f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})" for node in alive]
+    return dict(zip(names, ray.get(found), strict=True))
+
+
+def _check_answers(address: str) -> None:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        raise InputError(
+            f"Expected an address such as 10.0.0.1:6379, or local. Received: {address}."
+        )
+    try:
+        socket.create_connection((host, int(port)), ANSWERS_WITHIN).close()
+    except (OSError, OverflowError) as error:
+        raise _nobody(address, str(error)) from None
+
+
+def _nobody(address: str, why: str) -> InputError:
+    return InputError(
+        f"Expected a Ray cluster that answers at {address}. Received: {why}. Start one with "
+        "`ray start --head`, or give the address 'local'."
+    )

@@ -1,0 +1,177 @@
+"""Encoding on a cluster: shards of their own that resume, and a manifest that makes them one."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from math import lcm
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfhash import _store, progress
+from tfhash.codes import Codes
+from tfhash.distributed.cluster import joined
+
+SHARD_ROWS = 1 << 16  # about
+LET_GO_WITHIN = 60.0  # seconds: a shard, by a worker whose driver is dead
+
+Model = str | PathLike[str] | bytes
+Inputs = str | PathLike[str] | np.ndarray
+
+
+def encode(
+    model: Model,
+    inputs: Inputs,
+    out: str | PathLike[str],
+    batch_size: int | None = None,
+    shard_rows: int = SHARD_ROWS,
+    address: str | None = None,
+) -> Codes:
+    """Encode on a Ray cluster, into a folder that `Codes.load` reads as one collection.
+
+    Each worker loads the model once and writes one shard after the other. What is whole stays: a
+    killed worker or node is replaced, and after the driver was killed the same call goes on. The
+    codes do not depend on the number of workers: shards are cut between batches, whose size is the
+    one that `Encoder.encode` would choose for all inputs.
+
+    Parameters
+    ----------
+    model : path or bytes
+        A `.keras` file that every node can read, or its bytes. Models as objects are refused: they
+        do not survive the way to other machines.
+    inputs : path or array [n, ...]
+        A `.npy` file that every node can read, which they map; or an array, which is sent.
+    out : folder
+        Shared by all nodes; made where it is missing.
+    batch_size : int, optional
+        As for `Encoder.encode`.
+    shard_rows : int
+        About how many codes a shard holds: the nearest multiple of whole batches and of whole pages
+        of memory, which is up to 512 batches where their size is odd. (A `batch_size` that divides
+        `n` is kept as it is; of a multiple of 64 it takes at most 8 batches.) It
+        must be the same when a call goes on.
+    address : str, optional
+        "HOST:PORT" of the cluster, "local" for this machine; None for the cluster that was joined
+        before, else this machine.
+
+    Returns
+    -------
+    Codes
+        Memory-mapped, in the order of the inputs.
+
+    Raises
+    ------
+    ValueError
+        As `Encoder.encode`; a shard of another model or other inputs is named.
+    InputError
+        Nobody answers at the address, or a node has other versions.
+    OSError
+        A file cannot be read or written; shards so far are kept.
+    ModuleNotFoundError
+        Ray is not installed.
+    """
+    _check_model(model)
+    if shard_rows < 1:
+        raise ValueError(f"Expected shard_rows of at least 1. Received: {shard_rows}.")
+    folder = Path(out).expanduser().resolve()
+    with joined(address) as ray:
+        data = inputs if isinstance(inputs, np.ndarray) else str(Path(inputs).resolve())
+        n = len(_opened(data))
+        if n == 0:
+            raise ValueError("Expected at least one input to encode. Received: none.")
+        folder.mkdir(parents=True, exist_ok=True)
+        sent = model if isinstance(model, bytes) else str(Path(model).resolve())
+        shared = ray.put(data) if isinstance(data, np.ndarray) else data
+        gpus = 1 if ray.cluster_resources().get("GPU") else 0
+        worker = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=-1, max_task_retries=-1)(
+            _ShardEncoder
+        )
+        first = worker.remote(sent)
+        size, n_bits = ray.get(first.batch_and_bits.remote(shared, n, batch_size))
+        spans = _spans(n, size, n_bits, shard_rows)
+        most = ray.cluster_resources().get("GPU" if gpus else "CPU", 1)
+        others = [worker.remote(sent) for _ in range(min(int(most), len(spans)) - 1)]
+        _encode_all(ray, [first, *others], shared, spans, size, folder)
+    _store.write_manifest(folder, [_name(i) for i in range(len(spans))])
+    return Codes.load(folder, mmap=True)
+
+
+def _encode_all(
+    ray: Any, workers: Sequence[Any], data: Any, spans: Sequence[Any], size: int, folder: Path
+) -> None:
+    """Shards go to whoever is free."""
+    pool = ray.util.ActorPool(list(workers))
+    for i, span in enumerate(spans):
+        pool.submit(
+            lambda actor, task: actor.encode.remote(data, *task[0], size, task[1]),
+            (span, str(folder / _name(i))),
+        )
+    with progress.bar(None, "encoding", "shard", total=len(spans)) as bar:
+        while pool.has_next():
+            try:
+                pool.get_next_unordered()
+            except ray.exceptions.RayTaskError as error:
+                raise getattr(error, "cause", error) from None
+            bar.update()
+
+
+def _name(i: int) -> str:
+    return f"{i:06d}.codes"
+
+
+def _spans(n: int, size: int, n_bits: int, shard_rows: int) -> list[tuple[int, int]]:
+    """First and last row of each shard: whole batches, and whole pages but for the last shard."""
+    unit = lcm(size, _store.rows_per_page(n_bits))
+    rows = unit * max(1, round(shard_rows / unit))
+    return [(start, min(n, start + rows)) for start in range(0, n, rows)]
+
+
+def _opened(data: Any) -> np.ndarray:
+    return data if isinstance(data, np.ndarray) else np.load(data, mmap_mode="r")
+
+
+def _check_model(model: Any) -> None:
+    if not isinstance(model, str | PathLike | bytes):
+        raise ValueError(
+            "Expected the path or the bytes of a .keras file. Received: "
+            f"{type(model).__name__}: save the model first, with model.save('NAME.keras')."
+        )
+    if not isinstance(model, bytes) and not Path(model).is_file():
+        raise FileNotFoundError(f"Expected a model in {model}. Received: no such file.")
+
+
+class _ShardEncoder:
+    """An actor: a process with the model loaded once."""
+
+    def __init__(self, model: str | bytes) -> None:
+        import keras
+
+        from tfhash.encoder import Encoder
+
+        if isinstance(model, bytes):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "model.keras"
+                path.write_bytes(model)
+                loaded = keras.models.load_model(path, compile=False)
+        else:
+            loaded = keras.models.load_model(model, compile=False)
+        self._encoder = Encoder(loaded)
+
+    def batch_and_bits(self, data: Any, n: int, batch_size: int | None) -> tuple[int, int]:
+        """The size of the batches, and bits of a code."""
+        return self._encoder.batch_of(n, batch_size), self._encoder.n_bits
+
+    def encode(self, data: Any, start: int, stop: int, size: int, out: str) -> int:
+        """Write one shard. Returns how many codes it has."""
+        until = time.monotonic() + LET_GO_WITHIN
+        while True:
+            try:
+                return len(self._encoder.encode_part(_opened(data)[start:stop], size, out))
+            except BlockingIOError:  # a worker of a driver that was killed just now
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.5)

@@ -1,0 +1,90 @@
+"""Pictures of representations: histograms by class, scatters of two units, values by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from tfhash.figures.style import STYLE, Figure
+
+
+def unit_histogram(table: pd.DataFrame, title: str = "") -> MatplotlibFigure:
+    """The upper plots of Choi et al., Figure 1: a unit's activations, by class.
+
+    Parameters
+    ----------
+    table
+        One row per bin and class, the bins of a class in order: label, left and right (its edges),
+        count.
+    title
+        What was trained, and how.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(4.8, 3.2), layout="constrained")
+        axes = figure.add_subplot()
+        for label, bins in table.groupby("label", sort=True):
+            edges = [*bins["left"], bins["right"].iloc[-1]]
+            axes.stairs(bins["count"], edges, fill=True, alpha=0.4, label=str(label))
+        axes.set(title=title, xlabel="activation", ylabel="inputs")
+        axes.legend(title="class", ncols=2)
+        return figure
+
+
+def unit_scatter(table: pd.DataFrame, title: str = "") -> MatplotlibFigure:
+    """The lower plots of Choi et al., Figure 1: two units' activations, colored by class.
+
+    Parameters
+    ----------
+    table
+        One row per input: label, and the activations of two units in the columns first and second.
+    title
+        What was trained, and how.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(4.2, 3.8), layout="constrained")
+        axes = figure.add_subplot()
+        for label, points in table.groupby("label", sort=True):
+            axes.scatter(points["first"], points["second"], s=4, alpha=0.5, label=str(label))
+        axes.set(title=title, xlabel="first unit", ylabel="second unit")
+        axes.legend(title="class", ncols=2, markerscale=2)
+        return figure
+
+
+def characteristics_by_layer(
+    table: pd.DataFrame,
+    columns: Sequence[str] = ("amplitude", "correlation", "sparsity", "stable_rank"),
+    title: str = "",
+) -> MatplotlibFigure:
+    """One panel for each characteristic, its value for each layer, from the first on.
+
+    Parameters
+    ----------
+    table
+        As `tfhash.representation.characteristics` gives it: one row a layer, its index their names.
+    columns
+        What to draw.
+    title
+        What was trained, and how.
+    """
+    missing = [column for column in columns if column not in table]
+    if missing or not columns:
+        raise ValueError(
+            f"Expected columns among {', '.join(map(str, table.columns))}. Received: {columns!r}."
+        )
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(1 + 2.4 * len(columns), 3.4), layout="constrained")
+        row = figure.subplots(1, len(columns), squeeze=False)[0]
+        places = range(len(table))
+        for axes, column in zip(row, columns, strict=True):
+            axes.plot(places, table[column], marker="o", markersize=3)
+            axes.set_title(column.replace("_", " "))
+            axes.set_xticks(places if len(table) <= 12 else [])
+            if len(table) <= 12:
+                axes.set_xticklabels(table.index, rotation=60, ha="right")
+            else:
+                axes.set_xlabel("layer, from the first on")
+        figure.suptitle(title, fontsize=9)
+        return figure

@@ -1,0 +1,127 @@
+"""The twelve regularizers by name, as Keras objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from tfhash.errors import unknown_name
+from tfhash.regularizers.penalties import ALL_CLASSES, CLASS_WISE, penalty_of
+
+NAMES = (
+    *("none", "l1w", "l2w", "dropout", "bn"),
+    *("cr", "cw_cr", "vr", "cw_vr", "l1r", "rr", "cw_rr"),
+)
+OF_REPRESENTATIONS = (*ALL_CLASSES, *CLASS_WISE)
+
+
+@keras.saving.register_keras_serializable(package="tfhash")
+class RepresentationRegularizer(keras.regularizers.Regularizer):
+    """A penalty on the representations of a batch, times its weight.
+
+    Called with representations [n, ...] and, for class-wise ones, labels [n]. Keras's own
+    `activity_regularizer` takes those that need no labels, but divides by the batch size;
+    :func:`apply` hands over labels and divides by nothing.
+
+    Parameters
+    ----------
+    name : "cr", "cw_cr", "vr", "cw_vr", "l1r", "rr" or "cw_rr"
+    weight : float
+    normalized : bool
+        Divide by the number of pairs of units (CR) or of units (the others), class-wise ones also
+        by the number of classes in the batch.
+    """
+
+    def __init__(self, name: str, weight: float = 0.1, normalized: bool = False) -> None:
+        if name not in OF_REPRESENTATIONS:
+            raise unknown_name("a penalty on representations", name, OF_REPRESENTATIONS)
+        self.name, self.weight, self.normalized = name, _weight(weight), bool(normalized)
+
+    def __call__(self, z: Any, y: Any = None) -> Any:
+        return self.weight * penalty_of(self.name, z, y, self.normalized)
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether it is a sum over classes."""
+        return self.name in CLASS_WISE
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "weight": self.weight, "normalized": self.normalized}
+
+
+def get(name: str, weight: float | None = None, normalized: bool = False) -> Any:
+    """One of the twelve regularizers, as a Keras object.
+
+    Parameters
+    ----------
+    name : str
+        "none", "l1w", "l2w", "dropout", "bn", "cr", "cw_cr", "vr", "cw_vr", "l1r", "rr", "cw_rr".
+    weight : float, optional
+        The loss weight, 0.1 where none is given; of "dropout" the rate, by default 0.5; of "none"
+        and "bn", which have none, not looked at.
+    normalized : bool
+        See :class:`RepresentationRegularizer`; of the penalties on representations alone.
+
+    Returns
+    -------
+    None, keras.regularizers.L1 or L2 (of a layer's weights), keras.layers.Dropout or
+    BatchNormalization, or RepresentationRegularizer
+
+    Raises
+    ------
+    ValueError
+        For other names (near ones are named), a weight that is negative, NaN or infinite, or a rate
+        that is not in [0, 1).
+    """
+    if name not in NAMES:
+        raise unknown_name("a regularizer", name, NAMES)
+    if name == "none":
+        return None
+    if name == "bn":
+        return keras.layers.BatchNormalization()
+    if name == "dropout":
+        rate = 0.5 if weight is None else float(weight)
+        if not 0 <= rate < 1:
+            raise ValueError(f"Expected a dropout rate in [0, 1). Received: {rate}.")
+        return keras.layers.Dropout(rate)
+    weight = _weight(0.1 if weight is None else weight)
+    if name == "l1w":
+        return keras.regularizers.L1(weight)
+    if name == "l2w":
+        return keras.regularizers.L2(weight)
+    return RepresentationRegularizer(name, weight, normalized)
+
+
+def penalty(name: str, z: Any, y: Any = None, normalized: bool = False) -> Any:
+    """The bare penalty of one batch, without a weight.
+
+    Parameters
+    ----------
+    name : "cr", "cw_cr", "vr", "cw_vr", "l1r", "rr" or "cw_rr"
+    z : tensor or array [n, ...]
+        Representations; with positions they are flattened. float64 stays float64.
+    y : int [n] or [n, 1], or one-hot [n, k], optional
+        Needed by the class-wise ones.
+    normalized : bool
+        See :class:`RepresentationRegularizer`.
+
+    Returns
+    -------
+    scalar tensor of the backend, differentiable
+
+    Raises
+    ------
+    ValueError
+        For other names, shapes that do not fit, or labels that are missing.
+    """
+    if name not in OF_REPRESENTATIONS:
+        raise unknown_name("a penalty on representations", name, OF_REPRESENTATIONS)
+    return penalty_of(name, z, y, normalized)
+
+
+def _weight(weight: float) -> float:
+    value = float(weight)
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"Expected a weight of at least 0. Received: {weight}.")
+    return value

@@ -1,0 +1,260 @@
+"""What a report says: everything is measured here, and only written down in the page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib import import_module, metadata
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from tfhash import audit, metrics
+from tfhash.audit.duplicates import usual_radius
+from tfhash.audit.labels import errors_of_votes
+from tfhash.codes import Codes
+from tfhash.encoder import Encoder
+from tfhash.metrics._inputs import check_labels
+
+SLAB = 4096
+NEIGHBORS = 10
+MAPPED = 2000  # examples on the map
+PAIRS, SUSPECTS = 12, 24
+PERPLEXITY = 30.0
+PROPERTIES = {
+    "train_redundancy_ratio": "Redundancy, training (share of examples in a region that is taken)",
+    "test_redundancy_ratio": "Redundancy, test",
+    "train_kmeans_accuracy": "K-Means accuracy, training",
+    "test_kmeans_accuracy": "K-Means accuracy, test",
+    "knn_accuracy": "K-NN accuracy, test (9 nearest codes)",
+    "logistic_accuracy": "Logistic regression accuracy, test",
+}
+
+
+@dataclass
+class Findings:
+    """All that a page shows; what could not be measured is None or empty, and `notes` says why."""
+
+    model: str = ""
+    n_train: int = 0
+    n_test: int = 0
+    n_bits: int = 0
+    n_regions: int = 0
+    layers: list[dict[str, Any]] = field(default_factory=list)
+    properties: dict[str, float] = field(default_factory=dict)
+    regime: list[tuple[str, str]] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    mixed_regions: int | None = None
+    confusion: NDArray[np.float64] | None = None
+    places: NDArray[np.float32] | None = None
+    place_classes: NDArray[np.int64] | None = None
+    radius: int = 0
+    n_duplicates: int = 0
+    pairs: list[tuple[int, int, int]] = field(default_factory=list)
+    n_leaks: int | None = None
+    leaks: list[tuple[int, int, int]] = field(default_factory=list)
+    suspects: list[dict[str, Any]] = field(default_factory=list)
+    coverage: dict[str, float] = field(default_factory=dict)
+    earlier: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.timings[what] = time.perf_counter() - started
+
+
+def gather(
+    model: keras.Model,
+    train: tuple[Any, Any],
+    test: tuple[Any, Any] | None,
+    against: keras.Model | None,
+    radius: int | None,
+) -> Findings:
+    """Measure a model on inputs and labels (None where there are none)."""
+    found = Findings(model=model.name, versions=_versions())
+    x, y = train
+    with found.timed("encoding"):
+        encoder = Encoder(model)
+        codes = encoder.encode(x)
+        test_codes = None if test is None else encoder.encode(test[0])
+    found.n_train, found.n_bits = len(codes), codes.n_bits
+    found.n_test = 0 if test_codes is None else len(test_codes)
+    found.n_regions = metrics.count_regions(codes)
+    found.radius = usual_radius(codes) if radius is None else radius
+    with found.timed("units"):
+        found.layers = _units(codes)
+    labels = None if y is None else np.asarray(y).reshape(-1)
+    if labels is not None and len(labels) != len(codes):
+        raise ValueError(
+            f"Expected a label for each of {len(codes)} training examples. Received: {len(labels)}."
+        )
+    test_labels = None if test is None or test[1] is None else np.asarray(test[1]).reshape(-1)
+    with found.timed("encoding properties"):
+        found.properties = _properties(codes, labels, test_codes, test_labels)
+    with found.timed("neighbors"):
+        _neighbors(found, codes, labels)
+    with found.timed("leakage and coverage"):
+        _coverage(found, codes, test_codes)
+    with found.timed("map"):
+        _map(found, codes, labels)
+    _regime(found, model, train, test)
+    if against is not None:
+        with found.timed("earlier checkpoint"):
+            _compare(found, codes, labels, test_codes, test_labels, against, x, test)
+    return found
+
+
+def _units(codes: Codes) -> list[dict[str, Any]]:
+    times_on = np.zeros(codes.n_bits, np.int64)
+    for start in range(0, len(codes), SLAB):
+        times_on += codes[start : start + SLAB].to_bits().sum(axis=0, dtype=np.int64)
+    return [
+        {
+            "name": name,
+            "units": stop - start,
+            "dead": int((times_on[start:stop] == 0).sum()),
+            "always_on": int((times_on[start:stop] == len(codes)).sum()),
+            "active": float(times_on[start:stop].mean() / len(codes)) if stop > start else 0.0,
+        }
+        for name, start, stop in codes.layers
+    ]
+
+
+def _properties(
+    codes: Codes, labels: Any, test_codes: Codes | None, test_labels: Any
+) -> dict[str, float]:
+    if labels is None or test_codes is None or test_labels is None:
+        found = {"train_redundancy_ratio": metrics.redundancy_ratio(codes)}
+        if test_codes is not None:
+            found["test_redundancy_ratio"] = metrics.redundancy_ratio(test_codes)
+        return found
+    measured = asdict(metrics.encoding_properties(codes, labels, test_codes, test_labels))
+    return {name: value for name, value in measured.items() if value is not None}
+
+
+def _neighbors(found: Findings, codes: Codes, labels: Any) -> None:
+    n = len(codes)
+    k = min(NEIGHBORS, n - 1)
+    if k < 1:
+        found.notes.append("One example has no neighbors: nothing is said of duplicates or labels.")
+        return
+    graph = metrics.knn_graph(codes, k)
+    distances, neighbors = graph.data.reshape(n, k), graph.indices.reshape(n, k)
+    near = np.flatnonzero(distances[:, 0] <= found.radius)
+    found.n_duplicates = len(near)
+    pairs = {tuple(sorted((int(i), int(neighbors[i, 0])))): int(distances[i, 0]) for i in near}
+    ordered = sorted(pairs.items(), key=lambda pair: (pair[1], pair[0]))[:PAIRS]
+    found.pairs = [(i, j, distance) for (i, j), distance in ordered]
+    if labels is None:
+        found.notes.append("No labels were given: nothing is said of classes or wrong labels.")
+        return
+    names, at = np.unique(labels, return_inverse=True)
+    found.classes = [str(name) for name in names]
+    regions, _ = metrics.region_ids(codes)
+    pairs_seen = np.unique(np.stack([regions, at]), axis=1)
+    found.mixed_regions = int((np.bincount(pairs_seen[0]) > 1).sum())
+    if len(names) <= 30:
+        table = np.zeros((len(names), len(names)))
+        np.add.at(table, (np.repeat(at, k), at[neighbors.reshape(-1)]), 1)
+        found.confusion = table / table.sum(axis=1, keepdims=True)
+    errors = errors_of_votes(distances, neighbors, check_labels(labels, n))
+    found.suspects = [
+        {
+            "row": int(row),
+            "label": str(labels[row]),
+            "suggested": str(errors.suggested[row]),
+            "score": float(errors.score[row]),
+        }
+        for row in errors.ranks[:SUSPECTS]
+        if errors.score[row] < 0
+    ]
+
+
+def _coverage(found: Findings, codes: Codes, test_codes: Codes | None) -> None:
+    result = audit.coverage(codes).result()
+    found.coverage["Units that were on, training"] = result.neurons
+    found.coverage["Units that were both on and off, training"] = result.both
+    if test_codes is None:
+        return
+    result = audit.coverage(test_codes).result()
+    found.coverage["Units that were on, test"] = result.neurons
+    distances, nearest = metrics.hamming_knn(codes, test_codes, 1)
+    rows = np.flatnonzero(distances[:, 0] <= found.radius)
+    share = float((distances[:, 0] == 0).mean())
+    found.coverage["Test examples in a region with a training example"] = share
+    found.n_leaks = len(rows)
+    order = rows[np.argsort(distances[rows, 0], kind="stable")][:PAIRS]
+    found.leaks = [(int(i), int(nearest[i, 0]), int(distances[i, 0])) for i in order]
+
+
+def _map(found: Findings, codes: Codes, labels: Any) -> None:
+    rows = np.sort(np.random.default_rng(0).permutation(len(codes))[:MAPPED])
+    perplexity = min(PERPLEXITY, (len(rows) - 1) / 4)
+    if perplexity <= 1:
+        found.notes.append("There are too few examples for a map.")
+        return
+    found.places = metrics.hamming_tsne(codes[rows], perplexity=perplexity)
+    if labels is not None:
+        found.place_classes = np.unique(labels, return_inverse=True)[1][rows]
+
+
+def _regime(found: Findings, model: keras.Model, train: Any, test: Any) -> None:
+    """What `tfhash.diagnose` says, in a version of tfhash that has it."""
+    diagnose = getattr(import_module("tfhash"), "diagnose", None)
+    if diagnose is None or train[1] is None:
+        return
+    with found.timed("diagnosis"):
+        diagnosis = diagnose(model, train, test)
+    regime = getattr(diagnosis, "regime", None)
+    if regime is not None:
+        found.regime = [("Regime", str(regime))]
+
+
+def _compare(
+    found: Findings,
+    codes: Codes,
+    labels: Any,
+    test_codes: Codes | None,
+    test_labels: Any,
+    against: keras.Model,
+    x: Any,
+    test: Any,
+) -> None:
+    encoder = Encoder(against)
+    earlier = encoder.encode(x)
+    earlier_test = None if test is None else encoder.encode(test[0])
+    found.earlier = {
+        "model": against.name,
+        "properties": _properties(earlier, labels, earlier_test, test_labels),
+        "layers": {layer["name"]: layer for layer in _units(earlier)},
+        "flipped": None,
+    }
+    if earlier.n_bits == codes.n_bits:
+        flipped = sum(
+            int((codes[i : i + SLAB].to_bits() != earlier[i : i + SLAB].to_bits()).sum())
+            for i in range(0, len(codes), SLAB)
+        )
+        found.earlier["flipped"] = flipped / (len(codes) * codes.n_bits)
+    else:
+        found.notes.append(
+            f"The earlier checkpoint has codes of {earlier.n_bits} bits: which units changed "
+            "cannot be told."
+        )
+
+
+def _versions() -> dict[str, str]:
+    found = {"tfhash": import_module("tfhash").__version__, "keras": keras.__version__}
+    for name in (keras.backend.backend(), "numpy", "scikit-learn"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # a build of another name, such as tensorflow-cpu
+            found[name] = "installed"
+    return found

@@ -1,0 +1,215 @@
+"""The characteristics of a model's layers, in one pass over the inputs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tfhash import backend, graph, progress, rebuilding
+from tfhash._extras import named_if_missing
+from tfhash.encoder import Encoder
+from tfhash.encoder.activation_tracer import Choice
+from tfhash.encoder.batches import Source
+from tfhash.encoder.checks import check_inputs
+from tfhash.encoder.inputs import Inputs
+from tfhash.encoder.symbols import symbols_of
+from tfhash.representation.information import MutualInformation, mutual_information
+from tfhash.representation.statistics import Statistics
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BATCH_BYTES = 64 << 20  # of activations, where the batch size is ours to choose
+COLUMNS = (
+    *("n_units", "amplitude", "covariance", "correlation", "sparsity", "dead_units"),
+    "stable_rank",
+)
+BOUNDS = ("mi_x_lower", "mi_x_upper", "mi_y_lower", "mi_y_upper")
+
+
+def characteristics(
+    model: keras.Model,
+    x: Any,
+    y: ArrayLike | None = None,
+    layers: Choice | Sequence[Choice] | None = None,
+    mutual_information: bool = False,
+    batch_size: int | None = None,
+    flatten: bool = False,
+) -> pd.DataFrame:
+    """What the representations of a model's layers are like (Choi et al., Table 1).
+
+    One pass over the inputs. The memory is that of a batch of activations and of the sums of
+    :class:`Statistics`; with `mutual_information` also all activations of the layers.
+
+    Parameters
+    ----------
+    model : keras.Model or Encoder
+        Built; of an encoder the layers that it encodes. Its current weights are used, at inference.
+    x
+        Inputs, as :meth:`tfhash.Encoder.encode` takes them.
+    y : int [n], optional
+        Classes, for `mi_y_lower` and `mi_y_upper`; not looked at without `mutual_information`.
+    layers : optional
+        Layers of a Sequential or Functional model, their names or indices in `model.layers`, with
+        or without an activation; or what :class:`tfhash.Encoder` takes as `layers`. By default the
+        layers that an encoder reads codes of.
+    mutual_information : bool
+        Add the bounds of :func:`mutual_information` at a noise variance of 0.1. They are of the
+        whole activations of an input, flattened, whatever `flatten` says.
+    batch_size : int, optional
+        By default as many as give 64 MiB of activations.
+    flatten : bool
+        What a unit of a layer with positions (convolutions, sequences) is. False: a channel, every
+        position of every input being a sample. True: each position of each channel.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a layer, its index their names: n_units, amplitude, covariance, correlation,
+        sparsity, dead_units, stable_rank, as :class:`Characteristics` defines them, then
+        mi_x_lower, mi_x_upper, mi_y_lower and mi_y_upper (nats) where they are asked for.
+        `attrs["units"]` says what a unit is, "channels" or "flattened"; `attrs["constant_units"]`
+        gives for each layer the units that have one value alone where they are positive, which are
+        left out of the correlation, and `attrs["dead_units"]` how many are 0 throughout.
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer than 2 inputs, where a layer is not there (near matches are named),
+        where inputs or activations are NaN or infinite, or `y` is of another length.
+
+    Examples
+    --------
+    >>> table = representation.characteristics(model, x_test)
+    >>> table.loc["dense_4", "correlation"]
+    """
+    with named_if_missing("characteristics"):
+        import pandas as pd
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"Expected a batch size of at least 1. Received: {batch_size}.")
+    names, read, inputs = _reader(model, layers)
+    kept: list[list[NDArray[Any]]] = [[] for _ in names]
+    sums: list[Statistics | None] = [None] * len(names)
+    n = 0
+    for arrays in _batches(read, inputs, Source(inputs, x), batch_size, names):
+        for i, (name, array) in enumerate(zip(names, arrays, strict=True)):
+            if mutual_information:
+                kept[i].append(array.reshape(len(array), -1))
+            z = _units(array, flatten)
+            known = sums[i] or Statistics(z.shape[1])
+            sums[i] = known
+            try:
+                known.update(z)
+            except ValueError as error:
+                raise ValueError(f"layer {name!r}, inputs from row {n} on: {error}") from None
+        n += len(arrays[0])
+    if n < 2:
+        raise ValueError(f"Expected at least 2 inputs, as one has no covariance. Received: {n}.")
+    rows, constant, dead, short = [], {}, {}, []
+    for name, statistics, whole in zip(names, sums, kept, strict=True):
+        assert statistics is not None  # there was a batch
+        one = statistics.result()
+        row = {column: getattr(one, column) for column in COLUMNS}
+        if mutual_information:
+            row.update(zip(BOUNDS, _bounds(whole, y), strict=True))
+            whole.clear()
+        if one.n < one.n_units:
+            short.append(name)
+        constant[name] = one.constant_units.tolist()
+        dead[name] = round(one.dead_units * one.n_units)
+        rows.append(row)
+    if short:
+        warnings.warn(
+            f"There are fewer samples than units in {', '.join(map(repr, short[:5]))}"
+            f"{', ...' if len(short) > 5 else ''}: their covariance has at most that rank.",
+            stacklevel=2,
+        )
+    table = pd.DataFrame(rows, index=pd.Index(names, name="layer"))
+    table.attrs.update(
+        units="flattened" if flatten else "channels", constant_units=constant, dead_units=dead
+    )
+    return table
+
+
+def _bounds(parts: list[NDArray[Any]], y: ArrayLike | None) -> MutualInformation:
+    return mutual_information(np.concatenate(parts), y)
+
+
+def _reader(
+    model: keras.Model | Encoder, layers: Choice | Sequence[Choice] | None
+) -> tuple[list[str], keras.Model, Inputs]:
+    """Names of the layers, a model that gives their outputs, and what it takes."""
+    if isinstance(model, Encoder):
+        return model.layer_names, model.activation_model, Inputs(model.activation_model.input)
+    choices = list(layers) if isinstance(layers, list | tuple) else [layers]
+    if layers is not None and choices and graph.is_traceable(model):
+        graph.check_built(model)
+        own = [_own_layer(model, choice) for choice in choices]
+        found = [layer for layer in own if layer is not None]
+        if len(found) == len(choices):
+            names = [layer.name for layer in found]
+            if len(set(names)) < len(names):
+                raise ValueError(f"Expected different layers. Received: {names}.")
+            outputs = [layer.output for layer in found]
+            return names, keras.Model(model.inputs, outputs), Inputs(symbols_of(model, None))
+    encoder = Encoder(model, layers=layers)
+    return encoder.layer_names, encoder.activation_model, Inputs(symbols_of(model, None))
+
+
+def _own_layer(model: keras.Model, choice: Any) -> keras.Layer | None:
+    """The layer of the model that is meant, where it is called once and has one output."""
+    if not isinstance(choice, str | int | keras.Layer):
+        return None
+    try:
+        layer = rebuilding.layer_of(model, choice)
+        single = keras.ops.is_tensor(layer.output) or hasattr(layer.output, "shape")
+    except (ValueError, AttributeError):  # not there, or called several times: the encoder knows
+        return None
+    return layer if single else None
+
+
+def _batches(
+    read: keras.Model, inputs: Inputs, source: Source, batch_size: int | None, names: list[str]
+) -> Iterator[list[NDArray[Any]]]:
+    """The outputs of a model, batch by batch."""
+    call = backend.compiled_model(read, keras.tree.flatten, backend.has_accelerator())
+    size = inputs.batch_size or batch_size or _fitting_batch(read)
+    total = None if source.n is None else -(-source.n // size)
+    row = 0
+    blocks = source.blocks(size, 0, None)
+    for batch in progress.bar(blocks, "characteristics", "batch", total=total):
+        check_inputs(batch, inputs.names, row)
+        arrays = [backend.to_numpy(output) for output in call(inputs.packed(batch))]
+        for name, array in zip(names, arrays, strict=True):
+            if array.ndim < 1 or len(array) != len(batch[0]):
+                raise ValueError(
+                    f"layer {name!r}: Expected one output for each of {len(batch[0])} inputs. "
+                    f"Received shape: {array.shape}: leave the layer out with layers=[...]."
+                )
+        yield arrays
+        row += len(batch[0])
+
+
+def _fitting_batch(read: keras.Model) -> int:
+    units = sum(
+        int(np.prod([size or 64 for size in output.shape[1:]], dtype=np.int64))
+        for output in keras.tree.flatten(read.outputs)
+    )
+    fitting = max(1, BATCH_BYTES // (4 * max(1, units)))
+    return min(1024, 1 << (fitting.bit_length() - 1))
+
+
+def _units(array: NDArray[Any], flatten: bool) -> NDArray[Any]:
+    """Samples by units."""
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float32)
+    if array.ndim <= 2 or flatten:
+        return array.reshape(len(array), -1)
+    if keras.config.image_data_format() == "channels_first":
+        array = np.moveaxis(array, 1, -1)
+    return array.reshape(-1, array.shape[-1])

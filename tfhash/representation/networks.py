@@ -1,0 +1,314 @@
+"""Networks that give the same outputs from another representation (Choi et al., Section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tfhash import rebuilding
+from tfhash.representation import affine as maps
+from tfhash.representation.affine import Affine, Array, NotPossible
+from tfhash.representation.refitting import refit
+
+WEIGHTED = (keras.layers.Dense, *maps.CONVOLUTIONS)
+
+
+def identical_output_network(
+    model: keras.Model, layer: Any, transform: ArrayLike, shift: ArrayLike | None = None
+) -> keras.Model:
+    """A network whose representation is `Q (z - m)` and whose outputs are the model's own.
+
+    Theorem 1: of a linear layer, for any invertible Q and any m. Theorem 2: of a ReLU layer, for a
+    positive diagonal matrix with its rows permuted, and no shift. Units of a convolution are its
+    channels. The layers behind may be dense ones and convolutions, which absorb Q's inverse;
+    between them may stand dropout, pooling, flattening, padding, further ReLUs and batch
+    normalization, as far as Q passes them.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Sequential or Functional, built. It is left as it is.
+    layer : str, int or keras.Layer
+        A Dense layer or a convolution, with or without a ReLU of its own; or a ReLU or a batch
+        normalization that follows one, which is folded into it.
+    transform : float [d, d]
+        Q, of column vectors; or [d], the diagonal of it.
+    shift : float [d], optional
+        m.
+
+    Returns
+    -------
+    keras.Model
+        Functional, its layers named as the model's. At inference its outputs are the model's up to
+        the rounding of its weights, times the condition number of Q. Batch normalization is as it
+        was at inference alone: where it was folded it is to be trained from there on.
+
+    Raises
+    ------
+    ValueError
+        Where Q is singular, of another shape, or no permuted positive diagonal matrix for a ReLU
+        layer; where a layer on the way cannot take it: the layer is named, with the reason.
+    """
+    new, source, after = _copied(model, layer, _has_shift(shift))
+    matrix, moved = _checked(transform, shift, _units_of(source))
+    rectified = any(maps.is_relu(one) for one in (source, *after))
+    if rectified and (moved.any() or not maps.is_permuted_positive(matrix)):
+        which = (
+            "a shift of 0"
+            if maps.is_permuted_positive(matrix)
+            else "a positive diagonal matrix with its rows permuted (one entry > 0 in each row and "
+            "column, all others 0)"
+        )
+        raise ValueError(
+            f"Expected {which}, as layer {getattr(layer, 'name', layer)!r} is a ReLU layer "
+            "(Theorem 2). Received another: its outputs would change. comparable_network takes any "
+            "invertible matrix and fits the weights behind it anew."
+        )
+    _transform(new, source, after, matrix, moved)
+    return new
+
+
+def comparable_network(
+    model: keras.Model,
+    layer: Any,
+    transform: ArrayLike,
+    x: Any = None,
+    y: ArrayLike | None = None,
+    shift: ArrayLike | None = None,
+) -> keras.Model:
+    """A network of comparable performance with `relu(Q (h - m))` for `relu(h)` (Section 3.2).
+
+    The layer's weights take Q and those behind it the inverse, as if there were no ReLU. Where `x`
+    is given, the weights of the dense layer behind are then fitted anew: without `y` so that its
+    outputs before the activation are nearest to the old network's (least squares); with `y`, where
+    that layer is the last, from there on by the cross entropy of the labels.
+
+    Parameters
+    ----------
+    model, layer, transform, shift
+        As for :func:`identical_output_network`; Q is any invertible matrix.
+    x : optional
+        Inputs, for instance those it was trained on.
+    y : int [n], optional
+        Their classes.
+
+    Returns
+    -------
+    keras.Model
+
+    Raises
+    ------
+    ValueError
+        Where Q is singular or of another shape, where `y` is given without `x`, where a layer
+        on the way cannot take the transform, or what is behind is no single dense layer.
+    """
+    if y is not None and x is None:
+        raise ValueError("Expected x, the inputs of the labels y. Received: y alone.")
+    new, source, after = _copied(model, layer, _has_shift(shift))
+    matrix, moved = _checked(transform, shift, _units_of(source))
+    consumers = _transform(new, source, after, matrix, moved, beyond_relu=True)
+    if x is not None:
+        if len(consumers) != 1 or not isinstance(consumers[0], keras.layers.Dense):
+            raise ValueError(
+                "Expected one dense layer behind the representation, to fit its weights anew. "
+                f"Received: {[one.name for one in consumers]}: give no x to leave them."
+            )
+        refit(model, new, consumers[0].name, x, y)
+    return new
+
+
+def _has_shift(shift: ArrayLike | None) -> bool:
+    return shift is not None and bool(np.any(np.asarray(shift)))
+
+
+def _copied(model: keras.Model, layer: Any, shifted: bool) -> tuple[Any, Any, list[Any]]:
+    """A copy of the model, the layer in it that has the weights, and what follows up to `layer`."""
+    target = rebuilding.layer_of(model, layer)
+    path = [target]
+    while not isinstance(path[0], WEIGHTED):
+        inside = isinstance(
+            path[0],
+            keras.layers.BatchNormalization | keras.layers.Activation | keras.layers.ReLU,
+        )
+        before = getattr(getattr(path[0], "input", None), "_keras_history", None)
+        if not inside or before is None or not isinstance(before.operation, keras.Layer):
+            raise ValueError(
+                "Expected a dense layer, a convolution, or a batch normalization or ReLU that "
+                f"follows one. Received: {target.name!r} of class {type(target).__name__}."
+            )
+        path.insert(0, before.operation)
+    folds = any(isinstance(one, keras.layers.BatchNormalization) for one in path)
+
+    def clone(old: keras.Layer) -> keras.Layer:
+        if (
+            isinstance(old, WEIGHTED)
+            and not old.use_bias
+            and (shifted or (folds and old is path[0]) or _follows_normalization(old))
+        ):
+            return rebuilding.with_config(old, use_bias=True)
+        return rebuilding.with_config(old)
+
+    new = rebuilding.copied(model, clone)
+    for old in model.layers:
+        if isinstance(old, WEIGHTED) and not old.use_bias:
+            rebuilding.layer_of(new, old.name).kernel.assign(old.kernel)
+    source, *after = (rebuilding.layer_of(new, one.name) for one in path)
+    return new, source, after
+
+
+def _follows_normalization(layer: Any) -> bool:
+    before = getattr(getattr(layer, "input", None), "_keras_history", None)
+    while before is not None:
+        if isinstance(before.operation, keras.layers.BatchNormalization):
+            return True
+        if isinstance(before.operation, WEIGHTED):
+            return False
+        before = getattr(getattr(before.operation, "input", None), "_keras_history", None)
+    return False
+
+
+def _units_of(source: Any) -> int:
+    return int(source.kernel.shape[-1])
+
+
+def _checked(transform: ArrayLike, shift: ArrayLike | None, d: int) -> tuple[Array, Array]:
+    matrix = np.asarray(transform, np.float64)
+    if matrix.ndim == 1:
+        matrix = np.diag(matrix)
+    if matrix.shape != (d, d):
+        raise ValueError(
+            f"Expected a transform of shape {(d, d)}, or its diagonal {(d,)}. Received shape: "
+            f"{np.shape(transform)}."
+        )
+    if not np.isfinite(matrix).all():
+        raise ValueError("Expected a finite transform. Received: NaN or infinity in it.")
+    rank = int(np.linalg.matrix_rank(matrix / max(np.abs(matrix).max(), 1e-300)))
+    scaled = maps.is_permuted_positive(matrix)  # invertible however small some entries are
+    if rank < d and not scaled:
+        raise ValueError(
+            f"Expected an invertible transform. Received: one of rank {rank} of {d}: what it loses "
+            "no weights behind it can bring back."
+        )
+    moved = np.zeros(d) if shift is None else np.asarray(shift, np.float64)
+    if moved.shape != (d,) or not np.isfinite(moved).all():
+        raise ValueError(
+            f"Expected a finite shift of shape {(d,)}. Received: {moved.shape}, "
+            f"{'finite' if np.isfinite(moved).all() else 'with NaN or infinity'}."
+        )
+    return matrix, moved
+
+
+def _transform(
+    new: Any, source: Any, after: list[Any], matrix: Array, shift: Array, beyond_relu: bool = False
+) -> list[Any]:
+    """Change the weights of `new`; returns the layers that absorbed the inverse."""
+    calls = _Calls(new)
+    if not (maps.is_linear(source) or maps.is_relu(source)):
+        raise ValueError(
+            f"Expected a linear layer or a ReLU layer. Received: {source.name!r} with another "
+            "activation."
+        )
+    if beyond_relu is False and maps.is_linear(source):
+        for one in after:
+            if not (maps.is_relu(one) or maps.is_linear(one)):
+                raise ValueError(
+                    f"Expected a linear layer or a ReLU layer. Received: {one.name!r} with another "
+                    "activation."
+                )
+    for one in (source, *after[:-1]):
+        behind = list(calls.after(one))
+        if after and len(behind) != 1:
+            raise ValueError(
+                f"Expected that {one.name!r} feeds {after[-1].name!r} alone. Received: it also "
+                f"feeds {[other.name for other in behind]}: transform it itself."
+            )
+    for one in after:
+        if isinstance(one, keras.layers.BatchNormalization):
+            scale, offset = maps.normalization(one)
+            kernel, bias = (
+                np.asarray(keras.ops.convert_to_numpy(v), np.float64)
+                for v in (source.kernel, source.bias)
+            )
+            maps.assign(source.kernel, kernel * scale)
+            maps.assign(source.bias, bias * scale + offset)
+            maps.make_identity(one)
+    try:
+        maps.transformed(source, matrix, shift)
+    except NotPossible as error:
+        raise ValueError(f"layer {source.name!r}: {error}.") from None
+    inverse = np.linalg.inv(matrix).astype(np.float64)
+    if maps.is_permuted_positive(matrix):
+        inverse = np.where(matrix.T > 0, inverse, 0)  # exactly
+    first = after[-1] if after else source
+    return _carry(calls, first, Affine(inverse, shift), 1, beyond_relu)
+
+
+def _carry(calls: _Calls, layer: Any, affine: Affine, positions: int, lenient: bool) -> list[Any]:
+    """Carry the map from the output of a layer to all the weights that absorb it."""
+    if calls.is_output(layer):
+        raise ValueError(
+            f"layer {layer.name!r}: Expected a representation inside the network. Received: one "
+            "that the model gives out, so that its outputs would change."
+        )
+    consumers: list[Any] = []
+    for one in calls.after(layer):
+        try:
+            if len(calls.before(one)) != 1:
+                raise NotPossible(
+                    "it joins the representation with another, which would have to be changed too"
+                )
+            if isinstance(one, WEIGHTED):
+                if one in consumers:
+                    raise NotPossible("it is called more than once")
+                maps.absorb(one, affine, positions)
+                consumers.append(one)
+            elif isinstance(one, keras.layers.Flatten):
+                count = int(np.prod(one.output.shape[1:])) // len(affine.matrix)
+                consumers += _carry(calls, one, affine, count, lenient)
+            elif lenient and maps.is_relu(one):
+                consumers += _carry(calls, one, affine, positions, False)
+            else:
+                if positions > 1 and isinstance(one, keras.layers.BatchNormalization):
+                    raise NotPossible("it normalizes a flattened representation")
+                consumers += _carry(calls, one, maps.through(one, affine), positions, lenient)
+        except NotPossible as error:
+            raise ValueError(
+                f"layer {one.name!r}: Expected layers that the transform can be carried through, "
+                f"to weights that take its inverse. Received: {type(one).__name__}: {error}."
+            ) from None
+    return consumers
+
+
+class _Calls:
+    """Which layers of a Functional model take what others give."""
+
+    def __init__(self, model: Any) -> None:
+        self._outputs = {id(tensor) for tensor in keras.tree.flatten(model.outputs)}
+        self._calls: list[tuple[Any, list[Any], list[Any]]] = []
+        for nodes in model._nodes_by_depth.values():
+            for node in nodes:
+                self._calls.append((node.operation, list(node.input_tensors), list(node.outputs)))
+
+    def after(self, layer: Any) -> Iterator[Any]:
+        """The layers that take the layer's output, once for each call."""
+        given = {id(t) for one, _, outputs in self._calls if one is layer for t in outputs}
+        for one, inputs, _ in self._calls:
+            if any(id(tensor) in given for tensor in inputs):
+                yield one
+
+    def before(self, layer: Any) -> list[Any]:
+        """All that is given to the layer."""
+        return [t for one, inputs, _ in self._calls if one is layer for t in inputs]
+
+    def is_output(self, layer: Any) -> bool:
+        """Whether the model gives the layer's output out."""
+        return any(
+            id(t) in self._outputs
+            for one, _, outputs in self._calls
+            if one is layer
+            for t in outputs
+        )

@@ -1,0 +1,267 @@
+"""What the activations of one layer are like, summed up batch by batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+MOST_UNITS = 20_000  # of which all pairs are summed up: 2.4 GB for each 10,000 units squared
+SAMPLED_UNITS = 4096  # of wider layers, whose pairs are
+CHUNK = 1 << 18  # numbers that are worked on at once: a few MB, which stay in the cache
+CONSTANT = 1e-12  # a variance below this share of the mean square is rounding: a constant
+
+
+@dataclass(frozen=True)
+class Characteristics:
+    """Choi et al., Table 1, of one layer.
+
+    Where nothing is left to take a mean of, the value is NaN.
+
+    Attributes
+    ----------
+    n : int
+        Samples.
+    n_units : int
+    amplitude : float
+        Mean over units of the mean of their positive values; units without any are left out.
+    covariance, correlation : float
+        Means over pairs of different units, each of the samples in which both are positive:
+        of the covariance, divided by their number, and of Pearson's correlation. Pairs that have
+        fewer than two such samples are left out, of the correlation also those with a unit that is
+        constant in them.
+    sparsity : float
+        Share of activations that are 0.
+    dead_units : float
+        Share of units that are 0 for every sample.
+    stable_rank : float
+        `||C||_F^2 / ||C||_2^2` of the covariance C of all values; NaN where all are constant.
+    constant_units : NDArray[np.int64]
+        Which units are not dead, but have one value alone where they are positive: no correlation
+        with them is defined.
+    """
+
+    n: int
+    n_units: int
+    amplitude: float
+    covariance: float
+    correlation: float
+    sparsity: float
+    dead_units: float
+    stable_rank: float
+    constant_units: NDArray[np.int64]
+
+
+class Statistics:
+    """Sums over activations, from which their characteristics follow.
+
+    Batches may come in any order and any sizes: results differ by float64 rounding alone. The
+    memory is that of five matrices of `n_units` times `n_units` numbers. Of layers with more than
+    20,000 units the pairs of 4,096 of them are summed up, drawn once with a fixed seed: covariance
+    and correlation are then unbiased estimates of the means over all pairs, whose standard error is
+    about that of a mean over 4,096 units, and the stable rank is that of these units.
+
+    Parameters
+    ----------
+    n_units : int
+
+    Raises
+    ------
+    ValueError
+        Where `n_units` is below 1.
+
+    Examples
+    --------
+    >>> s = Statistics(100)
+    >>> s.update(z)  # [n, 100], as often as there are batches
+    >>> s.result().correlation
+    """
+
+    def __init__(self, n_units: int) -> None:
+        if n_units < 1:
+            raise ValueError(f"Expected n_units of at least 1. Received: {n_units}.")
+        self.n_units, self.n = int(n_units), 0
+        self._sampled: NDArray[np.int64] | None = None
+        if n_units > MOST_UNITS:
+            rng = np.random.default_rng(0)
+            self._sampled = np.sort(rng.choice(n_units, SAMPLED_UNITS, replace=False))
+        width = n_units if self._sampled is None else SAMPLED_UNITS
+        self._zeros = np.zeros(n_units, np.int64)
+        self._positives = np.zeros(n_units, np.int64)
+        self._positive_sum = np.zeros(n_units)
+        self._least_positive = np.full(n_units, np.inf)
+        self._most = np.full(n_units, -np.inf)
+        self._sum = np.zeros(width)
+        self._products = np.zeros((width, width))  # over all values
+        # Over the samples in which both are positive: how many, z_i, z_i^2 and z_i z_j.
+        self._both = np.zeros((width, width), np.int64)
+        self._both_sum = np.zeros((width, width))
+        self._both_square = np.zeros((width, width))
+        self._both_product = np.zeros((width, width))
+
+    def update(self, z: ArrayLike) -> None:
+        """Take in a batch of activations.
+
+        Parameters
+        ----------
+        z : float [n, n_units]
+            Other numbers are read as float64.
+
+        Raises
+        ------
+        ValueError
+            Where the shape is another, or a number is NaN or infinite; nothing of the batch is
+            taken in then.
+        """
+        array = np.asarray(z)
+        if array.ndim != 2 or array.shape[1] != self.n_units:
+            raise ValueError(
+                f"Expected activations of shape [n, {self.n_units}]. Received shape: {array.shape}."
+            )
+        step = max(64, CHUNK // self.n_units)
+        chunks = [array[start : start + step] for start in range(0, len(array), step)]
+        for number, chunk in enumerate(chunks):
+            if not np.isfinite(chunk).all():
+                row, unit = np.argwhere(~np.isfinite(chunk))[0]
+                raise ValueError(
+                    "Expected finite activations. Received: "
+                    f"{chunk[row, unit]} at row {number * step + row} of the batch, unit {unit}."
+                )
+        for chunk in chunks:
+            self._add(np.asarray(chunk, np.float64))
+
+    def merge(self, other: Statistics) -> None:
+        """Take in what another object has seen of the same units.
+
+        Raises
+        ------
+        ValueError
+            Where it is of another number of units.
+        """
+        if other.n_units != self.n_units:
+            raise ValueError(
+                f"Expected statistics of {self.n_units} units. Received: of {other.n_units}."
+            )
+        self.n += other.n
+        for name in (
+            *("_zeros", "_positives", "_positive_sum", "_sum", "_products"),
+            *("_both", "_both_sum", "_both_square", "_both_product"),
+        ):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self._least_positive = np.minimum(self._least_positive, other._least_positive)
+        self._most = np.maximum(self._most, other._most)
+
+    def result(self) -> Characteristics:
+        """The characteristics of what was seen so far.
+
+        Raises
+        ------
+        ValueError
+            Where fewer than two samples were seen: one has no covariance.
+        """
+        if self.n < 2:
+            raise ValueError(
+                f"Expected at least 2 samples, as one has no covariance. Received: {self.n}."
+            )
+        alive = self._positives > 0
+        constant = alive & (self._most - self._least_positive <= 1e-6 * self._most)
+        covariance, correlation = self._pair_means()
+        return Characteristics(
+            n=self.n,
+            n_units=self.n_units,
+            amplitude=_mean(self._positive_sum[alive] / self._positives[alive]),
+            covariance=covariance,
+            correlation=correlation,
+            sparsity=float(self._zeros.sum() / (self.n * self.n_units)),
+            dead_units=float(np.mean(self._zeros == self.n)),
+            stable_rank=stable_rank(self.covariance),
+            constant_units=np.flatnonzero(constant),
+        )
+
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        """Of all values, divided by their number: float64 [n_units, n_units]."""
+        mean = self._sum / self.n
+        covariance = self._products / self.n - np.outer(mean, mean)
+        # What is left of a constant unit is rounding.
+        rounding = np.diag(covariance) <= CONSTANT * np.diag(self._products) / self.n
+        covariance[rounding] = 0
+        covariance[:, rounding] = 0
+        return covariance
+
+    def _add(self, z: NDArray[np.float64]) -> None:
+        positive = z > 0
+        kept = np.where(positive, z, 0)
+        zeros = np.count_nonzero(z == 0, axis=0)
+        counts = np.count_nonzero(positive, axis=0)
+        self.n += len(z)
+        self._zeros += zeros
+        self._positives += counts
+        self._positive_sum += kept.sum(axis=0)
+        self._least_positive = np.minimum(
+            self._least_positive, np.where(positive, z, np.inf).min(axis=0, initial=np.inf)
+        )
+        self._most = np.maximum(self._most, z.max(axis=0, initial=-np.inf))
+        has_negative = int(zeros.sum() + counts.sum()) < z.size
+        if self._sampled is not None:
+            chosen = self._sampled
+            z, kept, positive = z[:, chosen], kept[:, chosen], positive[:, chosen]
+        self._sum += z.sum(axis=0)
+        mask = positive.astype(np.float64)
+        product = kept.T @ kept
+        self._both_product += product
+        self._products += z.T @ z if has_negative else product
+        self._both_sum += kept.T @ mask
+        self._both_square += np.square(kept).T @ mask
+        single = positive.astype(np.float32)  # exact: a chunk has fewer than 2^24 rows
+        self._both += (single.T @ single).astype(np.int64)
+
+    def _pair_means(self) -> tuple[float, float]:
+        counted = self._both >= 2
+        np.fill_diagonal(counted, False)
+        n = np.where(counted, self._both, 1)
+        mean, square = self._both_sum / n, self._both_square / n
+        covariance = self._both_product / n - mean * mean.T
+        variance = square - mean**2
+        varies = counted & (variance > CONSTANT * square)
+        varies &= varies.T
+        deviation = np.sqrt(np.where(varies, variance, 1))
+        correlation = covariance / deviation / deviation.T
+        return _mean(covariance[counted]), _mean(correlation[varies])
+
+
+def stable_rank(covariance: NDArray[np.float64]) -> float:
+    """`||C||_F^2 / ||C||_2^2`, the numerator a sum, the denominator by the largest eigenvalue.
+
+    Parameters
+    ----------
+    covariance : float64 [d, d]
+        Symmetric, positive semidefinite.
+
+    Returns
+    -------
+    float
+        NaN where the matrix is 0. Up to 1,000 units all eigenvalues are computed; beyond, the
+        largest by Lanczos's method, whose residual bounds its relative error: it is at most 1e-9.
+    """
+    from scipy.linalg import eigvalsh
+    from scipy.sparse.linalg import eigsh
+
+    total, d = float(np.square(covariance).sum()), len(covariance)
+    if total == 0:
+        return float("nan")
+    if d <= 1000:
+        largest = float(eigvalsh(covariance, subset_by_index=[d - 1, d - 1])[0])
+    else:
+        start = np.random.default_rng(0).normal(size=d)
+        values, vectors = eigsh(covariance, k=1, which="LA", v0=start, tol=1e-12)
+        largest = float(values[0])
+        residual = np.linalg.norm(covariance @ vectors[:, 0] - largest * vectors[:, 0])
+        if residual > 1e-9 * largest:
+            largest = float(eigvalsh(covariance, subset_by_index=[d - 1, d - 1])[0])
+    return total / largest**2
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if values.size else float("nan")
