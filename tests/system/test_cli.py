@@ -63,7 +63,7 @@ def test_every_option_is_a_flag_of_its_study(tmp_path):
             axis = one.metadata.get("axis")
             if one.name != "path" and axis in (None, "width"):
                 assert one.name in values, (name, one.name)
-        assert ("sample_sizes" in values) == (name == "sample_size")
+        assert ("sample_sizes" in values) == (name in ("sample_size", "phase_chart"))
 
 
 def test_help_is_quick_to_load():

@@ -62,7 +62,7 @@ def test_regimes_follow_what_changes(chart):
 
 def test_elasticities_are_least_squares_slopes_per_doubling(chart):
     given = points()
-    near = given[given["width"].isin([4, 8, 16]) & (given["steps"] == 10)]
+    near = given[given["width"].isin([4, 8, 16, 32]) & (given["steps"] == 10)]
     near = near[near["sample_size"] == 50]
     expected = stats.linregress(np.log2(near["width"]), near["redundancy"])
     row = chart[(chart["width"] == 8) & (chart["steps"] == 10) & (chart["sample_size"] == 50)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 # By name, fields of `RunSpec`: L2 of the hidden kernels alone, all gradients clipped together.
 CONDITIONS: dict[str, dict[str, Any]] = {
@@ -16,7 +17,9 @@ CONDITIONS: dict[str, dict[str, Any]] = {
 
 
 def condition_of(row: pd.Series) -> str | None:
-    """Name of the condition that a row of `tables.load` was trained under, None for no one."""
+    """Name of the condition that a row of `results.load` was trained under, or None."""
+    import pandas as pd
+
     for name, fields in CONDITIONS.items():
         if all(
             pd.isna(row[key]) if value is None else row[key] == value

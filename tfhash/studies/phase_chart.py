@@ -10,7 +10,7 @@ from dataclasses import replace
 from tfhash.errors import InputError
 from tfhash.studies.layer_width import PROPERTIES
 from tfhash.studies.options import MlpOptions
-from tfhash.studies.study import Grid, Study
+from tfhash.studies.study import Grid, Study, values_of_dataset
 
 WIDTHS = {
     "digits": (3, 5, 7, 10, 15, 20, 40, 80),
@@ -28,7 +28,7 @@ EPOCHS = {
     "mnist": (0, 1, 2, 5, 10, 20, 50, 100, 200, 500),
     "cifar10": (0, 1, 3, 10, 30, 100),
 }
-STEPS = {"digits": 10, "mnist": 20, "cifar10": 100}
+STEPS = {"digits": (10,), "mnist": (20,), "cifar10": (100,)}
 
 
 def _axis(
@@ -38,12 +38,7 @@ def _axis(
     options: MlpOptions,
 ) -> Sequence[int]:
     """The values asked for or the grid's: two at least, or nothing changes along the axis."""
-    if options.dataset not in values:
-        raise InputError(
-            f"Expected a dataset among {', '.join(values)}, for which this study has {name}. "
-            f"Received: {options.dataset!r}."
-        )
-    chosen = values[options.dataset] if asked is None else asked
+    chosen = values_of_dataset(values, options.dataset, name) if asked is None else asked
     if len(chosen) < 2:
         raise InputError(
             f"Expected at least two {name}: a chart shows what changes along them. "
@@ -64,7 +59,8 @@ def sizes(options: MlpOptions) -> Sequence[int]:
 
 def epoch_size(options: MlpOptions) -> int:
     """Examples that an epoch of `STEPS` steps goes through."""
-    return STEPS[options.dataset] * (options.batch_size or options.recipe.batch_size)
+    (steps,) = values_of_dataset(STEPS, options.dataset, "steps")
+    return int(steps) * (options.batch_size or options.recipe.batch_size)
 
 
 STUDY = Study(

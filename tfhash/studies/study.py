@@ -85,7 +85,7 @@ class Grid:
         axes = [[(name, v) for v in self._values(name, options)] for name in self.axes]
         fixed = {k: v(options) if callable(v) else v for k, v in self.fixed.items()}
         if self.kept is not None:
-            grid = _of_dataset(self.kept, options.dataset, "epochs")
+            grid = values_of_dataset(self.kept, options.dataset, "epochs")
             epochs = self._length(grid, options)
             fixed["epochs"] = epochs
             fixed["checkpoint_epochs"] = tuple(epoch for epoch in grid if epoch <= epochs)
@@ -102,7 +102,7 @@ class Grid:
         if callable(values):
             return values(options)
         asked = options.given_axes.get(name)
-        return _of_dataset(values, options.dataset, name) if asked is None else asked
+        return values_of_dataset(values, options.dataset, name) if asked is None else asked
 
     def _length(self, grid: Sequence[int], options: Options) -> int:
         if self.length == "recipe":
@@ -174,7 +174,16 @@ def _fields(point: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _of_dataset(values: Mapping[str, Sequence[Any]], dataset: str, what: str) -> Sequence[Any]:
+def values_of_dataset(
+    values: Mapping[str, Sequence[Any]], dataset: str, what: str
+) -> Sequence[Any]:
+    """The values for a dataset, or for the one that its record says it is like.
+
+    Raises
+    ------
+    InputError
+        There are none; `what` says of what.
+    """
     found = of_dataset(values, dataset)
     if found is None:
         raise InputError(
