@@ -110,6 +110,11 @@ class CnnSpec(Spec):
         """The training subset and the test set, as the finished network is measured on them."""
         return self.training_data(dataset)
 
+    @property
+    def same_examples(self) -> None:
+        """None: a convolutional network is measured in a pass of its own, for its memory."""
+        return None
+
     def build_model(self, dataset: Dataset) -> keras.Model:
         """The network before training, uncompiled."""
         return cnn(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -169,6 +169,13 @@ class RunSpec(Spec):
     def measured_data(self, dataset: Dataset) -> Dataset:
         """The training subset, with its true labels, and the test set."""
         return replace(self, label_noise=0.0).training_data(dataset)
+
+    @property
+    def same_examples(self) -> tuple[Any, ...] | None:
+        """Equal for runs with the same `measured_data`, which are measured in one pass over it."""
+        drawn = self.sample_size is not None or self.inputs is not None
+        repeat = self.repeat if drawn else None
+        return self.dataset, self.hold_out, self.sample_size, self.inputs, self.seed, repeat
 
     def pool(self, dataset: Dataset) -> tuple[Dataset, np.ndarray]:
         """A dataset and the rows of it, int64 [n], that are this run's training data.

@@ -1,11 +1,12 @@
-"""Measuring one run: what is there is skipped by measure and epoch; what is broken is retrained."""
+"""Measuring runs: what is there is skipped by measure and epoch; what is broken is retrained."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfhash import training
 from tfhash.datasets import Dataset
@@ -16,10 +17,14 @@ from tfhash.studies.loading import load_model
 from tfhash.studies.measure import Subject
 from tfhash.studies.measures import Measure, measure
 from tfhash.studies.options import Options
+from tfhash.studies.shared_pass import SharedPass
 from tfhash.studies.study import Measured, Study
 
 if TYPE_CHECKING:
     import keras
+
+# Networks that share a pass: their codes are in memory together.
+AT_ONCE = 32
 
 
 class BrokenCheckpoint(Exception):
@@ -83,21 +88,38 @@ def jobs(study: Study, options: Options) -> list[Job]:
     return [Job(path, tuple(measured), at_once) for path, measured in wanted.items()]
 
 
-def do(job: Job, dataset: Dataset, options: Options) -> Outcome:
-    """Measure what is missing of one run, training it again where a checkpoint is broken.
+def together(found: Sequence[Job]) -> list[list[Job]]:
+    """The jobs in groups: runs that are measured on the same examples share a pass over them."""
+    groups: dict[Any, list[Job]] = {}
+    for job in found:
+        groups.setdefault(read_spec(job.path).same_examples or job.path, []).append(job)
+    return [
+        group[start : start + AT_ONCE]
+        for group in groups.values()
+        for start in range(0, len(group), AT_ONCE)
+    ]
+
+
+def do(
+    group: Sequence[Job], dataset: Dataset, options: Options, trained_again: bool = False
+) -> list[Outcome]:
+    """Measure what is missing of runs on the same examples, training again what is broken.
 
     Raises
     ------
     InputError
-        The run was trained under another protocol than the one asked for, has no checkpoint as
+        A run was trained under another protocol than the one asked for, has no checkpoint as
         early as is asked for, or has a broken one even after it was trained again.
     """
     runs = Runs(options.path)
-    trained_again = False
-    while True:
-        with runs.hold(job.path) as held:
-            if not held:
-                return Outcome(job.path, elsewhere=True)
+    outcomes: list[Outcome] = []
+    pending: list[_Pending] = []
+    broken: list[tuple[Job, AnySpec]] = []
+    with ExitStack() as locks:
+        for job in group:
+            if not locks.enter_context(runs.hold(job.path)):
+                outcomes.append(Outcome(job.path, elsewhere=True))
+                continue
             spec = read_spec(job.path)
             if options.protocol not in (None, spec.protocol):
                 raise InputError(
@@ -105,7 +127,7 @@ def do(job: Job, dataset: Dataset, options: Options) -> Outcome:
                     f"Received: {spec.protocol}. Leave --protocol out, or name another folder."
                 )
             try:
-                return _measure(job, spec, dataset, options.epoch)
+                missing, n_asked = _missing(job, spec, dataset, options.epoch)
             except BrokenCheckpoint as error:
                 if trained_again:
                     raise InputError(
@@ -114,13 +136,37 @@ def do(job: Job, dataset: Dataset, options: Options) -> Outcome:
                     ) from error
                 log.warning("%s: %s. The run is trained again.", job.path, error)
                 set_aside(job.path)
+                broken.append((job, spec))
+                continue
+            pending += missing
+            epochs = tuple(one.epoch for one in missing)
+            outcomes.append(Outcome(job.path, epochs, n_asked - len(epochs)))
+        for start in range(0, len(pending), AT_ONCE):
+            _measure(pending[start : start + AT_ONCE], dataset)
+    for job, spec in broken:
         report = training.train([spec], dataset, options.path, options.trainer)
         if report.elsewhere:
-            return Outcome(job.path, elsewhere=True)
-        trained_again = True
+            outcomes.append(Outcome(job.path, elsewhere=True))
+        else:
+            outcomes += do([job], dataset, options, trained_again=True)
+    return outcomes
 
 
-def _measure(job: Job, spec: AnySpec, dataset: Dataset, until: int | None) -> Outcome:
+@dataclass(frozen=True)
+class _Pending:
+    """A checkpoint that is to be measured, with its network and what is missing of it."""
+
+    job: Job
+    spec: AnySpec
+    epoch: int
+    model: keras.Model
+    measures: Sequence[Measure]
+
+
+def _missing(
+    job: Job, spec: AnySpec, dataset: Dataset, until: int | None
+) -> tuple[list[_Pending], int]:
+    """What is missing of a run, by checkpoint; and how many checkpoints are asked for."""
     kept = _checkpoints(job.path, until)
     pending: dict[int, list[Measure]] = {}
     asked = set()
@@ -130,22 +176,25 @@ def _measure(job: Job, spec: AnySpec, dataset: Dataset, until: int | None) -> Ou
             asked.add(epoch)
             if not all(r.has(job.path, epoch, columns) for r, columns in one.columns.items()):
                 pending.setdefault(epoch, []).append(one)
-    for epoch in sorted(pending):
-        _measure_epoch(job, spec, dataset, epoch, kept[epoch], pending[epoch])
-    return Outcome(job.path, tuple(sorted(pending)), len(asked) - len(pending))
+    return [
+        _Pending(job, spec, epoch, _load(kept[epoch], spec, dataset), pending[epoch])
+        for epoch in sorted(pending)
+    ], len(asked)
 
 
-def _measure_epoch(
-    job: Job, spec: AnySpec, dataset: Dataset, epoch: int, file: Path, measures: Sequence[Measure]
-) -> None:
+def _measure(pending: Sequence[_Pending], dataset: Dataset) -> None:
     import keras
 
-    model = _load(file, spec, dataset)
-    subject = Subject(model, spec, dataset, job.encode_at_once)
-    for one in measures:
-        for record, values in one.of(subject).items():
-            record.add(job.path, epoch, values)
-    keras.utils.clear_session()
+    data = pending[0].spec.measured_data(dataset)
+    at_once = pending[0].job.encode_at_once
+    shared = SharedPass([one.model for one in pending], data, at_once)
+    for i, one in enumerate(pending):
+        subject = Subject(one.model, one.spec, dataset, at_once, (shared, i))
+        for each in one.measures:
+            for record, values in each.of(subject).items():
+                record.add(one.job.path, one.epoch, values)
+    # Without a collection of garbage, which takes longer than measuring a small network.
+    keras.utils.clear_session(free_memory=False)
 
 
 def _checkpoints(run: Path, until: int | None) -> dict[int, Path]:

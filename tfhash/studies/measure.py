@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,14 +13,10 @@ from tfhash.codes import Codes
 from tfhash.datasets import Dataset
 from tfhash.runs import AnySpec
 from tfhash.runs.records import LayerRecord, Record
+from tfhash.studies.shared_pass import SharedPass, Split
 
 if TYPE_CHECKING:
     import keras
-
-    from tfhash.encoder import Encoder
-
-# Examples per step of `predict`: it decides nothing but speed.
-PREDICT_AT_ONCE = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +45,8 @@ class Measure:
         return self.function(**{name: getattr(subject, name) for name in self.needs})
 
 
-class Split(NamedTuple):
-    """Something of the training examples, and of the test examples."""
-
-    train: Any
-    test: Any
-
-
 class Subject:
-    """A trained network that is measured. What several measures need is computed once.
+    """A trained network that is measured.
 
     Parameters
     ----------
@@ -69,20 +58,35 @@ class Subject:
         The whole dataset that its training examples are of.
     encode_at_once
         Examples that are encoded at once; None for the encoder's own number.
+    shared
+        The pass that it is measured in with others, and its number there; None where it is alone.
     """
 
     def __init__(
-        self, model: keras.Model, spec: AnySpec, dataset: Dataset, encode_at_once: int | None
+        self,
+        model: keras.Model,
+        spec: AnySpec,
+        dataset: Dataset,
+        encode_at_once: int | None,
+        shared: tuple[SharedPass, int] | None = None,
     ) -> None:
         self.model = model
         self.spec = spec
         self.dataset = dataset
         self.encode_at_once = encode_at_once
+        self._shared = shared
 
     @cached_property
     def data(self) -> Dataset:
         """The training and test examples that it is measured on."""
-        return self.spec.measured_data(self.dataset)
+        return self._pass[0].data
+
+    @cached_property
+    def _pass(self) -> tuple[SharedPass, int]:
+        if self._shared is not None:
+            return self._shared
+        data = self.spec.measured_data(self.dataset)
+        return SharedPass([self.model], data, self.encode_at_once), 0
 
     @cached_property
     def trained_labels(self) -> np.ndarray:
@@ -90,31 +94,20 @@ class Subject:
         return self.spec.training_data(self.dataset).y_train
 
     @cached_property
-    def encoder(self) -> Encoder:
-        """Its encoder."""
-        from tfhash.encoder import Encoder
-
-        return Encoder(self.model)
-
-    @property
     def encode(self) -> Callable[[np.ndarray], Codes]:
         """From inputs to their codes."""
-        if self.encode_at_once is None:
-            return self.encoder.encode
-        return partial(self.encoder.encode, batch_size=self.encode_at_once)
+        from tfhash.encoder import Encoder
 
-    @cached_property
+        return partial(Encoder(self.model).encode, batch_size=self.encode_at_once)
+
+    @property
     def codes(self) -> Split:
         """Neural codes of the training and of the test examples."""
-        return Split(self.encode(self.data.x_train), self.encode(self.data.x_test))
+        shared, number = self._pass
+        return shared.codes[number]
 
-    @cached_property
+    @property
     def outputs(self) -> Split:
         """Outputs float32 [n, n_classes] for the training and for the test examples."""
-        at_once = self.encode_at_once or PREDICT_AT_ONCE
-        return Split(
-            *(
-                self.model.predict(x, batch_size=at_once, verbose=0)
-                for x in (self.data.x_train, self.data.x_test)
-            )
-        )
+        shared, number = self._pass
+        return shared.outputs[number]

@@ -13,7 +13,7 @@ from tfhash.errors import InputError
 from tfhash.runs import AnySpec, RunError, Runs, read_spec
 from tfhash.runs.records import PROPERTIES
 from tfhash.runs.trouble import say_once
-from tfhash.studies.jobs import Job, Outcome, do, jobs
+from tfhash.studies.jobs import Job, Outcome, do, jobs, together
 from tfhash.studies.loading import load_keras
 from tfhash.studies.options import Options
 from tfhash.studies.study import Study
@@ -115,11 +115,16 @@ def _report(outcomes: Sequence[Outcome], study: Study, options: Options, seconds
 
 def _outcomes(found: Sequence[Job], options: Options) -> Iterator[Outcome]:
     """What became of each job, as soon as it is done."""
+    groups = together(found)
     if options.workers == 1 or len(found) == 1:
         dataset = options.load_dataset()
-        for job in found:
-            yield do(job, dataset, options)
+        for group in groups:
+            yield from do(group, dataset, options)
         return
+    # Each process gets a share of every group.
+    groups = [
+        group[start :: options.workers] for group in groups for start in range(options.workers)
+    ]
     # Started anew: a process that is copied with TensorFlow's threads in it may hang.
     with ProcessPoolExecutor(
         min(options.workers, len(found)),
@@ -127,10 +132,10 @@ def _outcomes(found: Sequence[Job], options: Options) -> Iterator[Outcome]:
         initializer=_start_worker,
         initargs=(options,),
     ) as pool:
-        futures = [pool.submit(_do_in_worker, job, options) for job in found]
+        futures = [pool.submit(_do_in_worker, group, options) for group in groups if group]
         try:
             for future in as_completed(futures):
-                yield future.result()
+                yield from future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -148,8 +153,8 @@ def _start_worker(options: Options) -> None:
     metrics.set_num_threads(max(1, metrics.get_num_threads() // options.workers))
 
 
-def _do_in_worker(job: Job, options: Options) -> Outcome:
-    return do(job, _in_worker["dataset"], options)
+def _do_in_worker(group: Sequence[Job], options: Options) -> list[Outcome]:
+    return do(group, _in_worker["dataset"], options)
 
 
 def _values(outcome: Outcome) -> str:

@@ -13,7 +13,8 @@ from tfhash.datasets import Dataset
 from tfhash.metrics import encoding_properties
 from tfhash.runs import AnySpec
 from tfhash.runs.records import PROPERTIES, Record
-from tfhash.studies.measure import Measure, Split
+from tfhash.studies.measure import Measure
+from tfhash.studies.shared_pass import Split
 
 # By family of `metrics.encoding_properties`, what it gives.
 FAMILIES = {

@@ -11,8 +11,9 @@ from tfhash.datasets import Dataset
 from tfhash.metrics import layer_wise
 from tfhash.runs import AnySpec
 from tfhash.runs.records import LAYERS, LayerRecord
-from tfhash.studies.measure import Measure, Split
+from tfhash.studies.measure import Measure
 from tfhash.studies.measures.encoding import FAMILIES
+from tfhash.studies.shared_pass import Split
 
 
 def _layers(

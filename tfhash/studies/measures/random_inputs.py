@@ -12,7 +12,8 @@ from tfhash.datasets import Dataset
 from tfhash.metrics import redundancy_ratio
 from tfhash.runs import AnySpec
 from tfhash.runs.records import PROPERTIES, Record
-from tfhash.studies.measure import Measure, Split
+from tfhash.studies.measure import Measure
+from tfhash.studies.shared_pass import Split
 
 SPLITS = ("train", "test", "random")
 

@@ -13,7 +13,8 @@ import numpy as np
 from tfhash.metrics import CodeKMeans, clustering_accuracy, count_regions
 from tfhash.runs import AnySpec
 from tfhash.runs.records import PROPERTIES, Record
-from tfhash.studies.measure import Measure, Split
+from tfhash.studies.measure import Measure
+from tfhash.studies.shared_pass import Split
 
 
 def _trained_labels(
