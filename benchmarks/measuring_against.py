@@ -6,8 +6,8 @@ The layer-width networks of one repeat are trained for one epoch by the other bu
 runs both read. Then the two take
 turns with the command that loads them, encodes the training and the test set and measures all four
 metrics and the networks' own accuracy, as a whole: starting Python and the framework is in it.
-Printed are the seconds of each turn, the medians and their ratio (over 1: this build is faster), and
-the largest difference of the numbers. MNIST: about 6 minutes on 2 cores.
+Printed are the seconds of each turn, the medians and their ratio (over 1: this build is faster),
+and the largest difference of the numbers. MNIST: about 6 minutes on 2 cores.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def script(checkout: Path, name: str, *flags: str) -> float:
 
 def values(root: Path) -> dict[str, float]:
     """All numbers beside the checkpoints under `root`."""
-    found = {}
+    found: dict[str, float] = {}
     for file in root.rglob("properties.json"):
         for epoch, measured in json.loads(file.read_text())["epochs"].items():
             at = f"{file.parent.relative_to(root)}, epoch {epoch}"
