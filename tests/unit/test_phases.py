@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import linalg, stats
 
 from tfhash.errors import InputError
 from tfhash.phases import (
@@ -60,15 +60,38 @@ def test_regimes_follow_what_changes(chart):
     assert (chart["n"] == 3).all()
 
 
-def test_elasticities_are_least_squares_slopes_per_doubling(chart):
+def test_elasticities_are_those_of_a_least_squares_plane(chart):
+    """Against a regression solved by scipy for its normal equations, term by term."""
     given = points()
-    near = given[given["width"].isin([4, 8, 16, 32]) & (given["steps"] == 10)]
-    near = near[near["sample_size"] == 50]
-    expected = stats.linregress(np.log2(near["width"]), near["redundancy"])
+    near = given[given["width"].isin([4, 8, 16, 32])]  # two steps to either side of 8
+    logs = np.log2(near[list(AXES)].replace({"steps": {0: 5}}).to_numpy(float))
+    design = np.column_stack([np.ones(len(logs)), logs])
     row = chart[(chart["width"] == 8) & (chart["steps"] == 10) & (chart["sample_size"] == 50)]
-    assert row["redundancy_by_width"].item() == pytest.approx(expected.slope)
-    assert row["redundancy_by_width_p"].item() == pytest.approx(expected.pvalue)
+    for value in ("redundancy", "accuracy"):
+        y = near[value].to_numpy()
+        slopes, rest, _, _ = linalg.lstsq(design, y)
+        spread = np.sqrt(np.diag(linalg.pinv(design) @ linalg.pinv(design).T) * rest / (len(y) - 4))
+        p = 2 * stats.t.sf(np.abs(slopes / spread), len(y) - 4)
+        for i, axis in enumerate(AXES, 1):
+            assert row[f"{value}_by_{axis}"].item() == pytest.approx(slopes[i], abs=1e-12)
+            assert row[f"{value}_by_{axis}_p"].item() == pytest.approx(p[i])
     assert row["redundancy_by_width"].item() == pytest.approx(-0.2, abs=0.01)
+
+
+def test_what_does_not_vary_nearby_has_no_elasticity():
+    """Where points are missing, an axis may have one value alone within reach."""
+    few = points()
+    far = pd.DataFrame([{**few.iloc[0], "width": w} for w in (1024, 4096, 8192)])
+    found = regimes(pd.concat([few, far.astype(few.dtypes)])).set_index("width").loc[8192]
+    assert np.isnan(found["redundancy_by_steps"]) and np.isnan(found["redundancy_by_steps_p"])
+
+
+def test_a_plateau_may_be_given(chart):
+    higher = regimes(points(), plateau=1.0)
+    assert higher["gap"].to_numpy() == pytest.approx(1 - chart["accuracy"].to_numpy())
+    assert not (higher["regime"] == "sufficiently_expressive").all()
+    with pytest.raises(InputError, match="plateau"):
+        regimes(points(), plateau=0.5)
 
 
 def test_thresholds_are_found_again(chart):

@@ -3,10 +3,10 @@
 The regimes are those of "Neural networks behave as hash encoders", Section 5.6, which describes
 them in words. What the words leave open is decided here:
 
-- a value improves along an axis at a point where it rises (falls, for redundancy) over the points
-  up to `WINDOW` grid steps to either side, over all seeds: the slope of a least squares line
-  against log2 of the axis, its local elasticity, is at least `EFFECT` per doubling and differs from
-  zero at a level of `LEVEL` by Student's t;
+- the local elasticities of a value at a point are the slopes of one least squares plane against
+  log2 of all three axes, over all seeds of all points up to `WINDOW` grid steps away along each
+  axis; the value improves along an axis where it rises (falls, for redundancy) by at least `EFFECT`
+  per doubling, and the slope differs from zero at a level of `LEVEL` by Student's t;
 - "sufficiently_expressive": redundancy is within `NEAR` of 0 and accuracy within `NEAR` of its
   plateau, the best of the chart;
 - "under_expressive": neither is, and both improve, each along one axis or more;
@@ -16,8 +16,6 @@ That nothing changes any more is no separate condition: within `NEAR` of both en
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -69,27 +67,29 @@ def chart_points(table: pd.DataFrame) -> pd.DataFrame:
     return points.astype({"width": int, "steps": int, "sample_size": int, "repeat": int})
 
 
-def regimes(points: pd.DataFrame) -> pd.DataFrame:
+def regimes(points: pd.DataFrame, plateau: float | None = None) -> pd.DataFrame:
     """Means, elasticities and the regime of every point of a chart.
 
     Parameters
     ----------
     points
         What `chart_points` gives. Seeds that are missing at a point count as what is there.
+    plateau
+        The accuracy that networks of this kind come to; None for the largest mean of all points.
 
     Returns
     -------
     pandas.DataFrame
         A row for each width, steps and sample_size: means of redundancy and accuracy over seeds, n
-        (their number), gap (the plateau's accuracy, the largest of all points, less this one's),
+        (their number), gap (the plateau's accuracy less this one's),
         for each value and axis its elasticity (per doubling) and p (two-sided; NaN where there are
-        too few values), regime and axis, the one along which accuracy improves most, or where it
+        too few points), regime and axis, the one along which accuracy improves most, or where it
         does not redundancy, "" for none.
 
     Raises
     ------
     InputError
-        An axis has one value alone, or values are not finite.
+        An axis has one value alone, values are not finite, or the plateau is below a point.
     """
     for axis in AXES:
         if points[axis].nunique() < 2:
@@ -103,12 +103,27 @@ def regimes(points: pd.DataFrame) -> pd.DataFrame:
     chart = points.groupby(keys)[list(VALUES)].mean()
     chart["n"] = points.groupby(keys).size()
     chart = chart.reset_index()
-    chart["gap"] = chart["accuracy"].max() - chart["accuracy"]
-    for axis in AXES:
-        for value in VALUES:
-            found = [_elasticity(points, point, axis, value) for _, point in chart.iterrows()]
-            chart[f"{value}_by_{axis}"] = [slope for slope, _ in found]
-            chart[f"{value}_by_{axis}_p"] = [p for _, p in found]
+    highest = float(chart["accuracy"].max())
+    if plateau is not None and plateau < highest:
+        raise InputError(
+            f"Expected a plateau of at least the largest mean accuracy, {highest:.4f}. "
+            f"Received: {plateau}."
+        )
+    chart["gap"] = (highest if plateau is None else plateau) - chart["accuracy"]
+    grids = [np.unique(points[axis]) for axis in AXES]
+    steps, at = (
+        np.stack([np.searchsorted(grid, one[a]) for a, grid in zip(AXES, grids, strict=True)], 1)
+        for one in (points, chart)
+    )
+    logs = np.stack(
+        [_log2(points[a].to_numpy(float), grid) for a, grid in zip(AXES, grids, strict=True)], 1
+    )
+    values = points[list(VALUES)].to_numpy(float)
+    found = np.array([_elasticities(steps, logs, values, one) for one in at])
+    for i, axis in enumerate(AXES):
+        for j, value in enumerate(VALUES):
+            chart[f"{value}_by_{axis}"] = found[:, 0, i, j]
+            chart[f"{value}_by_{axis}_p"] = found[:, 1, i, j]
     improves = {
         (value, axis): (sign * chart[f"{value}_by_{axis}"] >= EFFECT)
         & (chart[f"{value}_by_{axis}_p"] < LEVEL)
@@ -135,28 +150,42 @@ def _largest(table: pd.DataFrame) -> pd.Series:
     return table.fillna(-np.inf).idxmax(axis=1).where(table.notna().any(axis=1), "")
 
 
-def _elasticity(
-    points: pd.DataFrame, point: pd.Series, axis: str, value: str
-) -> tuple[float, float]:
-    """Slope of `value` per doubling of `axis` around a point, and its p."""
-    grid = np.unique(points[axis])
-    at = int(np.searchsorted(grid, point[axis]))
-    window = grid[max(0, at - WINDOW) : at + WINDOW + 1]
-    near = points[axis].isin(window)
-    for other in AXES:
-        if other != axis:
-            near &= points[other] == point[other]
-    x = _log2(points.loc[near, axis].to_numpy(float), grid)
-    y = points.loc[near, value].to_numpy(float)
-    if len(x) < 3 or np.ptp(x) == 0:
-        return float("nan"), float("nan")
-    if np.ptp(y) == 0:
-        return 0.0, 1.0
-    fitted = stats.linregress(x, y)
-    return float(fitted.slope), float(fitted.pvalue)
+def _elasticities(
+    positions: np.ndarray, logs: np.ndarray, values: np.ndarray, at: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes of `values` per doubling of each axis around a point, and their p, both [3, n_values].
+
+    Parameters
+    ----------
+    positions
+        Numbers of the grid steps of all points, int [n, 3].
+    logs
+        log2 of their axes, float64 [n, 3].
+    values
+        float64 [n, n_values].
+    at
+        Grid steps of the point, int [3].
+    """
+    slopes = np.full((len(AXES), values.shape[1]), np.nan)
+    p = slopes.copy()
+    near = (np.abs(positions - at) <= WINDOW).all(axis=1)
+    varies = np.ptp(logs[near], axis=0) > 0  # along the others there is nothing to see
+    design = np.column_stack([np.ones(near.sum()), logs[near][:, varies]])
+    n, k = design.shape
+    if n <= k or np.linalg.matrix_rank(design) < k:
+        return slopes, p
+    inverse = np.linalg.inv(design.T @ design)
+    fitted = inverse @ design.T @ values[near]
+    rest = values[near] - design @ fitted
+    errors = np.sqrt(np.diag(inverse)[:, None] * np.square(rest).sum(axis=0) / (n - k))
+    flat = np.ptp(values[near], axis=0) == 0  # rounding alone would give it a slope
+    fitted[:, flat], errors[:, flat] = 0, 1
+    slopes[varies] = fitted[1:]
+    p[varies] = 2 * stats.t.sf(np.abs(fitted[1:]) / errors[1:], n - k)
+    return slopes, p
 
 
-def _log2(values: np.ndarray, grid: Sequence[float] | np.ndarray) -> np.ndarray:
+def _log2(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
     """log2, with a zero (no training) one doubling below the smallest step."""
     smallest = min(v for v in grid if v > 0)
     return np.log2(np.where(values > 0, values, smallest / 2))
