@@ -41,11 +41,21 @@ def _regularizers(rows: pd.DataFrame, dataset: str, figures_path: Path) -> list[
     if "none" in missing or len(missing) == len(CONDITIONS) - 1:
         return []
     paired = pairs(rows, "condition", "none")
+    seeds = rows.groupby("condition")["repeat"].unique()
+    every = set(rows["repeat"])
+    for name, there in seeds.items():
+        if absent := sorted(every - set(there)):
+            log.warning(
+                "%s: seeds %s of %s are missing: drawn as what is there.",
+                *(dataset, ", ".join(map(str, absent)), name),
+            )
+    counts = sorted({len(there) for there in seeds})
     run = rows.iloc[0]
     caption = figures.Caption(
         title=figures.TITLES.get(dataset, dataset),
         subtitle=f"a point a model, {run['epochs']:,} epochs, "
-        f"{rows['width'].nunique()} widths, {rows['repeat'].nunique()} seeds",
+        f"{rows['width'].nunique()} widths, {' to '.join(map(str, counts))} "
+        f"{'seed' if counts == [1] else 'seeds'}",
         ours="",
         paper="",
     )

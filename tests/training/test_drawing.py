@@ -1,0 +1,71 @@
+"""Figures 6 and 10 and the phase chart, drawn from run directories."""
+
+import logging
+
+import pandas as pd
+import pytest
+from test_results import make_run
+
+from tfhash.runs.conditions import CONDITIONS
+from tfhash.studies import drawing_phases, drawing_shifts
+
+SHIFTS = {"none": 0.0, "batch_norm": -0.1, "l2": 0.05, "clipping": 0.01}
+
+
+@pytest.mark.full
+def test_figures_of_regularizers_and_the_seeds_that_are_missing(tmp_path, caplog):
+    root, out = tmp_path / "runs", tmp_path / "figures"
+    out.mkdir()
+    for name, fields in CONDITIONS.items():
+        for width in (10, 20):
+            for repeat in (1, 2) if name != "batch_norm" else (1,):
+                shift = SHIFTS[name] + 0.001 * repeat
+                make_run(
+                    root,
+                    experiment="regularizers",
+                    width=width,
+                    repeat=repeat,
+                    shift=shift,
+                    **fields,
+                )
+    with caplog.at_level(logging.WARNING, logger="tfhash"):
+        names = drawing_shifts.draw(root, {"mnist"}, out)
+    assert names == ["figure_6_mnist.png", "figure_10_mnist.png"]
+    assert "mnist: seeds 2 of batch_norm are missing: drawn as what is there." in caplog.text
+    assert "1 to 2 seeds" in (out / "figure_6_mnist.svg").read_text()
+    table = pd.read_csv(out / "regularizers_shifts_mnist.csv")
+    found = table[table["metric"] == "knn_accuracy"].set_index("condition")
+    assert found["shift"].to_dict() == pytest.approx({n: s for n, s in SHIFTS.items() if s})
+    assert found["n"].to_dict() == {"batch_norm": 2, "l2": 4, "clipping": 4}
+    assert len(pd.read_csv(out / "figure_10_mnist.csv")) == (2 + 4 + 4) * 8
+
+
+@pytest.mark.full
+def test_a_phase_chart_with_a_seed_missing_and_a_grid_of_one_point(tmp_path, caplog):
+    root, out = tmp_path / "runs", tmp_path / "figures"
+    out.mkdir()
+    fixed = {"experiment": "phase_chart", "epoch_size": 320, "checkpoint_epochs": (0, 1, 2)}
+    for i, width in enumerate((4, 8, 16)):
+        for size in (50, 100):
+            for repeat in (1, 2) if width > 4 else (1,):
+                make_run(
+                    root,
+                    dataset="digits",
+                    epochs=(0, 1, 2),
+                    width=width,
+                    sample_size=size,
+                    repeat=repeat,
+                    shift=-0.1 * i,
+                    **fixed,
+                )
+    make_run(root, width=10, sample_size=100, epochs=(0, 1, 2), **fixed)  # MNIST: one point
+    with caplog.at_level(logging.WARNING, logger="tfhash"):
+        names = drawing_phases.draw(root, {"digits", "mnist"}, out)
+    assert names == ["phase_chart_digits.png"]
+    assert "6 of 18 points of the phase chart have fewer seeds" in caplog.text
+    assert "The phase chart of mnist is left out. Expected at least two values" in caplog.text
+    chart = pd.read_csv(out / "phase_chart_digits.csv")
+    assert len(chart) == 18 and set(chart["n"]) == {1, 2}
+    assert set(pd.read_csv(out / "phase_chart_tests.csv")["split"]) == {
+        *("random halves", "held-out widths"),
+    }
