@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -64,6 +64,27 @@ def variable_values(variable: keras.Variable) -> np.ndarray:
         if not variable.dtype.startswith(("bfloat16", "float8")):  # which no buffer can be of
             value = memoryview(value)  # a tensor's own `numpy` would copy
     return to_numpy(value)
+
+
+def compiled_finite_check(variables: Sequence[Any]) -> Callable[[], bool]:
+    """A quick check of Keras variables of floats, to be repeated.
+
+    Gives True only where all they hold now is finite. TensorFlow, where reading a variable takes a
+    tenth of a millisecond, looks at all in one compiled function; other backends give False.
+    """
+    if keras.backend.backend() != "tensorflow" or not variables:
+        return lambda: not variables
+    import tensorflow as tf
+
+    def finite() -> Any:
+        values = [variable.value for variable in variables]
+        wide = [
+            v if v.dtype in (tf.float32, tf.float64) else tf.cast(v, tf.float32) for v in values
+        ]
+        return tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in wide])
+
+    compiled = tf.function(finite, autograph=False).get_concrete_function()
+    return lambda: bool(compiled())
 
 
 def compiles_each_shape() -> bool:

@@ -548,4 +548,4 @@ def test_the_batch_fits_with_layers_that_are_not_encoded():
     for layers in (None, "small"):
         batch = Encoder(model, layers=layers)._fitting_batch()
         assert batch * numbers * 4 <= 256 << 20 < 2 * batch * numbers * 4
-    assert Encoder(dense_net())._fitting_batch() == 4096
+    assert Encoder(dense_net())._fitting_batch() == 8192

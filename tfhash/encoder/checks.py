@@ -35,6 +35,25 @@ def is_finite(array: NDArray[Any]) -> bool:
         return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
 
 
+class WeightsCheck:
+    """`check_weights` of one model, to be repeated: quick where all is well.
+
+    Parameters
+    ----------
+    model : keras.Model
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+        floats = [v for v in model.variables if keras.backend.is_float_dtype(v.dtype)]
+        self._known_finite = backend.compiled_finite_check(floats)
+
+    def __call__(self) -> None:
+        """Raise ValueError where a weight is NaN or infinite, naming it."""
+        if not self._known_finite():
+            check_weights(self._model)
+
+
 def check_weights(model: keras.Model) -> None:
     # Here and not in the activations: the ReLU of some backends turns a NaN into 0.
     for variable in model.variables:

@@ -19,9 +19,9 @@ from tfhash.encoder.activation_tracer import ActivationTracer, Choice
 from tfhash.encoder.activations import Activations
 from tfhash.encoder.batches import InputsChecksum, Source
 from tfhash.encoder.checks import (
+    WeightsCheck,
     check_inputs,
     check_same_inputs,
-    check_weights,
     nothing_to_encode,
 )
 from tfhash.encoder.choice import choose
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BATCH_BYTES = 256 << 20  # of inputs and activations, where the batch size is ours to choose
-LARGEST_BATCH = 4096
+LARGEST_BATCH = 8192
 
 
 class Encoder:
@@ -144,6 +144,7 @@ class Encoder:
         self._choice = ([site.name for site in self._sites], activations)
         self._forward: Forward | None = None
         self._probe: Probe | None = None
+        self._weights_check: WeightsCheck | None = None
 
     def __repr__(self) -> str:
         names = self.layer_names
@@ -222,7 +223,7 @@ class Encoder:
             read as they are needed); or batches, alone or with labels as for ``fit``: a
             ``tf.data.Dataset``, a Keras ``PyDataset``, or any iterable.
         batch_size : int, optional
-            By default as many as give 256 MiB of inputs and activations, at most 4096. Batches
+            By default as many as give 256 MiB of inputs and activations, at most 8192. Batches
             that come in other sizes are cut and joined.
         out : path, optional
             Write the codes to this file (:meth:`Codes.load` reads it) as they are made, and
@@ -252,7 +253,7 @@ class Encoder:
         source = Source(self._inputs, x)
         if any(site.is_open for site in self._sites):
             return self._at(source.shapes).encode(x, batch_size, out)
-        check_weights(self._activation_model)
+        self._check_weights()
         size = self.batch_of(source.n, batch_size)
         if out is not None:
             return self._encode_to(Path(out), source, size)
@@ -279,7 +280,7 @@ class Encoder:
         source = Source(self._inputs, x)
         if any(site.is_open for site in self._sites):
             return self._at(source.shapes).encode_part(x, size, out)
-        check_weights(self._activation_model)
+        self._check_weights()
         return self._encode_to(Path(out), source, size)
 
     def characteristics(self, x: Any, y: ArrayLike | None = None, **options: Any) -> pd.DataFrame:
@@ -313,6 +314,11 @@ class Encoder:
         if self._forward is None:
             self._forward = Forward(self._sign_model, self._inputs, self._sites, self._packing)
         return self._forward
+
+    def _check_weights(self) -> None:
+        if self._weights_check is None:
+            self._weights_check = WeightsCheck(self._activation_model)
+        self._weights_check()
 
     def _fitting_batch(self) -> int:
         """A power of two: what fits of inputs and activations, the encoded ones and the others."""
