@@ -6,6 +6,7 @@ import pytest
 from tfhash import datasets
 from tfhash.encoder import Encoder
 from tfhash.models import mlp
+from tfhash.studies.networks import Branches
 from tfhash.studies.shared_pass import SharedPass
 
 SHAPES = ((3, 1, False), (7, 1, False), (5, 3, True), (64, 2, False))  # width, depth, batch norm
@@ -22,7 +23,7 @@ def test_each_network_gives_what_it_gives_alone(number):
         [(Encoder(one).encode(x), one.predict(x, verbose=0)) for x in (data.x_train, data.x_test)]
         for one in networks
     ]
-    shared = SharedPass(networks, data, 100)
+    shared = SharedPass(Branches(networks), data, 100)
     for codes, outputs, expected in zip(shared.codes, shared.outputs, alone, strict=True):
         for ours, logits, (theirs, wanted) in zip(codes, outputs, expected, strict=True):
             assert ours == theirs and ours.layers == theirs.layers

@@ -115,6 +115,11 @@ class CnnSpec(Spec):
         """None: a convolutional network is measured in a pass of its own, for its memory."""
         return None
 
+    @property
+    def architecture_key(self) -> None:
+        """None: a convolutional network is not kept to load others into, for its memory."""
+        return None
+
     def build_model(self, dataset: Dataset) -> keras.Model:
         """The network before training, uncompiled."""
         return cnn(

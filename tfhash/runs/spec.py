@@ -177,6 +177,11 @@ class RunSpec(Spec):
         repeat = self.repeat if drawn else None
         return self.dataset, self.hold_out, self.sample_size, self.inputs, self.seed, repeat
 
+    @property
+    def architecture_key(self) -> tuple[Any, ...] | None:
+        """Equal for runs whose `build_model` gives the same network but for its weights."""
+        return self.dataset, self.width, self.depth, self.batch_norm, self.l2, self.l2_layers
+
     def pool(self, dataset: Dataset) -> tuple[Dataset, np.ndarray]:
         """A dataset and the rows of it, int64 [n], that are this run's training data.
 

@@ -13,9 +13,9 @@ from tfhash.datasets import Dataset
 from tfhash.errors import InputError
 from tfhash.runs import AnySpec, Runs, checkpoints, read_spec, set_aside
 from tfhash.runs.trouble import log
-from tfhash.studies.loading import load_model
 from tfhash.studies.measure import Subject
 from tfhash.studies.measures import Measure, measure
+from tfhash.studies.networks import BrokenCheckpoint, Networks
 from tfhash.studies.options import Options
 from tfhash.studies.shared_pass import SharedPass
 from tfhash.studies.study import Measured, Study
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
 # Networks that share a pass: their codes are in memory together.
 AT_ONCE = 32
-
-
-class BrokenCheckpoint(Exception):
-    """A checkpoint that does not load, or is of another network."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +97,15 @@ def together(found: Sequence[Job]) -> list[list[Job]]:
 
 
 def do(
-    group: Sequence[Job], dataset: Dataset, options: Options, trained_again: bool = False
+    group: Sequence[Job],
+    dataset: Dataset,
+    options: Options,
+    networks: Networks,
+    trained_again: bool = False,
 ) -> list[Outcome]:
     """Measure what is missing of runs on the same examples, training again what is broken.
+
+    `networks` is what the groups before were loaded with.
 
     Raises
     ------
@@ -113,9 +115,9 @@ def do(
     """
     runs = Runs(options.path)
     outcomes: list[Outcome] = []
-    pending: list[_Pending] = []
-    broken: list[tuple[Job, AnySpec]] = []
+    broken: dict[Job, BrokenCheckpoint] = {}
     with ExitStack() as locks:
+        pending: dict[Job, list[_Pending]] = {}
         for job in group:
             if not locks.enter_context(runs.hold(job.path)):
                 outcomes.append(Outcome(job.path, elsewhere=True))
@@ -127,45 +129,46 @@ def do(
                     f"Received: {spec.protocol}. Leave --protocol out, or name another folder."
                 )
             try:
-                missing, n_asked = _missing(job, spec, dataset, options.epoch)
+                pending[job], n_asked = _missing(job, spec, options.epoch)
             except BrokenCheckpoint as error:
-                if trained_again:
-                    raise InputError(
-                        f"Expected a checkpoint of the run's own network in {job.path}. Received: "
-                        f"{error}, also after training it again."
-                    ) from error
-                log.warning("%s: %s. The run is trained again.", job.path, error)
-                set_aside(job.path)
-                broken.append((job, spec))
+                broken[job] = error
                 continue
-            pending += missing
-            epochs = tuple(one.epoch for one in missing)
+            epochs = tuple(one.epoch for one in pending[job])
             outcomes.append(Outcome(job.path, epochs, n_asked - len(epochs)))
-        for start in range(0, len(pending), AT_ONCE):
-            _measure(pending[start : start + AT_ONCE], dataset)
-    for job, spec in broken:
+        found = [one for each in pending.values() for one in each]
+        for start in range(0, len(found), AT_ONCE):
+            broken |= _measure(found[start : start + AT_ONCE], dataset, networks)
+        specs = {job: read_spec(job.path) for job in broken}
+        for job, reason in broken.items():
+            if trained_again:
+                raise InputError(
+                    f"Expected a checkpoint of the run's own network in {job.path}. Received: "
+                    f"{reason}, also after training it again."
+                ) from reason
+            log.warning("%s: %s. The run is trained again.", job.path, reason)
+            set_aside(job.path)
+    outcomes = [one for one in outcomes if one.path not in {job.path for job in broken}]
+    for job, spec in specs.items():
         report = training.train([spec], dataset, options.path, options.trainer)
         if report.elsewhere:
             outcomes.append(Outcome(job.path, elsewhere=True))
         else:
-            outcomes += do([job], dataset, options, trained_again=True)
+            outcomes += do([job], dataset, options, networks, trained_again=True)
     return outcomes
 
 
 @dataclass(frozen=True)
 class _Pending:
-    """A checkpoint that is to be measured, with its network and what is missing of it."""
+    """A checkpoint that is to be measured, and what is missing of it."""
 
     job: Job
     spec: AnySpec
     epoch: int
-    model: keras.Model
+    file: Path
     measures: Sequence[Measure]
 
 
-def _missing(
-    job: Job, spec: AnySpec, dataset: Dataset, until: int | None
-) -> tuple[list[_Pending], int]:
+def _missing(job: Job, spec: AnySpec, until: int | None) -> tuple[list[_Pending], int]:
     """What is missing of a run, by checkpoint; and how many checkpoints are asked for."""
     kept = _checkpoints(job.path, until)
     pending: dict[int, list[Measure]] = {}
@@ -176,25 +179,32 @@ def _missing(
             asked.add(epoch)
             if not all(r.has(job.path, epoch, columns) for r, columns in one.columns.items()):
                 pending.setdefault(epoch, []).append(one)
-    return [
-        _Pending(job, spec, epoch, _load(kept[epoch], spec, dataset), pending[epoch])
-        for epoch in sorted(pending)
-    ], len(asked)
+    found = [_Pending(job, spec, e, kept[e], measures) for e, measures in sorted(pending.items())]
+    return found, len(asked)
 
 
-def _measure(pending: Sequence[_Pending], dataset: Dataset) -> None:
-    import keras
-
-    data = pending[0].spec.measured_data(dataset)
-    at_once = pending[0].job.encode_at_once
-    shared = SharedPass([one.model for one in pending], data, at_once)
-    for i, one in enumerate(pending):
-        subject = Subject(one.model, one.spec, dataset, at_once, (shared, i))
-        for each in one.measures:
-            for record, values in each.of(subject).items():
-                record.add(one.job.path, one.epoch, values)
-    # Without a collection of garbage, which takes longer than measuring a small network.
-    keras.utils.clear_session(free_memory=False)
+def _measure(
+    pending: Sequence[_Pending], dataset: Dataset, networks: Networks
+) -> dict[Job, BrokenCheckpoint]:
+    """Measure checkpoints on the same examples; those whose run is broken are left out."""
+    broken: dict[Job, BrokenCheckpoint] = {}
+    loaded: list[tuple[_Pending, keras.Model]] = []
+    for one in pending:
+        try:
+            loaded.append((one, networks.load(one.file, one.spec, dataset)))
+        except BrokenCheckpoint as error:
+            broken[one.job] = error
+    if loaded:
+        first, at_once = pending[0], pending[0].job.encode_at_once
+        joined = networks.joined([model for _, model in loaded])
+        shared = SharedPass(joined, first.spec.measured_data(dataset), at_once)
+        for i, (one, model) in enumerate(loaded):
+            subject = Subject(model, one.spec, dataset, at_once, (shared, i))
+            for each in one.measures:
+                for record, values in each.of(subject).items():
+                    record.add(one.job.path, one.epoch, values)
+    networks.release()
+    return broken
 
 
 def _checkpoints(run: Path, until: int | None) -> dict[int, Path]:
@@ -215,16 +225,3 @@ def _checkpoints(run: Path, until: int | None) -> dict[int, Path]:
             f"Received: {', '.join(map(str, there))}."
         )
     return fitting
-
-
-def _load(file: Path, spec: AnySpec, dataset: Dataset) -> keras.Model:
-    """The network in a checkpoint, which is that of `spec`."""
-    try:
-        model = load_model(file)
-    except InputError as error:
-        raise BrokenCheckpoint(f"checkpoint {file.name} does not load") from error
-    wanted = [tuple(weight.shape) for weight in spec.build_model(dataset).weights]
-    there = [tuple(weight.shape) for weight in model.weights]
-    if wanted != there:
-        raise BrokenCheckpoint(f"checkpoint {file.name} is of another network than its spec says")
-    return model

@@ -13,6 +13,7 @@ from tfhash.codes import Codes
 from tfhash.datasets import Dataset
 from tfhash.runs import AnySpec
 from tfhash.runs.records import LayerRecord, Record
+from tfhash.studies.networks import Branches
 from tfhash.studies.shared_pass import SharedPass, Split
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Subject:
         if self._shared is not None:
             return self._shared
         data = self.spec.measured_data(self.dataset)
-        return SharedPass([self.model], data, self.encode_at_once), 0
+        return SharedPass(Branches([self.model]), data, self.encode_at_once), 0
 
     @cached_property
     def trained_labels(self) -> np.ndarray:

@@ -6,15 +6,16 @@ import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Any
 
 from tfhash import training
-from tfhash.datasets import Dataset
 from tfhash.errors import InputError
 from tfhash.runs import AnySpec, RunError, Runs, read_spec
 from tfhash.runs.records import PROPERTIES
 from tfhash.runs.trouble import say_once
 from tfhash.studies.jobs import Job, Outcome, do, jobs, together
 from tfhash.studies.loading import load_keras
+from tfhash.studies.networks import Networks
 from tfhash.studies.options import Options
 from tfhash.studies.study import Study
 
@@ -118,8 +119,9 @@ def _outcomes(found: Sequence[Job], options: Options) -> Iterator[Outcome]:
     groups = together(found)
     if options.workers == 1 or len(found) == 1:
         dataset = options.load_dataset()
+        networks = Networks()
         for group in groups:
-            yield from do(group, dataset, options)
+            yield from do(group, dataset, options, networks)
         return
     # Each process gets a share of every group.
     groups = [
@@ -141,7 +143,8 @@ def _outcomes(found: Sequence[Job], options: Options) -> Iterator[Outcome]:
             raise
 
 
-_in_worker: dict[str, Dataset] = {}  # the data of this process, where it is a worker
+# Of this process, where it is a worker: the data, and what checkpoints were loaded into.
+_in_worker: dict[str, Any] = {}
 
 
 def _start_worker(options: Options) -> None:
@@ -149,12 +152,12 @@ def _start_worker(options: Options) -> None:
     from tfhash import metrics
 
     load_keras()
-    _in_worker["dataset"] = options.load_dataset()
+    _in_worker.update(dataset=options.load_dataset(), networks=Networks())
     metrics.set_num_threads(max(1, metrics.get_num_threads() // options.workers))
 
 
 def _do_in_worker(group: Sequence[Job], options: Options) -> list[Outcome]:
-    return do(group, _in_worker["dataset"], options)
+    return do(group, _in_worker["dataset"], options, _in_worker["networks"])
 
 
 def _values(outcome: Outcome) -> str:
