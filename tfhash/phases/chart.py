@@ -67,7 +67,13 @@ def chart_points(table: pd.DataFrame) -> pd.DataFrame:
     return points.astype({"width": int, "steps": int, "sample_size": int, "repeat": int})
 
 
-def regimes(points: pd.DataFrame, plateau: float | None = None) -> pd.DataFrame:
+def regimes(
+    points: pd.DataFrame,
+    plateau: float | None = None,
+    *,
+    window: int = WINDOW,
+    effect: float = EFFECT,
+) -> pd.DataFrame:
     """Means, elasticities and the regime of every point of a chart.
 
     Parameters
@@ -76,6 +82,8 @@ def regimes(points: pd.DataFrame, plateau: float | None = None) -> pd.DataFrame:
         What `chart_points` gives. Seeds that are missing at a point count as what is there.
     plateau
         The accuracy that networks of this kind come to; None for the largest mean of all points.
+    window, effect
+        Grid steps around a point, and the least elasticity, that count.
 
     Returns
     -------
@@ -119,13 +127,13 @@ def regimes(points: pd.DataFrame, plateau: float | None = None) -> pd.DataFrame:
         [_log2(points[a].to_numpy(float), grid) for a, grid in zip(AXES, grids, strict=True)], 1
     )
     values = points[list(VALUES)].to_numpy(float)
-    found = np.array([_elasticities(steps, logs, values, one) for one in at])
+    found = np.array([_elasticities(steps, logs, values, one, window) for one in at])
     for i, axis in enumerate(AXES):
         for j, value in enumerate(VALUES):
             chart[f"{value}_by_{axis}"] = found[:, 0, i, j]
             chart[f"{value}_by_{axis}_p"] = found[:, 1, i, j]
     improves = {
-        (value, axis): (sign * chart[f"{value}_by_{axis}"] >= EFFECT)
+        (value, axis): (sign * chart[f"{value}_by_{axis}"] >= effect)
         & (chart[f"{value}_by_{axis}_p"] < LEVEL)
         for value, sign in zip(VALUES, (-1, 1), strict=True)
         for axis in AXES
@@ -151,7 +159,7 @@ def _largest(table: pd.DataFrame) -> pd.Series:
 
 
 def _elasticities(
-    positions: np.ndarray, logs: np.ndarray, values: np.ndarray, at: np.ndarray
+    positions: np.ndarray, logs: np.ndarray, values: np.ndarray, at: np.ndarray, window: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Slopes of `values` per doubling of each axis around a point, and their p, both [3, n_values].
 
@@ -165,10 +173,12 @@ def _elasticities(
         float64 [n, n_values].
     at
         Grid steps of the point, int [3].
+    window
+        Grid steps around it.
     """
     slopes = np.full((len(AXES), values.shape[1]), np.nan)
     p = slopes.copy()
-    near = (np.abs(positions - at) <= WINDOW).all(axis=1)
+    near = (np.abs(positions - at) <= window).all(axis=1)
     varies = np.ptp(logs[near], axis=0) > 0  # along the others there is nothing to see
     design = np.column_stack([np.ones(near.sum()), logs[near][:, varies]])
     n, k = design.shape

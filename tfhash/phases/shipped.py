@@ -3,7 +3,7 @@
 `tfhash draw` writes both tables, as `phase_chart_digits.csv` and
 `phase_chart_digits_thresholds.csv`, from the runs of
 
-    tfhash run phase_chart --dataset=digits --repeat=2 --metrics=redundancy,knn
+    tfhash run phase_chart --dataset=digits --repeat=3 --metrics=redundancy,knn
 
 The package's copies are these two files.
 """

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from tfhash import figures, phases, results
 from tfhash.errors import InputError
 from tfhash.files import write_text
+from tfhash.phases.chart import EFFECT, WINDOW
 from tfhash.phases.thresholds import agreement, intervals
 from tfhash.runs.trouble import log
 from tfhash.studies.phase_chart import STUDY
 
 RESAMPLES = 200
+# Definitions of the regimes that thresholds are tested for: window and effect, ours first.
+DEFINITIONS = tuple(product((WINDOW, WINDOW - 1), (EFFECT, 2 * EFFECT)))
 
 
 def draw(path: Path, datasets: Collection[str], figures_path: Path) -> list[str]:
@@ -26,32 +31,38 @@ def draw(path: Path, datasets: Collection[str], figures_path: Path) -> list[str]
     """
     table = results.load(path, history=False, stages=("encoding",))
     table = table[(table["experiment"] == STUDY.directory) & table["dataset"].isin(datasets)]
-    charts: dict[str, pd.DataFrame] = {}
+    points: dict[str, pd.DataFrame] = {}
     names = []
     for dataset, rows in table.groupby("dataset"):
         try:
-            points = phases.chart_points(rows)
-            charts[str(dataset)] = phases.regimes(points)
+            of_one = phases.chart_points(rows)
+            chart = phases.regimes(of_one)
         except InputError as error:
             log.warning("The phase chart of %s is left out. %s", dataset, error)
             continue
+        points[str(dataset)] = of_one
         name = f"phase_chart_{dataset}"
-        _draw_one(charts[str(dataset)], points, str(dataset), figures_path / name)
+        _draw_one(chart, of_one, str(dataset), figures_path / name)
         names.append(f"{name}.png")
-    fitted = {name: phases.fit_thresholds(chart) for name, chart in charts.items()}
-    tests = []
-    for name, chart in charts.items():
-        for one in phases.held_out(chart):
-            tests.append({"fitted_on": name, "read_on": name, **asdict(one)})
-        for other, theirs in charts.items():
-            if other != name:
-                share = agreement(fitted[name], theirs)
-                tests.append(
-                    {"fitted_on": name, "read_on": other, "split": "all", "agreement": share}
-                )
-    if tests:
+    if points:
+        tests = [one for definition in DEFINITIONS for one in _tests(points, *definition)]
         _write(pd.DataFrame(tests), figures_path / "phase_chart_tests.csv")
     return names
+
+
+def _tests(points: Mapping[str, pd.DataFrame], window: int, effect: float) -> list[dict[str, Any]]:
+    """How many regimes thresholds name that were fitted on other points, or another dataset."""
+    charts = {n: phases.regimes(one, window=window, effect=effect) for n, one in points.items()}
+    rows: list[dict[str, Any]] = []
+    for name, chart in charts.items():
+        known = {"window": window, "effect": effect, "fitted_on": name}
+        rows += [{**known, "read_on": name, **asdict(one)} for one in phases.held_out(chart)]
+        fitted = phases.fit_thresholds(chart)
+        for other, theirs in charts.items():
+            if other != name:
+                share = agreement(fitted, theirs)
+                rows.append({**known, "read_on": other, "split": "all", "agreement": share})
+    return rows
 
 
 def _draw_one(chart: pd.DataFrame, points: pd.DataFrame, dataset: str, file: Path) -> None:
