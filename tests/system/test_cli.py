@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from absl import flags
 
-from tfhash import Codes, cli, datasets, results
+from tfhash import Codes, __version__, cli, datasets, results
 from tfhash.cli.commands import COMMANDS, SUBCOMMANDS
 from tfhash.datasets import idx
-from tfhash.studies import STUDIES
+from tfhash.errors import InputError
+from tfhash.studies import STUDIES, study
 
 DATA = {"dataset", "data_dir", "mnist_path", "cifar10_path"}
 SWEEP = {"protocol", "depth", "widths", "begin_repeat", "repeat", "batch_size", "epoch", "seed"}
@@ -56,10 +57,10 @@ def test_original_flags_are_there(name, tmp_path):
 
 
 def test_every_option_is_a_flag_of_its_study(tmp_path):
-    for name, study in STUDIES.items():
+    for name, known in STUDIES.items():
         values = flags.FlagValues()
         SUBCOMMANDS[f"run {name}"].define(values, tmp_path)
-        for one in fields(study.options):
+        for one in fields(known.options):
             axis = one.metadata.get("axis")
             if one.name != "path" and axis in (None, "width"):
                 assert one.name in values, (name, one.name)
@@ -67,10 +68,11 @@ def test_every_option_is_a_flag_of_its_study(tmp_path):
 
 
 def test_help_is_quick_to_load():
-    """`tfhash --help` and the help of a study load neither Keras nor pandas nor matplotlib."""
+    """`tfhash --help` loads no NumPy; the help of a study no Keras, pandas or matplotlib."""
     code = (
         "import sys\nfrom tfhash import cli\n"
-        "assert cli.tfhash(['tfhash', '--help']) == 0\n"
+        "assert cli.tfhash(['tfhash', '--help']) == cli.tfhash(['tfhash', '--version']) == 0\n"
+        "assert not {'numpy', 'tfhash._native', 'tfhash.studies.options'} & set(sys.modules)\n"
         "assert cli.tfhash(['tfhash', 'run', 'layer_width', '--help']) == 0\n"
         "loaded = {'keras', 'tensorflow', 'jax', 'pandas', 'matplotlib'} & set(sys.modules)\n"
         "assert not loaded, loaded"
@@ -78,6 +80,14 @@ def test_help_is_quick_to_load():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "run layer_width" in done.stdout and "--widths" in done.stdout
+    assert f"tfhash {__version__}\n" in done.stdout
+
+
+def test_every_study_is_found_by_its_name():
+    assert list(STUDIES) == [one.name for one in STUDIES.values()]
+    assert all(study(name) is STUDIES[name] for name in STUDIES)
+    with pytest.raises(InputError, match="Did you mean layer_width"):
+        study("layer_widht")
 
 
 @pytest.mark.parametrize(

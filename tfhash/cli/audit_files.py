@@ -22,7 +22,7 @@ from tfhash.cli.user_files import (
 from tfhash.errors import InputError
 from tfhash.files import replacing, write_text
 from tfhash.png import png
-from tfhash.studies.options import option
+from tfhash.studies.option import option
 
 if TYPE_CHECKING:
     from tfhash.codes import Codes

@@ -13,7 +13,8 @@ import numpy as np
 
 from tfhash.errors import InputError, unknown_name
 from tfhash.studies.loading import load_model
-from tfhash.studies.options import METRICS, option
+from tfhash.studies.option import option
+from tfhash.studies.options import METRICS
 
 if TYPE_CHECKING:
     import keras

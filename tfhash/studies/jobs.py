@@ -12,11 +12,11 @@ from tfhash.datasets import Dataset
 from tfhash.errors import InputError
 from tfhash.runs import AnySpec, Runs, checkpoints, read_spec, set_aside
 from tfhash.runs.trouble import log
+from tfhash.studies.definition import Measured, Study
 from tfhash.studies.loading import load_model
 from tfhash.studies.measure import Subject
 from tfhash.studies.measures import Measure, measure
 from tfhash.studies.options import Options
-from tfhash.studies.study import Measured, Study
 
 if TYPE_CHECKING:
     import keras

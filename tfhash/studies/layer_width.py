@@ -1,6 +1,6 @@
 """How the encoding properties depend on the width of the hidden layers (Figures 2a and 2b)."""
 
-from tfhash.studies.study import Grid, Measured, Study, recipe_widths
+from tfhash.studies.definition import Grid, Measured, Study, recipe_widths
 
 # The four encoding properties that --metrics chooses from, and the network's own accuracy.
 PROPERTIES = (
@@ -10,7 +10,6 @@ PROPERTIES = (
 
 STUDY = Study(
     name="layer_width",
-    title="encoding properties against the width of the hidden layers",
     grids=(Grid(axes={"width": recipe_widths}, measures=PROPERTIES),),
     encode_at_once=2048,
     figures=("figure_2a", "figure_2b"),

@@ -1,13 +1,11 @@
 """What a user may ask of a study. Each option is written once: flags are made from the fields.
 
-A field made with `option` has its help, its bounds and the commands that take it beside it;
-`tfhash.cli` reads them there.
+`tfhash.cli` reads the help, the bounds and the stages that `option` keeps with a field.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,45 +23,14 @@ from tfhash.runs import (
     cnn_recipe,
     recipe,
 )
+from tfhash.studies.option import MEASURE, TRAIN, option
 
 if TYPE_CHECKING:
     from tfhash.training import Trainer
 
 METRICS = ("redundancy", "kmeans", "knn", "logistic")
-TRAIN, MEASURE = "train", "measure"
 PROTOCOLS = tuple(dict.fromkeys(name for name, _ in (*RECIPES, *CNN_RECIPES)))
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
-
-
-def option(
-    default: Any,
-    text: str,
-    *,
-    stages: Sequence[str] = (TRAIN, MEASURE),
-    least: int | None = None,
-    choices: Sequence[str] = (),
-    axis: str | None = None,
-) -> Any:
-    """A dataclass field that becomes a flag.
-
-    Parameters
-    ----------
-    default
-        Its default; None stands for what the recipe says.
-    text
-        Its help.
-    stages
-        Whether training takes it, or measuring, or both.
-    least
-        The smallest number allowed.
-    choices
-        All values allowed, if they are words.
-    axis
-        Field of `RunSpec` that it gives the values of, or "measures" where it chooses among those:
-        studies without that axis do not take it.
-    """
-    kept = {"text": text, "stages": stages, "least": least, "choices": choices, "axis": axis}
-    return field(default=default, metadata=kept)
 
 
 @dataclass(frozen=True, kw_only=True)

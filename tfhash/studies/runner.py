@@ -13,10 +13,10 @@ from tfhash.errors import InputError
 from tfhash.runs import AnySpec, RunError, Runs, read_spec
 from tfhash.runs.records import PROPERTIES
 from tfhash.runs.trouble import say_once
+from tfhash.studies.definition import Study
 from tfhash.studies.jobs import Job, Outcome, do, jobs
 from tfhash.studies.loading import load_keras
 from tfhash.studies.options import Options
-from tfhash.studies.study import Study
 
 
 def run(study: Study, options: Options) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from tfhash.datasets import record
 from tfhash.errors import InputError
+from tfhash.studies.definition import Grid, Study
 from tfhash.studies.layer_width import PROPERTIES
 from tfhash.studies.options import MlpOptions
-from tfhash.studies.study import Grid, Study
 from tfhash.studies.training_time import WIDTHS
 
 
@@ -35,7 +35,6 @@ def _available(options: MlpOptions) -> int:
 
 STUDY = Study(
     name="sample_size",
-    title="encoding properties against the number of training examples",
     grids=(
         Grid(
             axes={"sample_size": sizes, "width": WIDTHS},

@@ -120,8 +120,6 @@ class Study:
     ----------
     name : str
         What it is called in `tfhash run NAME`.
-    title : str
-        One line on what it shows.
     grids : tuple of Grid
         Its networks.
     experiment : str
@@ -137,7 +135,6 @@ class Study:
     """
 
     name: str
-    title: str
     grids: tuple[Grid, ...]
     experiment: str = ""
     options: type[RunOptions] = MlpOptions
