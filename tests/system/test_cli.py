@@ -15,6 +15,7 @@ from tfhash import Codes, __version__, cli, datasets, results
 from tfhash.cli.commands import COMMANDS, SUBCOMMANDS
 from tfhash.datasets import idx
 from tfhash.errors import InputError
+from tfhash.metrics.properties import ENCODING_PROPERTIES
 from tfhash.studies import STUDIES, study
 
 DATA = {"dataset", "data_dir", "mnist_path", "cifar10_path"}
@@ -197,8 +198,9 @@ def test_measure_a_users_files(files, capsys):
     text = capsys.readouterr().out
     assert "100 training and 50 test examples" in text
     shown = {line.split("  ")[0]: line for line in text.splitlines()}
-    assert {"redundancy, training", "K-Means, test", "K-NN, test", "logistic, test"} <= set(shown)
-    assert float(shown["K-NN, test"].split()[2]) > 0.9  # classes that lie far apart
+    assert {one.heading for one in ENCODING_PROPERTIES.values()} <= set(shown)
+    share = shown["K-NN accuracy, test set"].removeprefix("K-NN accuracy, test set").split()[0]
+    assert float(share) > 0.9  # classes that lie far apart
     assert cli.tfhash(["tfhash", "measure", model, str(files / "whole.npz")]) == 0
     assert "120 training and 30 test examples" in capsys.readouterr().out
     assert cli.tfhash(["tfhash", "measure", model, str(files / "inputs.npy")]) == 0

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfhash.errors import InputError, unknown_name
+from tfhash.metrics.properties import ENCODING_PROPERTIES, SETS, measurable_properties
 from tfhash.studies.loading import load_model
 from tfhash.studies.option import option
 from tfhash.studies.options import METRICS
@@ -19,20 +20,11 @@ from tfhash.studies.options import METRICS
 if TYPE_CHECKING:
     import keras
 
-    from tfhash.codes import Codes
 
 # Names that inputs and labels are looked for under, in this order.
 INPUTS = ("x", "x_test", "X", "images", "x_train")
 LABELS = ("y", "Y", "labels", "label")  # of inputs that are not called x_...
 TEST_SHARE = 0.2  # of the examples, where a file does not say which are for testing
-WORDS = {
-    "train_redundancy_ratio": ("redundancy, training", "share of examples that share a region"),
-    "test_redundancy_ratio": ("redundancy, test", "0 is best: no two examples have one code"),
-    "train_kmeans_accuracy": ("K-Means, training", "accuracy of clusters of the codes"),
-    "test_kmeans_accuracy": ("K-Means, test", "accuracy of clusters of the codes"),
-    "knn_accuracy": ("K-NN, test", "accuracy of the 9 nearest codes by Hamming distance"),
-    "logistic_accuracy": ("logistic, test", "accuracy of logistic regression on the codes"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,40 +94,23 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
     )
     rows = [("", "", f"{len(train):,} training and {len(test):,} test examples")]
     rows += [("bits of a code", f"{train.n_bits:,}", f"of {len(train.layers)} layers")]
-    for name, codes in (("training", train), ("test", test)):
+    for name, codes in zip(SETS.values(), (train, test), strict=True):
         n = metrics.count_regions(codes)
         rows.append((f"regions, {name}", f"{n:,}", "distinct codes: linear regions with examples"))
-    found = _properties(train, y, test, y_test, options)
-    rows += [(WORDS[name][0], f"{value:.4f}", WORDS[name][1]) for name, value in found.items()]
+    found = checked(
+        lambda: measurable_properties(
+            train, y, test, y_test, families=options.metrics, random_state=options.seed
+        )
+    )
+    for name, value in found.items():
+        known = ENCODING_PROPERTIES[name]
+        rows.append((known.heading, f"{value:.4f}", known.says))
     print(table(rows), flush=True)
     n_inputs = int(np.prod(np.shape(x)[1:]))
     diagnosis = diagnose_codes(train, found, n_inputs=n_inputs, labels=y)
     print(f"\n{diagnosis.describe(properties=False)}", flush=True)
     if missing:
         print(f"\nNo labels in the file ({missing}): redundancy alone is measured.", flush=True)
-
-
-def _properties(
-    train: Codes,
-    y: np.ndarray | None,
-    test: Codes,
-    y_test: np.ndarray | None,
-    options: MeasureOptions,
-) -> dict[str, float]:
-    from tfhash import metrics
-
-    if y is None or y_test is None:
-        ratios = (metrics.redundancy_ratio(codes) for codes in (train, test))
-        found = dict(zip(list(WORDS)[:2], ratios, strict=True))
-    else:
-        found = asdict(
-            checked(
-                lambda: metrics.encoding_properties(
-                    train, y, test, y_test, families=options.metrics, random_state=options.seed
-                )
-            )
-        )
-    return {name: value for name, value in found.items() if value is not None}
 
 
 def load_model_file(path: Path) -> keras.Model:

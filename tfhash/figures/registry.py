@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tfhash.datasets import family
-from tfhash.figures import by_series, geometry, layer_width
+from tfhash.figures import by_series, geometry, labels, layer_width
+from tfhash.figures.labels import Labels
 from tfhash.figures.style import Caption
 
 Draw = Callable[[pd.DataFrame, pd.DataFrame, Caption], Figure]
@@ -58,7 +59,7 @@ class FigureKind:
 
 
 def _pair(
-    number: str, experiment: str, accuracy: by_series.Panels, datasets: tuple[str, ...]
+    number: str, experiment: str, accuracy: Labels, datasets: tuple[str, ...]
 ) -> tuple[FigureKind, FigureKind]:
     """Figures (a), redundancy ratio, and (b), accuracies, of a few widths along one factor."""
     by_epoch = experiment == "training_time"
@@ -73,7 +74,7 @@ def _pair(
         FigureKind(
             name=f"figure_{number}a",
             paper=f"fig{number}a",
-            curves=tuple(by_series.REDUNDANCY),
+            curves=tuple(labels.REDUNDANCY),
             draw=draw,
             **common,
         ),
@@ -110,10 +111,10 @@ FIGURES = (
         curves=tuple(layer_width.ACCURACY),
         draw=layer_width.figure_2b,
     ),
-    *_pair("3", "training_time", by_series.ACCURACY_KMEANS_TRAIN, ("cifar10", "digits")),
-    *_pair("4", "sample_size", by_series.ACCURACY_KMEANS_TEST, ("cifar10", "digits")),
-    *_pair("8", "training_time", by_series.ACCURACY_KMEANS_TEST, ("mnist",)),
-    *_pair("9", "sample_size", by_series.ACCURACY_KMEANS_TEST, ("mnist",)),
+    *_pair("3", "training_time", labels.ACCURACY_KMEANS_TRAIN, ("cifar10", "digits")),
+    *_pair("4", "sample_size", labels.ACCURACY_KMEANS_TEST, ("cifar10", "digits")),
+    *_pair("8", "training_time", labels.ACCURACY_KMEANS_TEST, ("mnist",)),
+    *_pair("9", "sample_size", labels.ACCURACY_KMEANS_TEST, ("mnist",)),
     FigureKind(
         name="figure_2c",
         paper="fig2c",
@@ -140,7 +141,7 @@ FIGURES = (
         experiment="label_noise",
         x_name="width",
         series_name="label_noise",
-        curves=tuple(by_series.REDUNDANCY),
+        curves=tuple(labels.REDUNDANCY),
         draw=by_series.redundancy_by_width,
         script="`tfhash run label_noise`",
     ),
@@ -150,7 +151,7 @@ FIGURES = (
         experiment="label_noise",
         x_name="width",
         series_name="label_noise",
-        curves=tuple(by_series.ACCURACY_KMEANS_TEST),
+        curves=tuple(labels.ACCURACY_KMEANS_TEST),
         draw=by_series.accuracy_by_width,
         script="`tfhash run label_noise`",
     ),

@@ -70,7 +70,7 @@ def layer_wise(
     y_test: ArrayLike,
     *,
     kinds: Sequence[str] = PARTS,
-    families: Sequence[str] = FAMILIES,
+    families: Sequence[str] = tuple(FAMILIES),
     random_state: int | None = 0,
 ) -> pd.DataFrame:
     """Encoding properties of the codes of single layers, of the first k and of the last k.

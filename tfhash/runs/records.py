@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfhash.errors import InputError
 from tfhash.files import write_json, write_text
+from tfhash.metrics.properties import ENCODING_PROPERTIES
 from tfhash.runs.layout import (
     DIAMETERS_FILE,
     LAYER_WISE_FILE,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Properties whose name does not say on which set they are measured.
-_SPLITS = {"knn_accuracy": "test", "logistic_accuracy": "test"}
+_SPLITS = {one.name: one.split for one in ENCODING_PROPERTIES.values() if not one.is_of_both_sets}
 _EPOCH = re.compile(r"\d{1,9}")
 # Columns of a layer-wise table that say which row is which.
 PART_KEYS = ("part", "number", "layers", "n_bits")

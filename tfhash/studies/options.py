@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfhash import datasets
 from tfhash.errors import InputError, unknown_name
+from tfhash.metrics.properties import FAMILIES
 from tfhash.models import check_architecture
 from tfhash.runs import (
     CNN_RECIPES,
@@ -28,7 +29,7 @@ from tfhash.studies.option import MEASURE, TRAIN, option
 if TYPE_CHECKING:
     from tfhash.training import Trainer
 
-METRICS = ("redundancy", "kmeans", "knn", "logistic")
+METRICS = tuple(FAMILIES)
 PROTOCOLS = tuple(dict.fromkeys(name for name, _ in (*RECIPES, *CNN_RECIPES)))
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 
