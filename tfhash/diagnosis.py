@@ -13,9 +13,10 @@ from tfhash import phases
 from tfhash.codes import Codes
 from tfhash.encoder import Encoder
 from tfhash.errors import InputError
-from tfhash.metrics.properties import ENCODING_PROPERTIES, measurable_properties
+from tfhash.metrics.properties import measurable_properties
 from tfhash.phases.chart import AXES
 from tfhash.phases.shipped import Chart
+from tfhash.properties import ENCODING_PROPERTIES
 
 if TYPE_CHECKING:
     import keras

@@ -15,7 +15,7 @@ from tfhash import Codes, __version__, cli, datasets, results
 from tfhash.cli.commands import COMMANDS, SUBCOMMANDS
 from tfhash.datasets import idx
 from tfhash.errors import InputError
-from tfhash.metrics.properties import ENCODING_PROPERTIES
+from tfhash.properties import ENCODING_PROPERTIES
 from tfhash.studies import STUDIES, study
 
 DATA = {"dataset", "data_dir", "mnist_path", "cifar10_path"}

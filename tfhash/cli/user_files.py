@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfhash.errors import InputError, unknown_name
-from tfhash.metrics.properties import ENCODING_PROPERTIES, SETS, measurable_properties
+from tfhash.properties import ENCODING_PROPERTIES, FAMILIES, SETS
 from tfhash.studies.loading import load_model
 from tfhash.studies.option import option
-from tfhash.studies.options import METRICS
 
 if TYPE_CHECKING:
     import keras
@@ -40,7 +39,7 @@ class EncodeOptions:
 class MeasureOptions:
     """What `tfhash measure` takes."""
 
-    metrics: tuple[str, ...] = option(METRICS, "What to measure; without labels redundancy.")
+    metrics: tuple[str, ...] = option(FAMILIES, "What to measure; without labels redundancy.")
     batch_size: int | None = option(None, "Examples encoded at once.", least=1)
     seed: int = option(0, "Of K-Means, and of the split into training and test examples.", least=0)
 
@@ -74,10 +73,11 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
     from tfhash import metrics
     from tfhash.diagnosis import diagnose_codes
     from tfhash.encoder import Encoder
+    from tfhash.metrics.properties import measurable_properties
 
     for family in options.metrics:
-        if family not in METRICS:
-            raise unknown_name("metrics", family, METRICS)
+        if family not in FAMILIES:
+            raise unknown_name("metrics", family, FAMILIES)
     model = load_model_file(Path(model_path).expanduser())
     arrays = load_arrays(Path(data_path).expanduser(), model)
     x, y, x_test, y_test = _split(arrays, options.seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfhash.metrics.properties import ENCODING_PROPERTIES, SETS
+from tfhash.properties import ENCODING_PROPERTIES, SETS
 
 # (metric, split) in a tidy table: the words for it.
 Labels = dict[tuple[str, str], str]

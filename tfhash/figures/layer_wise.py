@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from tfhash.figures import style
 from tfhash.figures.style import GRAY, Caption
-from tfhash.metrics.properties import ENCODING_PROPERTIES
+from tfhash.properties import ENCODING_PROPERTIES
 
 # Column of the table: its panel's title. Of redundancy the test set is drawn dashed.
 PROPERTIES = {

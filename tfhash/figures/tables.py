@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from tfhash.metrics.properties import ENCODING_PROPERTIES
+from tfhash.properties import ENCODING_PROPERTIES
 
 # (metric, split) of the results: the column's name.
 COLUMNS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -53,3 +54,12 @@ def knn(train: Examples, test: Examples, random_state: int | None) -> dict[str, 
 def logistic(train: Examples, test: Examples, random_state: int | None) -> dict[str, float]:
     """Test accuracy of one-vs-one logistic regression."""
     return {"logistic_accuracy": CodeLogisticRegression().fit(*train).score(*test)}
+
+
+# By family of `tfhash.properties`.
+MEASURED_BY: dict[str, Callable[[Examples, Examples, int | None], dict[str, float]]] = {
+    "redundancy": redundancy,
+    "kmeans": kmeans,
+    "knn": knn,
+    "logistic": logistic,
+}

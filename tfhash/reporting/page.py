@@ -12,7 +12,7 @@ import numpy as np
 
 from tfhash.audit.sheets import as_images
 from tfhash.files import write_text
-from tfhash.metrics.properties import ENCODING_PROPERTIES
+from tfhash.properties import ENCODING_PROPERTIES
 from tfhash.reporting import drawing
 from tfhash.reporting.findings import Findings, gather
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfhash.errors import InputError
 from tfhash.files import write_json, write_text
-from tfhash.metrics.properties import ENCODING_PROPERTIES
+from tfhash.properties import ENCODING_PROPERTIES
 from tfhash.runs.layout import (
     DIAMETERS_FILE,
     LAYER_WISE_FILE,

@@ -1,11 +1,11 @@
 """How the encoding properties depend on the width of the hidden layers (Figures 2a and 2b)."""
 
+from tfhash.properties import FAMILIES
 from tfhash.studies.definition import Grid, Measured, Study, recipe_widths
-from tfhash.studies.options import METRICS
 
 # The encoding properties that --metrics chooses from, and the network's own accuracy.
 PROPERTIES = (
-    *(Measured(measure=name, choice=name) for name in METRICS),
+    *(Measured(measure=name, choice=name) for name in FAMILIES),
     Measured(measure="accuracy"),
 )
 

@@ -1,7 +1,7 @@
 """Which layers make the code a good hash: each alone, the first k, the last k (Figure 5)."""
 
+from tfhash.properties import FAMILIES
 from tfhash.studies.definition import Grid, Measured, Study
-from tfhash.studies.options import METRICS
 from tfhash.studies.training_time import EPOCHS
 
 STUDY = Study(
@@ -12,7 +12,7 @@ STUDY = Study(
             defaults={"depth": 5},
             kept=EPOCHS,
             measures=tuple(
-                Measured(measure=f"layers_{name}", choice=name, at="every") for name in METRICS
+                Measured(measure=f"layers_{name}", choice=name, at="every") for name in FAMILIES
             ),
         ),
     ),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from tfhash import datasets
 from tfhash.errors import InputError, unknown_name
-from tfhash.metrics.properties import FAMILIES
 from tfhash.models import check_architecture
+from tfhash.properties import FAMILIES
 from tfhash.runs import (
     CNN_RECIPES,
     RECIPES,
@@ -29,7 +29,6 @@ from tfhash.studies.option import MEASURE, TRAIN, option
 if TYPE_CHECKING:
     from tfhash.training import Trainer
 
-METRICS = tuple(FAMILIES)
 PROTOCOLS = tuple(dict.fromkeys(name for name, _ in (*RECIPES, *CNN_RECIPES)))
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 
@@ -94,18 +93,18 @@ class RunOptions(DataOptions):
         least=1,
     )
     metrics: tuple[str, ...] = option(
-        METRICS,
-        f"What to measure, out of {', '.join(METRICS)}.",
+        FAMILIES,
+        f"What to measure, out of {', '.join(FAMILIES)}.",
         stages=(MEASURE,),
         axis="measures",
     )
 
     def __post_init__(self) -> None:
         for name in self.metrics:
-            if name not in METRICS:
-                raise unknown_name("metrics", name, METRICS)
+            if name not in FAMILIES:
+                raise unknown_name("metrics", name, FAMILIES)
         if not self.metrics:
-            raise InputError(f"Expected metrics among {', '.join(METRICS)}. Received: none.")
+            raise InputError(f"Expected metrics among {', '.join(FAMILIES)}. Received: none.")
 
     @property
     def repeats(self) -> range:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tfhash.datasets import Dataset
-from tfhash.metrics.properties import ENCODING_PROPERTIES, FAMILIES, encoding_properties
+from tfhash.metrics import encoding_properties
+from tfhash.properties import ENCODING_PROPERTIES, FAMILIES
 from tfhash.runs import AnySpec
 from tfhash.runs.records import PROPERTIES, Record
 from tfhash.studies.measure import Measure, Split
