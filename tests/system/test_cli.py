@@ -16,7 +16,7 @@ from tfhash.cli.commands import COMMANDS, SUBCOMMANDS
 from tfhash.datasets import idx
 from tfhash.errors import InputError
 from tfhash.properties import ENCODING_PROPERTIES
-from tfhash.studies import STUDIES, study
+from tfhash.studies import STUDIES, runner, study
 
 DATA = {"dataset", "data_dir", "mnist_path", "cifar10_path"}
 SWEEP = {"protocol", "depth", "widths", "begin_repeat", "repeat", "batch_size", "epoch", "seed"}
@@ -50,7 +50,8 @@ ORIGINAL = {
 def test_original_flags_are_there(name, tmp_path):
     values = flags.FlagValues()
     COMMANDS[name].define(values, tmp_path)
-    extra = {"workers"} if name in ("diameters", "random_data", "region_density") else set()
+    both = name in ("diameters", "random_data", "region_density")
+    extra = {"workers", "encode_batch_size"} if both else set()
     extra |= {"workers"} if name == "cnn_encoding_properties" else set()
     extra |= {"dataset_path"} if "dataset" in ORIGINAL[name] else set()
     assert {n for n in values if values[n].name == n} == ORIGINAL[name] | extra
@@ -66,6 +67,20 @@ def test_every_option_is_a_flag_of_its_study(tmp_path):
             if one.name != "path" and axis in (None, "width"):
                 assert one.name in values, (name, one.name)
         assert ("sample_sizes" in values) == (name in ("sample_size", "phase_chart"))
+
+
+def test_a_batch_is_of_training_or_of_the_encoder(monkeypatch):
+    """Where networks are trained --batch_size is theirs; scripts that measure alone have one."""
+    asked = {}
+    for stage in ("train", "measure", "run"):
+        monkeypatch.setattr(runner, stage, lambda *given, s=stage: asked.update({s: given[-1]}))
+    both = ["--batch_size=32", "--encode_batch_size=500", "--dataset=digits"]
+    assert cli.tfhash(["tfhash", "run", "layer_width", *both]) == 0
+    assert cli.run("layer_width_train", "", ["train.py", both[0], both[2]]) == 0
+    assert cli.run("layer_width_encoding_properties", "", ["measure.py", both[0], both[2]]) == 0
+    sizes = {stage: (one.batch_size, one.encode_batch_size) for stage, one in asked.items()}
+    assert sizes == {"run": (32, 500), "train": (32, None), "measure": (None, 32)}
+    assert {spec.batch_size for spec in study("layer_width").specs(asked["train"])} == {32}
 
 
 def test_help_is_quick_to_load():

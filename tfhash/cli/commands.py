@@ -20,6 +20,10 @@ from tfhash.studies.option import MEASURE, TRAIN
 
 # Studies whose networks can be trained along with those of another one.
 ALSO = ("layer_width", "training_time", "layer_wise")
+# Flags that are not called as the field of the options is. The scripts that measure alone call the
+# batch of the encoder --batch_size: they have no other.
+TRAIN_NAMES = {"path": "save_path"}
+MEASURE_NAMES = {"path": "load_path", "encode_batch_size": "batch_size"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +50,7 @@ class Command:
 
 def _of_study(name: str, title: str, stages: Sequence[str]) -> Command:
     """Training the networks of a study, measuring them, or both."""
-    path = "save_path" if TRAIN in stages else "load_path"
+    names = TRAIN_NAMES if TRAIN in stages else MEASURE_NAMES
 
     def define_flags(values: flags.FlagValues, home: Path) -> None:
         asked = study(name)
@@ -56,7 +60,7 @@ def _of_study(name: str, title: str, stages: Sequence[str]) -> Command:
             varied = axis in (None, "width") or asked.has_axis(axis)
             return varied and bool(set(stages) & set(metadata["stages"]))
 
-        define(asked.options, values, home, wanted, path)
+        define(asked.options, values, home, wanted, names)
         if stages == (TRAIN,) and name != "cnn":
             flags.DEFINE_multi_enum(
                 "also",
@@ -70,11 +74,11 @@ def _of_study(name: str, title: str, stages: Sequence[str]) -> Command:
         from tfhash.studies import runner
 
         asked = study(name)
-        options: Any = asked.options(**given(asked.options, values, path))
+        options: Any = asked.options(**given(asked.options, values, names))
         load_keras()
         if MEASURE not in stages:
-            names = dict.fromkeys([name, *(values.also if "also" in values else ())])
-            specs = [spec for one in names for spec in study(one).specs(options)]
+            trained = dict.fromkeys([name, *(values.also if "also" in values else ())])
+            specs = [spec for one in trained for spec in study(one).specs(options)]
             runner.train(specs, options)
         elif TRAIN not in stages:
             runner.measure(asked, options)
@@ -89,11 +93,11 @@ def _of_module(title: str, name: str, needs_keras: bool = True) -> Command:
 
     def define_flags(values: flags.FlagValues, home: Path) -> None:
         options = import_module(name).OPTIONS
-        define(options, values, home, lambda metadata: True, "load_path")
+        define(options, values, home, lambda metadata: True, {})
 
     def act(values: flags.FlagValues) -> None:
         module = import_module(name)
-        asked = module.OPTIONS(**given(module.OPTIONS, values, "load_path"))
+        asked = module.OPTIONS(**given(module.OPTIONS, values, {}))
         if needs_keras:
             load_keras()
         module.run(asked)
@@ -115,11 +119,11 @@ def _of_files(title: str, module: str, function: str, options: str) -> Command:
 
     def define_flags(values: flags.FlagValues, home: Path) -> None:
         taken = getattr(import_module(module), options)
-        define(taken, values, home, lambda metadata: True, "")
+        define(taken, values, home, lambda metadata: True, {})
 
     def act(values: flags.FlagValues, model: str, data: str) -> None:
         loaded = import_module(module)
-        asked = getattr(loaded, options)(**given(getattr(loaded, options), values, ""))
+        asked = getattr(loaded, options)(**given(getattr(loaded, options), values, {}))
         load_keras()
         getattr(loaded, function)(model, data, asked)
 

@@ -79,7 +79,7 @@ def jobs(study: Study, options: Options) -> list[Job]:
             if one.choice is None or one.choice in options.metrics:
                 for spec in one.specs(specs):
                     wanted[runs.path(spec)].append(one)
-    at_once = options.batch_size or study.encode_at_once
+    at_once = options.encode_batch_size or study.encode_at_once
     return [Job(path, tuple(measured), at_once) for path, measured in wanted.items()]
 
 

@@ -80,7 +80,13 @@ class RunOptions(DataOptions):
         None, "Networks of each kind, from different seeds (the protocol's).", least=1
     )
     batch_size: int | None = option(
-        None, "Examples per step; for measuring, examples encoded at once.", least=1
+        None, "Training examples per step (the protocol's).", stages=(TRAIN,), least=1
+    )
+    encode_batch_size: int | None = option(
+        None,
+        "Examples encoded at once when networks are measured: it decides speed and memory alone.",
+        stages=(MEASURE,),
+        least=1,
     )
     epoch: int | None = option(
         None, "Epochs (the protocol's); for measuring, the latest checkpoint up to it.", least=0
