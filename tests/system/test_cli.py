@@ -54,6 +54,7 @@ def test_original_flags_are_there(name, tmp_path):
     extra = {"workers", "encode_batch_size"} if both else set()
     extra |= {"workers"} if name == "cnn_encoding_properties" else set()
     extra |= {"dataset_path"} if "dataset" in ORIGINAL[name] else set()
+    extra |= {"figures", "dataset"} if name == "draw_figures" else set()
     assert {n for n in values if values[n].name == n} == ORIGINAL[name] | extra
     assert set(ORIGINAL) <= set(COMMANDS)
 
@@ -135,6 +136,18 @@ def test_run_and_draw(tmp_path, monkeypatch, capsys):
     assert len(results.find_runs("runs")) == 2
     assert cli.tfhash(["tfhash", "draw", "--figures_path", "pictures"]) == 0
     assert (tmp_path / "pictures" / "figure_2a_digits.png").is_file()
+    # What the first command says to run is what draws.
+    (command,) = [line for line in text.splitlines() if "To draw what they allow: " in line]
+    words = command.partition("To draw what they allow: ")[2].split()
+    assert words[-1] == "figure_2a,figure_2b"
+    capsys.readouterr()
+    assert cli.tfhash(words) == 0
+    text = capsys.readouterr().out
+    assert "1 figure is in" in text and "Left out figure_2b of digits" in text
+    assert (tmp_path / "runs" / "figures" / "figure_2a_digits.svg").is_file()
+    for bad, message in (("--figures=figur_2a", "Did you mean"), ("--dataset=minst", "mnist?")):
+        assert cli.tfhash(["tfhash", "draw", bad]) == 2
+        assert message in (err := capsys.readouterr().err) and err.count("\n") == 1
 
 
 @pytest.mark.full

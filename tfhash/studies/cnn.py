@@ -10,5 +10,5 @@ STUDY = Study(
     options=CnnOptions,
     encode_at_once=128,  # a network may have half a million units
     shows_values=True,
-    figures=("table_1", "table_2"),
+    figures={"digits": ("table_1",), "mnist": ("table_1",), "cifar10": ("table_2",)},
 )

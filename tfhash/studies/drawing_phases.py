@@ -10,24 +10,24 @@ import pandas as pd
 
 from tfhash import figures, phases, results
 from tfhash.errors import InputError
-from tfhash.files import write_text
 from tfhash.phases.thresholds import agreement, intervals
 from tfhash.runs.trouble import log
+from tfhash.studies.drawings import Drawing, write_table
 from tfhash.studies.phase_chart import STUDY
 
 RESAMPLES = 200
 
 
-def draw(path: Path, datasets: Collection[str], figures_path: Path) -> list[str]:
-    """Draw the chart of each dataset that has runs; the names of the files.
+def draw(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
+    """Draw the chart of each dataset that has runs.
 
     Beside each chart are its table, its thresholds with intervals, and a table of how many regimes
     they name on points that they were not fitted on: other halves, and other datasets.
     """
     table = results.load(path, history=False, stages=("encoding",))
-    table = table[(table["experiment"] == STUDY.directory) & table["dataset"].isin(datasets)]
+    table = table[table["experiment"] == STUDY.directory]
     charts: dict[str, pd.DataFrame] = {}
-    names = []
+    files: dict[str, list[str]] = {}
     for dataset, rows in table.groupby("dataset"):
         try:
             points = phases.chart_points(rows)
@@ -35,9 +35,11 @@ def draw(path: Path, datasets: Collection[str], figures_path: Path) -> list[str]
         except InputError as error:
             log.warning("The phase chart of %s is left out. %s", dataset, error)
             continue
+        if dataset not in datasets:
+            continue  # the tests are of all charts
         name = f"phase_chart_{dataset}"
         _draw_one(charts[str(dataset)], points, str(dataset), figures_path / name)
-        names.append(f"{name}.png")
+        files[str(dataset)] = [f"{name}.png"]
     fitted = {name: phases.fit_thresholds(chart) for name, chart in charts.items()}
     tests = []
     for name, chart in charts.items():
@@ -50,8 +52,8 @@ def draw(path: Path, datasets: Collection[str], figures_path: Path) -> list[str]
                     {"fitted_on": name, "read_on": other, "split": "all", "agreement": share}
                 )
     if tests:
-        _write(pd.DataFrame(tests), figures_path / "phase_chart_tests.csv")
-    return names
+        write_table(pd.DataFrame(tests), figures_path / "phase_chart_tests.csv")
+    return files
 
 
 def _draw_one(chart: pd.DataFrame, points: pd.DataFrame, dataset: str, file: Path) -> None:
@@ -73,11 +75,10 @@ def _draw_one(chart: pd.DataFrame, points: pd.DataFrame, dataset: str, file: Pat
         paper="",
     )
     figures.save(figures.phase_chart(chart, caption), file)
-    _write(chart, file.with_suffix(".csv"))
+    write_table(chart, file.with_suffix(".csv"))
     fitted = phases.fit_thresholds(chart)
     table = intervals(fitted, phases.bootstrap(chart, RESAMPLES))
-    _write(table, file.with_name(f"{file.name}_thresholds.csv"))
+    write_table(table, file.with_name(f"{file.name}_thresholds.csv"))
 
 
-def _write(table: pd.DataFrame, file: Path) -> None:
-    write_text(file, table.round(6).to_csv(index=False, lineterminator="\n"))
+DRAWINGS = (Drawing(name="phase_chart", needs="redundancy and knn at several points", draw=draw),)

@@ -25,5 +25,5 @@ STUDY = Study(
         ),
     ),
     encode_at_once=2048,
-    figures=("figure_12a", "figure_12b"),
+    figures=("figure_12a", "figure_12b", "label_noise_shifts"),
 )

@@ -18,5 +18,5 @@ STUDY = Study(
     name="regularizers",
     grids=(Grid(axes={"condition": conditions, "width": recipe_widths}, measures=PROPERTIES),),
     encode_at_once=2048,
-    figures=("figure_6", "figure_10"),
+    figures=("figure_6", "figure_10", "regularizers_shifts"),
 )

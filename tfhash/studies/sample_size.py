@@ -43,5 +43,9 @@ STUDY = Study(
         ),
     ),
     encode_at_once=2048,
-    figures=("figure_4a", "figure_4b", "figure_9a", "figure_9b"),
+    figures={
+        "digits": ("figure_4a", "figure_4b"),
+        "mnist": ("figure_9a", "figure_9b"),
+        "cifar10": ("figure_4a", "figure_4b"),
+    },
 )

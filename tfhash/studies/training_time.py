@@ -23,5 +23,9 @@ STUDY = Study(
         ),
     ),
     encode_at_once=2048,
-    figures=("figure_3a", "figure_3b", "figure_8a", "figure_8b"),
+    figures={
+        "digits": ("figure_3a", "figure_3b"),
+        "mnist": ("figure_8a", "figure_8b"),
+        "cifar10": ("figure_3a", "figure_3b"),
+    },
 )
