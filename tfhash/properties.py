@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+NEIGHBORS = 9  # that vote for K-NN
 SETS = {"train": "training set", "test": "test set"}
 _SHARED = "share of examples whose region an earlier one is in; 0 is best"
 _CLUSTERS = "clusters of the codes, as many as classes"
@@ -104,7 +105,7 @@ class EncodingProperties:
         "kmeans", "test", "K-Means", "accuracy", _CLUSTERS
     )
     knn_accuracy: float | None = _property(
-        "knn", "test", "K-NN", "accuracy", "vote of the 9 nearest training codes"
+        "knn", "test", "K-NN", "accuracy", f"vote of the {NEIGHBORS} nearest training codes"
     )
     logistic_accuracy: float | None = _property(
         "logistic", "test", "logistic regression", "accuracy", "trained on the training codes"

@@ -198,6 +198,13 @@ def files(tmp_path_factory):
     np.savez(folder / "whole.npz", x=x, y=y)
     np.savez(folder / "other.npz", a=x, b=x)
     np.save(folder / "inputs.npy", x)
+    np.savez(folder / "few.npz", x=x[:3], y=y[:3])
+    np.savez(folder / "one.npz", x=x[:1])
+    np.savez(folder / "single.npz", x=np.float32(1))
+    np.savez(folder / "objects.npz", x=np.array([1, "a"], object))
+    np.savez(folder / "wide.npz", x=np.ones((40, 7), np.float32))
+    for name in ("text.npz", "text.keras"):
+        (folder / name).write_text("hello")
     return folder
 
 
@@ -209,7 +216,9 @@ def test_encode_a_users_files(files, tmp_path, capsys):
     command = ["tfhash", "encode", model, str(files / "inputs.npy"), "--out", str(out)]
     assert cli.tfhash(command) == 0
     text = capsys.readouterr().out
-    assert "150 examples" in text and "9 bits each" in text and "hidden" in text
+    size = out.stat().st_size
+    shown = f"{size / 1024:.1f} KiB" if size >= 1024 else f"{size} bytes"
+    assert "150 examples" in text and f"9 bits each, {shown}" in text and "hidden" in text
     codes = Codes.load(out)
     hidden = keras.saving.load_model(model).layers[0]
     bits = np.asarray(hidden(np.load(files / "inputs.npy"))) > 0
@@ -218,6 +227,9 @@ def test_encode_a_users_files(files, tmp_path, capsys):
         assert cli.tfhash(["tfhash", "encode", model, str(files / data)]) == 2
         err = capsys.readouterr().err
         assert message in err and err.count("\n") == 1
+    assert cli.tfhash([*command[:-1], str(tmp_path / "none" / "out.codes")]) == 1
+    err = capsys.readouterr().err
+    assert "Errno" not in err and err.endswith(f"one that does not exist: {tmp_path / 'none'}\n")
 
 
 def test_measure_a_users_files(files, capsys):
@@ -250,6 +262,18 @@ def test_measure_a_users_files(files, capsys):
         (["model.keras", "model.keras"], "Expected .npy, .npz or a folder of images"),
         (["model.keras", "other.npz"], "Expected arrays x_train and x_test"),
         (["model.keras", "whole.npz", "--metrics=kmean"], "Did you mean kmeans"),
+        (
+            ["model.keras", "few.npz"],
+            "at least 9 training examples for knn, the vote of the 9",
+        ),
+        (["model.keras", "few.npz"], "leave it out: --metrics=redundancy,kmeans,logistic."),
+        (["model.keras", "one.npz"], "Received: 0 training and 1 test examples."),
+        (["model.keras", "single.npz"], "Received: x, a single value and no row for each"),
+        (["model.keras", "objects.npz"], "Received: arrays of Python objects"),
+        (["model.keras", "text.npz"], "Received: a file of another kind."),
+        (["text.keras", "whole.npz"], "Received: a file that is no .keras archive."),
+        ([".", "whole.npz"], "Received: a folder."),
+        (["model.keras", "wide.npz"], "Expected inputs of shape (n, 6). Received shape: (32, 7)."),
     ],
 )
 def test_measure_says_what_is_wrong(files, monkeypatch, capsys, words, message):
@@ -314,4 +338,5 @@ def test_audit_says_what_is_wrong(pictures, tmp_path, capsys):
     command = ["tfhash", "audit", model, data, f"--out={tmp_path / 'out'}"]
     assert cli.tfhash([*command, "--k=60"]) == 2
     err = capsys.readouterr().err
-    assert "60" in err and err.count("\n") == 1
+    assert "--k: Expected fewer neighbors than there are examples in the file, 60." in err
+    assert err.count("\n") == 1

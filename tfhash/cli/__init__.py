@@ -22,7 +22,7 @@ with named_if_missing("tfhash's command line"):
 
     from tfhash.cli.commands import COMMANDS, SUBCOMMANDS, Command
     from tfhash.cli.flag_making import describe
-from tfhash.errors import InputError, unknown_name
+from tfhash.errors import InputError, plain, unknown_name
 
 USAGE = """How good a hash function is the activation pattern of a Keras model?
 
@@ -102,7 +102,7 @@ def _run(command: Command, doc: str, program: str, argv: Sequence[str], home: Pa
 
 
 def _fail(program: str, error: Exception, status: int) -> int:
-    print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"{program}: {' '.join(plain(error).split())}", file=sys.stderr)
     return status
 
 

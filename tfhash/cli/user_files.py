@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfhash.errors import InputError, unknown_name
-from tfhash.properties import ENCODING_PROPERTIES, FAMILIES, SETS
+from tfhash.errors import InputError, plain, unknown_name
+from tfhash.properties import ENCODING_PROPERTIES, FAMILIES, NEIGHBORS, SETS
 from tfhash.studies.loading import load_model
 from tfhash.studies.option import option
 
@@ -61,7 +61,7 @@ def encode(model_path: str, data_path: str, options: EncodeOptions) -> None:
     codes = checked(lambda: Encoder(model).encode(arrays[name], options.batch_size, out=out))
     rows = [
         ("inputs", f"{name} of {data}", f"{len(codes):,} examples"),
-        ("codes", str(out), f"{codes.n_bits:,} bits each, {out.stat().st_size / 2**20:.1f} MiB"),
+        ("codes", str(out), f"{codes.n_bits:,} bits each, {_size(out.stat().st_size)}"),
         *(("", layer.name, f"{layer.stop - layer.start:,} bits") for layer in codes.layers),
         ("time", "", f"{time.monotonic() - started:.1f} s"),
     ]
@@ -92,6 +92,7 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
         checked(lambda inputs=inputs: encoder.encode(inputs, options.batch_size))
         for inputs in (x, x_test)
     )
+    _check_enough(len(train), len(test), () if missing else options.metrics)
     rows = [("", "", f"{len(train):,} training and {len(test):,} test examples")]
     rows += [("bits of a code", f"{train.n_bits:,}", f"of {len(train.layers)} layers")]
     for name, codes in zip(SETS.values(), (train, test), strict=True):
@@ -113,10 +114,36 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
         print(f"\nNo labels in the file ({missing}): redundancy alone is measured.", flush=True)
 
 
+def _check_enough(n_train: int, n_test: int, families: Sequence[str]) -> None:
+    """Raise InputError where there are too few examples for what is measured."""
+    if n_train == 0 or n_test == 0:
+        raise InputError(
+            "Expected at least one training and one test example. Received: "
+            f"{n_train} training and {n_test} test examples."
+        )
+    if "knn" in families and n_train < NEIGHBORS:
+        rest = [family for family in families if family != "knn"]
+        raise InputError(
+            f"Expected at least {NEIGHBORS} training examples for knn, the vote of the {NEIGHBORS} "
+            f"nearest. Received: {n_train} training and {n_test} test examples. Give more"
+            + (f", or leave it out: --metrics={','.join(rest)}" if rest else "")
+            + "."
+        )
+
+
+def _size(n_bytes: int) -> str:
+    """A file's size, in the unit that it is at least one of."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{n_bytes} bytes"
+
+
 def load_model_file(path: Path) -> keras.Model:
     """The model in a file of the user's; InputError where there is none."""
     if not path.is_file():
-        raise InputError(f"Expected a Keras model (.keras, .h5) at {path}. Received: no such file.")
+        there = "a folder" if path.is_dir() else "no such file"
+        raise InputError(f"Expected a Keras model (.keras, .h5) at {path}. Received: {there}.")
     return load_model(path)
 
 
@@ -125,18 +152,37 @@ def load_arrays(path: Path, model: keras.Model) -> Mapping[str, np.ndarray]:
     try:
         if path.is_dir():
             return _load_images(path, model)
+        if path.is_file() and not _is_numpy_file(path):
+            raise ValueError("a file of another kind")
         content = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None)
         if isinstance(content, np.ndarray):
-            return {"x": content}
-        with content:
-            arrays = {name: content[name] for name in content.files}
-        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-            raise ValueError(f"an archive of other things: {', '.join(arrays)}")
+            arrays = {"x": content}
+        else:
+            with content:
+                arrays = {name: content[name] for name in content.files}
+        for name, array in arrays.items():
+            if not isinstance(array, np.ndarray):
+                raise ValueError(f"an archive of other things: {', '.join(arrays)}")
+            if array.ndim == 0:
+                raise ValueError(f"{name}, a single value and no row for each example")
         return arrays
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
         raise InputError(
-            f"Expected .npy, .npz or a folder of images at {path}. Received: {error}."
+            f"Expected .npy, .npz or a folder of images at {path}. Received: {_reason(error)}."
         ) from error
+
+
+def _is_numpy_file(path: Path) -> bool:
+    """Whether a file begins as .npy and .npz files do."""
+    with path.open("rb") as file:
+        return file.read(6).startswith((b"\x93NUMPY", b"PK"))
+
+
+def _reason(error: Exception) -> str:
+    """Why a file's arrays are not loaded, in words of a user."""
+    if "allow_pickle" in str(error):
+        return "arrays of Python objects, which are not loaded: save numbers or words"
+    return "no such file" if isinstance(error, FileNotFoundError) else plain(error).rstrip(".")
 
 
 def _load_images(path: Path, model: keras.Model) -> Mapping[str, np.ndarray]:

@@ -13,8 +13,7 @@ from tfhash.metrics.kmeans import CodeKMeans
 from tfhash.metrics.logistic import CodeLogisticRegression
 from tfhash.metrics.neighbors import HammingKNeighborsClassifier
 from tfhash.metrics.regions import count_regions, redundancy_ratio
-
-NEIGHBORS = 9
+from tfhash.properties import NEIGHBORS
 
 
 class Examples(NamedTuple):

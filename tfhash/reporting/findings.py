@@ -84,11 +84,7 @@ def gather(
     found.radius = usual_radius(codes) if radius is None else radius
     with found.timed("units"):
         found.layers = _units(codes)
-    labels = None if y is None else np.asarray(y).reshape(-1)
-    if labels is not None and len(labels) != len(codes):
-        raise ValueError(
-            f"Expected a label for each of {len(codes)} training examples. Received: {len(labels)}."
-        )
+    labels = None if y is None else check_labels(y, len(codes), "labels of train")
     test_labels = None if test is None or test[1] is None else np.asarray(test[1]).reshape(-1)
     with found.timed("encoding properties"):
         found.properties = measurable_properties(codes, labels, test_codes, test_labels)
