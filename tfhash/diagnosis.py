@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from tfhash import metrics, phases
+from tfhash import phases
 from tfhash.codes import Codes
 from tfhash.encoder import Encoder
 from tfhash.errors import InputError
+from tfhash.metrics.properties import measurable_properties
 from tfhash.phases.chart import AXES
 from tfhash.phases.shipped import Chart
+from tfhash.properties import ENCODING_PROPERTIES
 
 if TYPE_CHECKING:
     import keras
@@ -73,7 +75,9 @@ class Diagnosis:
         lines: list[str] = []
         if properties:
             lines.append("Encoding properties")
-            lines += [f"  {n.replace('_', ' '):24} {v:.4f}" for n, v in self.properties.items()]
+            shown = [(ENCODING_PROPERTIES[name].heading, v) for name, v in self.properties.items()]
+            widest = max(len(heading) for heading, _ in shown)
+            lines += [f"  {heading:{widest}} {value:.4f}" for heading, value in shown]
         lines.append("Layers (on the training set)")
         lines += ["  " + line for line in self.layers.to_string(index=False).splitlines()]
         if self.regime is None:
@@ -165,7 +169,7 @@ def diagnose(
     encoder = Encoder(model)
     codes = encoder.encode(x, batch_size)
     test_codes = None if x_test is None else encoder.encode(x_test, batch_size)
-    properties = _properties(codes, y, test_codes, y_test, random_state)
+    properties = measurable_properties(codes, y, test_codes, y_test, random_state=random_state)
     return diagnose_codes(codes, properties, n_inputs=int(np.prod(np.shape(x)[1:])), labels=y)
 
 
@@ -227,18 +231,6 @@ def _pair(data: Any, name: str) -> tuple[Any, np.ndarray | None]:
     return x, None if y is None else np.asarray(y)
 
 
-def _properties(
-    codes: Codes, y: Any, test_codes: Codes | None, y_test: Any, random_state: int | None
-) -> dict[str, float]:
-    if y is not None and test_codes is not None and y_test is not None:
-        found = metrics.encoding_properties(codes, y, test_codes, y_test, random_state=random_state)
-        return {name: value for name, value in asdict(found).items() if value is not None}
-    properties = {"train_redundancy_ratio": metrics.redundancy_ratio(codes)}
-    if test_codes is not None:
-        properties["test_redundancy_ratio"] = metrics.redundancy_ratio(test_codes)
-    return properties
-
-
 def _layers(codes: Codes) -> pd.DataFrame:
     on = np.zeros(codes.n_bits, np.int64)
     for start in range(0, len(codes), SLAB):
@@ -265,7 +257,7 @@ def _reasons(
     """Why the chart does not hold, a line each."""
     missing = [n for n in ("test_redundancy_ratio", "knn_accuracy") if n not in properties]
     if missing:
-        names = " and ".join(name.replace("_", " ") for name in missing)
+        names = " and ".join(ENCODING_PROPERTIES[name].heading for name in missing)
         return (f"{names}: not measured, which needs labeled training and test examples",)
     lines = []
     if n_inputs != N_INPUTS:

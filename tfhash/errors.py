@@ -13,6 +13,18 @@ class InputError(ValueError):
     """Something given to tfhash is not what it should be: the message says what to do about it."""
 
 
+def plain(error: Exception) -> str:
+    """What an error says; of a system's error the words and the file, without its number."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror + ("" if error.filename is None else f": {error.filename}")
+    return str(error)
+
+
+def shape_of_rows(shape: Iterable[int | None]) -> str:
+    """The shape of n arrays of a shape, as messages say it: "(n, 28, 28)"."""
+    return f"({', '.join(map(str, ('n', *shape)))})"
+
+
 def near_layers(name: object, known: Iterable[str]) -> str:
     """The layers that may be meant by `name`, which is none of `known`; else the first of them.
 

@@ -378,7 +378,7 @@ def test_models_that_cannot_be_measured(build, message):
 @pytest.mark.parametrize(
     "x, directions, options, message",
     (
-        (np.zeros((2, 3)), np.ones((2, 3)), {}, r"x of shape \('n', 2\). Received shape: \(2, 3\)"),
+        (np.zeros((2, 3)), np.ones((2, 3)), {}, r"x of shape \(n, 2\). Received shape: \(2, 3\)"),
         (np.zeros(2), np.ones(2), {}, "x of shape"),
         (np.zeros((2, 2)), np.ones((3, 2)), {}, r"Expected directions of shape \(2, 2\)"),
         (np.zeros((2, 2)), [[1, 0], [0, 0]], {}, "other than 0. Received: zeros at row 1"),

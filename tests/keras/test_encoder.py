@@ -287,7 +287,7 @@ def test_open_shapes_are_encoded_at_the_shape_given():
     assert encoder.n_bits == 4 * 5 * 4
     x = np.random.default_rng(0).normal(size=(9, 6, 7, 3)).astype("float32")
     np.testing.assert_array_equal(encoder.encode(x).to_bits(), outputs(encoder, x) > 0)
-    with pytest.raises(ValueError, match=r"shape \('n', 6, 7, 3\)"):
+    with pytest.raises(ValueError, match=r"shape \(n, 6, 7, 3\)"):
         encoder.encode(x[:, :5])
     lazy = Encoder(model)
     assert lazy.encode(x) == lazy.encode(x) == encoder.encode(x)
@@ -457,7 +457,7 @@ def test_layers_are_chosen_by_pattern_and_class():
 def test_inputs_of_another_shape_are_refused():
     encoder = Encoder(dense_net())
     for shape in ((3, 28), (3, 28, 27), (28, 28), (3, 28, 28, 2), (3, 28, 28, 1, 1)):
-        with pytest.raises(ValueError, match=r"shape \('n', 28, 28\)"):
+        with pytest.raises(ValueError, match=r"shape \(n, 28, 28\)"):
             encoder.encode(np.zeros(shape))
     with pytest.raises(ValueError, match="batch size"):
         encoder.encode(np.zeros((3, 28, 28)), batch_size=0)

@@ -110,9 +110,9 @@ def test_streams_that_cannot_be_encoded_are_refused():
     encoder, x = Encoder(net()), images()
     with pytest.raises(ValueError, match="ends"):
         encoder.encode(tf.data.Dataset.from_tensor_slices(x).batch(9).repeat())
-    with pytest.raises(ValueError, match=r"shape \('n', 5\).*\(5,\)"):
+    with pytest.raises(ValueError, match=r"shape \(n, 5\).*\(5,\)"):
         encoder.encode(tf.data.Dataset.from_tensor_slices(x))
-    with pytest.raises(ValueError, match=r"shape \('n', 5\)"):
+    with pytest.raises(ValueError, match=r"shape \(n, 5\)"):
         encoder.encode(iter([x[:, :4]]))
     bad = x.copy()
     bad[77, 2] = np.nan

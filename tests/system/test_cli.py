@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from absl import flags
 
-from tfhash import Codes, cli, datasets, results
+from tfhash import Codes, __version__, cli, datasets, results
 from tfhash.cli.commands import COMMANDS, SUBCOMMANDS
 from tfhash.datasets import idx
-from tfhash.studies import STUDIES
+from tfhash.errors import InputError
+from tfhash.properties import ENCODING_PROPERTIES
+from tfhash.studies import STUDIES, runner, study
 
 DATA = {"dataset", "data_dir", "mnist_path", "cifar10_path"}
 SWEEP = {"protocol", "depth", "widths", "begin_repeat", "repeat", "batch_size", "epoch", "seed"}
@@ -48,29 +50,46 @@ ORIGINAL = {
 def test_original_flags_are_there(name, tmp_path):
     values = flags.FlagValues()
     COMMANDS[name].define(values, tmp_path)
-    extra = {"workers"} if name in ("diameters", "random_data", "region_density") else set()
+    both = name in ("diameters", "random_data", "region_density")
+    extra = {"workers", "encode_batch_size"} if both else set()
     extra |= {"workers"} if name == "cnn_encoding_properties" else set()
     extra |= {"dataset_path"} if "dataset" in ORIGINAL[name] else set()
+    extra |= {"figures", "dataset"} if name == "draw_figures" else set()
     assert {n for n in values if values[n].name == n} == ORIGINAL[name] | extra
     assert set(ORIGINAL) <= set(COMMANDS)
 
 
 def test_every_option_is_a_flag_of_its_study(tmp_path):
-    for name, study in STUDIES.items():
+    for name, known in STUDIES.items():
         values = flags.FlagValues()
         SUBCOMMANDS[f"run {name}"].define(values, tmp_path)
-        for one in fields(study.options):
+        for one in fields(known.options):
             axis = one.metadata.get("axis")
             if one.name != "path" and axis in (None, "width"):
                 assert one.name in values, (name, one.name)
         assert ("sample_sizes" in values) == (name in ("sample_size", "phase_chart"))
 
 
+def test_a_batch_is_of_training_or_of_the_encoder(monkeypatch):
+    """Where networks are trained --batch_size is theirs; scripts that measure alone have one."""
+    asked = {}
+    for stage in ("train", "measure", "run"):
+        monkeypatch.setattr(runner, stage, lambda *given, s=stage: asked.update({s: given[-1]}))
+    both = ["--batch_size=32", "--encode_batch_size=500", "--dataset=digits"]
+    assert cli.tfhash(["tfhash", "run", "layer_width", *both]) == 0
+    assert cli.run("layer_width_train", "", ["train.py", both[0], both[2]]) == 0
+    assert cli.run("layer_width_encoding_properties", "", ["measure.py", both[0], both[2]]) == 0
+    sizes = {stage: (one.batch_size, one.encode_batch_size) for stage, one in asked.items()}
+    assert sizes == {"run": (32, 500), "train": (32, None), "measure": (None, 32)}
+    assert {spec.batch_size for spec in study("layer_width").specs(asked["train"])} == {32}
+
+
 def test_help_is_quick_to_load():
-    """`tfhash --help` and the help of a study load neither Keras nor pandas nor matplotlib."""
+    """`tfhash --help` loads no NumPy; the help of a study no Keras, pandas or matplotlib."""
     code = (
         "import sys\nfrom tfhash import cli\n"
-        "assert cli.tfhash(['tfhash', '--help']) == 0\n"
+        "assert cli.tfhash(['tfhash', '--help']) == cli.tfhash(['tfhash', '--version']) == 0\n"
+        "assert not {'numpy', 'tfhash._native', 'tfhash.studies.options'} & set(sys.modules)\n"
         "assert cli.tfhash(['tfhash', 'run', 'layer_width', '--help']) == 0\n"
         "loaded = {'keras', 'tensorflow', 'jax', 'pandas', 'matplotlib'} & set(sys.modules)\n"
         "assert not loaded, loaded"
@@ -78,6 +97,14 @@ def test_help_is_quick_to_load():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "run layer_width" in done.stdout and "--widths" in done.stdout
+    assert f"tfhash {__version__}\n" in done.stdout
+
+
+def test_every_study_is_found_by_its_name():
+    assert list(STUDIES) == [one.name for one in STUDIES.values()]
+    assert all(study(name) is STUDIES[name] for name in STUDIES)
+    with pytest.raises(InputError, match="Did you mean layer_width"):
+        study("layer_widht")
 
 
 @pytest.mark.parametrize(
@@ -109,6 +136,18 @@ def test_run_and_draw(tmp_path, monkeypatch, capsys):
     assert len(results.find_runs("runs")) == 2
     assert cli.tfhash(["tfhash", "draw", "--figures_path", "pictures"]) == 0
     assert (tmp_path / "pictures" / "figure_2a_digits.png").is_file()
+    # What the first command says to run is what draws.
+    (command,) = [line for line in text.splitlines() if "To draw what they allow: " in line]
+    words = command.partition("To draw what they allow: ")[2].split()
+    assert words[-1] == "figure_2a,figure_2b"
+    capsys.readouterr()
+    assert cli.tfhash(words) == 0
+    text = capsys.readouterr().out
+    assert "1 figure is in" in text and "Left out figure_2b of digits" in text
+    assert (tmp_path / "runs" / "figures" / "figure_2a_digits.svg").is_file()
+    for bad, message in (("--figures=figur_2a", "Did you mean"), ("--dataset=minst", "mnist?")):
+        assert cli.tfhash(["tfhash", "draw", bad]) == 2
+        assert message in (err := capsys.readouterr().err) and err.count("\n") == 1
 
 
 @pytest.mark.full
@@ -159,6 +198,13 @@ def files(tmp_path_factory):
     np.savez(folder / "whole.npz", x=x, y=y)
     np.savez(folder / "other.npz", a=x, b=x)
     np.save(folder / "inputs.npy", x)
+    np.savez(folder / "few.npz", x=x[:3], y=y[:3])
+    np.savez(folder / "one.npz", x=x[:1])
+    np.savez(folder / "single.npz", x=np.float32(1))
+    np.savez(folder / "objects.npz", x=np.array([1, "a"], object))
+    np.savez(folder / "wide.npz", x=np.ones((40, 7), np.float32))
+    for name in ("text.npz", "text.keras"):
+        (folder / name).write_text("hello")
     return folder
 
 
@@ -170,7 +216,9 @@ def test_encode_a_users_files(files, tmp_path, capsys):
     command = ["tfhash", "encode", model, str(files / "inputs.npy"), "--out", str(out)]
     assert cli.tfhash(command) == 0
     text = capsys.readouterr().out
-    assert "150 examples" in text and "9 bits each" in text and "hidden" in text
+    size = out.stat().st_size
+    shown = f"{size / 1024:.1f} KiB" if size >= 1024 else f"{size} bytes"
+    assert "150 examples" in text and f"9 bits each, {shown}" in text and "hidden" in text
     codes = Codes.load(out)
     hidden = keras.saving.load_model(model).layers[0]
     bits = np.asarray(hidden(np.load(files / "inputs.npy"))) > 0
@@ -179,6 +227,9 @@ def test_encode_a_users_files(files, tmp_path, capsys):
         assert cli.tfhash(["tfhash", "encode", model, str(files / data)]) == 2
         err = capsys.readouterr().err
         assert message in err and err.count("\n") == 1
+    assert cli.tfhash([*command[:-1], str(tmp_path / "none" / "out.codes")]) == 1
+    err = capsys.readouterr().err
+    assert "Errno" not in err and err.endswith(f"one that does not exist: {tmp_path / 'none'}\n")
 
 
 def test_measure_a_users_files(files, capsys):
@@ -187,8 +238,9 @@ def test_measure_a_users_files(files, capsys):
     text = capsys.readouterr().out
     assert "100 training and 50 test examples" in text
     shown = {line.split("  ")[0]: line for line in text.splitlines()}
-    assert {"redundancy, training", "K-Means, test", "K-NN, test", "logistic, test"} <= set(shown)
-    assert float(shown["K-NN, test"].split()[2]) > 0.9  # classes that lie far apart
+    assert {one.heading for one in ENCODING_PROPERTIES.values()} <= set(shown)
+    share = shown["K-NN accuracy, test set"].removeprefix("K-NN accuracy, test set").split()[0]
+    assert float(share) > 0.9  # classes that lie far apart
     assert cli.tfhash(["tfhash", "measure", model, str(files / "whole.npz")]) == 0
     assert "120 training and 30 test examples" in capsys.readouterr().out
     assert cli.tfhash(["tfhash", "measure", model, str(files / "inputs.npy")]) == 0
@@ -210,6 +262,18 @@ def test_measure_a_users_files(files, capsys):
         (["model.keras", "model.keras"], "Expected .npy, .npz or a folder of images"),
         (["model.keras", "other.npz"], "Expected arrays x_train and x_test"),
         (["model.keras", "whole.npz", "--metrics=kmean"], "Did you mean kmeans"),
+        (
+            ["model.keras", "few.npz"],
+            "at least 9 training examples for knn, the vote of the 9",
+        ),
+        (["model.keras", "few.npz"], "leave it out: --metrics=redundancy,kmeans,logistic."),
+        (["model.keras", "one.npz"], "Received: 0 training and 1 test examples."),
+        (["model.keras", "single.npz"], "Received: x, a single value and no row for each"),
+        (["model.keras", "objects.npz"], "Received: arrays of Python objects"),
+        (["model.keras", "text.npz"], "Received: a file of another kind."),
+        (["text.keras", "whole.npz"], "Received: a file that is no .keras archive."),
+        ([".", "whole.npz"], "Received: a folder."),
+        (["model.keras", "wide.npz"], "Expected inputs of shape (n, 6). Received shape: (32, 7)."),
     ],
 )
 def test_measure_says_what_is_wrong(files, monkeypatch, capsys, words, message):
@@ -274,4 +338,5 @@ def test_audit_says_what_is_wrong(pictures, tmp_path, capsys):
     command = ["tfhash", "audit", model, data, f"--out={tmp_path / 'out'}"]
     assert cli.tfhash([*command, "--k=60"]) == 2
     err = capsys.readouterr().err
-    assert "60" in err and err.count("\n") == 1
+    assert "--k: Expected fewer neighbors than there are examples in the file, 60." in err
+    assert err.count("\n") == 1

@@ -483,8 +483,8 @@ def test_tables(tmp_path, capsys):
     assert row["paper: K-Means (train)"] == 0.9896 and np.isnan(row["K-Means (train)"])
     second = pd.read_csv(tmp_path / "figures" / "table_2.csv").set_index("model")
     assert list(second.index) == ["VGG-19", "ResNet-18", "ResNet-20", "ResNet-32", "ResNet-56"]
-    assert second.loc["VGG-19", "paper: logistic"] == 0.9219
-    assert second.loc["ResNet-56", "logistic"] == 0.8
+    assert second.loc["VGG-19", "paper: logistic regression"] == 0.9219
+    assert second.loc["ResNet-56", "logistic regression"] == 0.8
     text = (tmp_path / "figures" / "table_1.md").read_text()
     assert "| ResNet-18 | paper | 3 | 0.01 x 0.1 every 100 | 2 | 90.00% |" in text
     assert "| VGG-18 | - | - | - | - | - |" in text

@@ -29,9 +29,12 @@ def test_figures_of_regularizers_and_the_seeds_that_are_missing(tmp_path, caplog
                     **fields,
                 )
     with caplog.at_level(logging.WARNING, logger="tfhash"):
-        names = drawing_shifts.draw(root, {"mnist"}, out)
-    assert names == ["figure_6_mnist.png", "figure_10_mnist.png"]
-    assert "mnist: seeds 2 of batch_norm are missing: drawn as what is there." in caplog.text
+        names = [one.draw(root, {"mnist"}, out).get("mnist") for one in drawing_shifts.DRAWINGS]
+    assert names[:2] == [["figure_6_mnist.png"], ["figure_10_mnist.png"]] and names[3] is None
+    assert (
+        "figure_6 of mnist: seeds 2 of batch_norm are missing: drawn as what is there."
+        in caplog.text
+    )
     assert "1 to 2 seeds" in (out / "figure_6_mnist.svg").read_text()
     table = pd.read_csv(out / "regularizers_shifts_mnist.csv")
     found = table[table["metric"] == "knn_accuracy"].set_index("condition")
@@ -60,8 +63,9 @@ def test_a_phase_chart_with_a_seed_missing_and_a_grid_of_one_point(tmp_path, cap
                 )
     make_run(root, width=10, sample_size=100, epochs=(0, 1, 2), **fixed)  # MNIST: one point
     with caplog.at_level(logging.WARNING, logger="tfhash"):
-        names = drawing_phases.draw(root, {"digits", "mnist"}, out)
-    assert names == ["phase_chart_digits.png"]
+        (chart,) = drawing_phases.DRAWINGS
+        names = chart.draw(root, {"digits", "mnist"}, out)
+    assert names == {"digits": ["phase_chart_digits.png"]}
     assert "6 of 18 points of the phase chart have fewer seeds" in caplog.text
     assert "The phase chart of mnist is left out. Expected at least two values" in caplog.text
     chart = pd.read_csv(out / "phase_chart_digits.csv")

@@ -10,8 +10,9 @@ import pytest
 from test_results import PROPERTIES, make_run
 
 from tfhash import figures, results
+from tfhash.datasets import NAMES
 from tfhash.errors import InputError
-from tfhash.studies import drawing
+from tfhash.studies import STUDIES, drawing, study
 
 WIDTHS = (3, 30, 60, 100)
 
@@ -30,8 +31,9 @@ def dashed(line):
 
 
 def kinds(*x_names):
-    # Those of the geometry, which have a script of their own, are in test_geometry_experiments.
-    return [k for k in figures.FIGURES if k.x_name in x_names and k.script is None]
+    # Those of the geometry are in test_geometry_experiments.
+    own = ("layer_width", "training_time", "sample_size")
+    return [k for k in figures.FIGURES if k.x_name in x_names and k.experiment in own]
 
 
 @pytest.mark.parametrize("kind", kinds("width"), ids=lambda kind: kind.name)
@@ -63,7 +65,10 @@ def test_what_is_drawn(runs, kind):
 
 @pytest.mark.parametrize("kind", kinds("epoch", "sample_size"), ids=lambda kind: kind.name)
 def test_a_panel_for_each_metric_and_a_color_for_each_width(kind):
-    dataset = kind.datasets[0]
+    drawn_for = [
+        d for d in ("mnist", "cifar10") if kind.name in study(kind.experiment).figures_of(d)
+    ]
+    (dataset,) = drawn_for
     paper = results.paper_curves()
     paper = paper[(paper["figure"] == kind.paper) & (paper["dataset"] == dataset)]
     assert len(paper) and set(paper["x_name"]) == {kind.x_name}
@@ -139,9 +144,39 @@ def test_draw_says_what_is_left_out(tmp_path, capsys):
     )
     drawing.draw(tmp_path / "runs", tmp_path / "figures")
     text = capsys.readouterr().out
-    assert "Left out figure_2b: no" in text and "kmeans_accuracy" in text
+    assert "Left out figure_2b of mnist: no accuracy or kmeans_accuracy" in text
+    assert "Left out figure_8a, figure_8b: no training_time runs under" in text
     assert "Left out of figure_2a_mnist: redundancy_ratio (test) is not measured" in text
     assert "1 figure is in" in text
+
+
+def test_some_figures_of_one_dataset(tmp_path, capsys):
+    make_run(tmp_path / "runs")
+    make_run(tmp_path / "runs", dataset="digits")
+    out = tmp_path / "figures"
+    drawing.draw(tmp_path / "runs", out, ["mnist"], ["figure_2a", "figure_3a"])
+    text = capsys.readouterr().out
+    pictures = {path.name for path in out.glob("*.png")}
+    assert pictures == {"figure_2a_mnist.png"} and "figure_2b" not in text
+    assert "Left out figure_3a: it is drawn for other datasets than mnist." in text
+    # What deviations.csv says of the others stays there.
+    drawing.draw(tmp_path / "runs", out, ["mnist"], ["figure_2b"])
+    drawing.draw(tmp_path / "runs", out, ["mnist"], ["figure_2b"])
+    deviations = pd.read_csv(out / "deviations.csv")
+    assert set(deviations["figure"]) == {"figure_2a_mnist", "figure_2b_mnist"}
+    assert len(deviations) == len(deviations.drop_duplicates(["figure", "metric", "split"]))
+    with pytest.raises(InputError, match=r"Received: figure_2z\. Did you mean figure_2"):
+        drawing.draw(tmp_path / "runs", out, None, ["figure_2z"])
+    with pytest.raises(InputError, match=r"Expected runs on cifar10 .* Received: runs on digits"):
+        drawing.draw(tmp_path / "runs", out, ["cifar10"])
+
+
+def test_every_figure_of_a_study_is_drawn_by_something():
+    named = {name for one in STUDIES.values() for d in NAMES for name in one.figures_of(d)}
+    assert named == set(drawing.DRAWINGS)
+    for kind in figures.FIGURES:
+        makers = [one for one in STUDIES.values() if kind.name in str(one.figures)]
+        assert [one.directory for one in makers] == [kind.experiment]
 
 
 @pytest.mark.full

@@ -1,8 +1,10 @@
 """The experiments on geometry: their scripts on the digits, what they leave and what is drawn."""
 
+import dataclasses
 import json
 import shutil
 import types
+from importlib import import_module
 
 import keras
 import numpy as np
@@ -14,7 +16,7 @@ from tfhash import cli, datasets, figures, geometry, results
 from tfhash.errors import InputError
 from tfhash.runs import RunSpec, SpecError
 from tfhash.runs.plane import StoredPlane
-from tfhash.studies import drawing_geometry
+from tfhash.studies import drawing_geometry, study
 
 SMALL = ("--dataset=digits", "--repeat=1", "--epoch=2")
 
@@ -141,11 +143,11 @@ def test_uniform_inputs_keep_labels_and_do_not_depend_on_what_else_is_trained():
 @pytest.mark.full
 def test_figures_are_drawn_with_their_tables(runs, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(drawing_geometry, "EARLY", 1)
-    monkeypatch.setattr(
-        drawing_geometry,
-        "HISTOGRAMS",
-        {"figure_2d": ((4, "epoch"),), "figure_7": ((4, "epoch"), (9, "inputs"))},
-    )
+    panels = {"figure_2d": ((4, "epoch"),), "figure_7": ((4, "epoch"), (9, "inputs"))}
+    monkeypatch.setattr(drawing_geometry, "HISTOGRAMS", panels)
+    of_digits = {"digits": ("figure_2c", *panels)}  # by default the networks are too narrow
+    narrow = dataclasses.replace(study("diameters"), figures=of_digits)
+    monkeypatch.setattr(import_module("tfhash.studies.diameters"), "STUDY", narrow)
     assert run("draw_figures", "--load_path", runs, "--figures_path", tmp_path) == 0
     text = capsys.readouterr().out
     names = ("2c", "2d", "2f", "7")

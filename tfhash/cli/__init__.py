@@ -14,6 +14,7 @@ from pathlib import Path
 # Before TensorFlow is loaded, or it has no effect.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from tfhash import __version__
 from tfhash._extras import named_if_missing
 
 with named_if_missing("tfhash's command line"):
@@ -21,11 +22,11 @@ with named_if_missing("tfhash's command line"):
 
     from tfhash.cli.commands import COMMANDS, SUBCOMMANDS, Command
     from tfhash.cli.flag_making import describe
-from tfhash.errors import InputError, unknown_name
+from tfhash.errors import InputError, plain, unknown_name
 
 USAGE = """How good a hash function is the activation pattern of a Keras model?
 
-    tfhash COMMAND [--flags]        tfhash COMMAND --help
+    tfhash COMMAND [--flags]        tfhash COMMAND --help        tfhash --version
 
 Commands:
 """
@@ -61,6 +62,9 @@ def tfhash(argv: Sequence[str]) -> int:
     words = list(argv[1:])
     if not words or words[0] in ("--help", "-h", "help"):
         print(USAGE + "\n".join(f"  {n:22} {c.title}" for n, c in SUBCOMMANDS.items()))
+        return 0
+    if words[0] == "--version":
+        print(f"tfhash {__version__}")
         return 0
     # "run STUDY" is one command; "run" alone falls through to the message with what there is.
     n = 2 if words[0] == "run" and len(words) > 1 and not words[1].startswith("-") else 1
@@ -98,7 +102,7 @@ def _run(command: Command, doc: str, program: str, argv: Sequence[str], home: Pa
 
 
 def _fail(program: str, error: Exception, status: int) -> int:
-    print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"{program}: {' '.join(plain(error).split())}", file=sys.stderr)
     return status
 
 

@@ -22,7 +22,7 @@ from tfhash.cli.user_files import (
 from tfhash.errors import InputError
 from tfhash.files import replacing, write_text
 from tfhash.png import png
-from tfhash.studies.options import option
+from tfhash.studies.option import option
 
 if TYPE_CHECKING:
     from tfhash.codes import Codes
@@ -75,12 +75,12 @@ def audit(model_path: str, data_path: str, options: AuditOptions) -> None:
     model = load_model_file(Path(model_path).expanduser())
     (x, y), test = _sets(load_arrays(data, model))
     out = options.out or data.with_name(f"{data.stem}_audit")
-    out.mkdir(parents=True, exist_ok=True)
     encoder = checked(lambda: Encoder(model))
     codes = checked(lambda: encoder.encode(x, options.batch_size))
     test_codes = (
         None if test is None else checked(lambda: encoder.encode(test[0], options.batch_size))
     )
+    out.mkdir(parents=True, exist_ok=True)
     radius = usual_radius(codes) if options.radius is None else options.radius
     rows = [("examples", f"{len(codes):,}", f"codes of {codes.n_bits:,} bits")]
     written: list[str] = []
@@ -144,8 +144,13 @@ def _labels(
 ) -> tuple[str, str, str]:
     from tfhash import audit
 
+    if k >= len(codes):
+        raise InputError(
+            f"--k: Expected fewer neighbors than there are examples in the file, {len(codes)}. "
+            f"Received: {k}."
+        )
+    found = checked(lambda: audit.label_errors(codes, y, k))
     labels = np.asarray(y).reshape(-1)
-    found = checked(lambda: audit.label_errors(codes, labels, k))
     rows = [
         (int(row), labels[row], found.suggested[row], f"{found.score[row]:.6f}")
         for row in found.ranks

@@ -1,4 +1,7 @@
-"""The commands: which options each takes, and what it calls."""
+"""The commands: which options each takes, and what it calls.
+
+What a command needs is loaded when it is run: `tfhash --help` shows the titles alone.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,17 @@ from typing import Any
 
 from absl import flags
 
-from tfhash.cli import audit_files, user_files
 from tfhash.cli.flag_making import define, given
-from tfhash.studies import registry
+from tfhash.studies import TITLES, study
 from tfhash.studies.loading import load_keras
-from tfhash.studies.options import MEASURE, TRAIN
-from tfhash.studies.study import Study
+from tfhash.studies.option import MEASURE, TRAIN
 
 # Studies whose networks can be trained along with those of another one.
 ALSO = ("layer_width", "training_time", "layer_wise")
+# Flags that are not called as the field of the options is. The scripts that measure alone call the
+# batch of the encoder --batch_size: they have no other.
+TRAIN_NAMES = {"path": "save_path"}
+MEASURE_NAMES = {"path": "load_path", "encode_batch_size": "batch_size"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,18 +48,20 @@ class Command:
     arguments: tuple[str, ...] = ()
 
 
-def _of_study(study: Study, title: str, stages: Sequence[str]) -> Command:
+def _of_study(name: str, title: str, stages: Sequence[str]) -> Command:
     """Training the networks of a study, measuring them, or both."""
-    path = "save_path" if TRAIN in stages else "load_path"
-
-    def wanted(metadata: Mapping[str, Any]) -> bool:
-        axis = metadata["axis"]
-        varied = axis in (None, "width") or study.has_axis(axis)
-        return varied and bool(set(stages) & set(metadata["stages"]))
+    names = TRAIN_NAMES if TRAIN in stages else MEASURE_NAMES
 
     def define_flags(values: flags.FlagValues, home: Path) -> None:
-        define(study.options, values, home, wanted, path)
-        if stages == (TRAIN,) and study.name != "cnn":
+        asked = study(name)
+
+        def wanted(metadata: Mapping[str, Any]) -> bool:
+            axis = metadata["axis"]
+            varied = axis in (None, "width") or asked.has_axis(axis)
+            return varied and bool(set(stages) & set(metadata["stages"]))
+
+        define(asked.options, values, home, wanted, names)
+        if stages == (TRAIN,) and name != "cnn":
             flags.DEFINE_multi_enum(
                 "also",
                 [],
@@ -66,33 +73,31 @@ def _of_study(study: Study, title: str, stages: Sequence[str]) -> Command:
     def act(values: flags.FlagValues) -> None:
         from tfhash.studies import runner
 
-        options: Any = study.options(**given(study.options, values, path))
+        asked = study(name)
+        options: Any = asked.options(**given(asked.options, values, names))
         load_keras()
         if MEASURE not in stages:
-            names = dict.fromkeys([study.name, *(values.also if "also" in values else ())])
-            studies = [registry.study(name) for name in names]
-            runner.train([spec for one in studies for spec in one.specs(options)], options)
+            trained = dict.fromkeys([name, *(values.also if "also" in values else ())])
+            specs = [spec for one in trained for spec in study(one).specs(options)]
+            runner.train(specs, options)
         elif TRAIN not in stages:
-            runner.measure(study, options)
+            runner.measure(asked, options)
         else:
-            runner.run(study, options)
+            runner.run(asked, options)
 
     return Command(title=title, define=define_flags, act=act)
 
 
 def _of_module(title: str, name: str, needs_keras: bool = True) -> Command:
-    """A command that hands the `OPTIONS` of a module of `tfhash.studies` to its `run`.
-
-    The module is loaded when the command is: they need matplotlib, and `--help` does not.
-    """
+    """A command that hands the `OPTIONS` of a module of `tfhash.studies` to its `run`."""
 
     def define_flags(values: flags.FlagValues, home: Path) -> None:
         options = import_module(name).OPTIONS
-        define(options, values, home, lambda metadata: True, "load_path")
+        define(options, values, home, lambda metadata: True, {})
 
     def act(values: flags.FlagValues) -> None:
         module = import_module(name)
-        asked = module.OPTIONS(**given(module.OPTIONS, values, "load_path"))
+        asked = module.OPTIONS(**given(module.OPTIONS, values, {}))
         if needs_keras:
             load_keras()
         module.run(asked)
@@ -109,47 +114,51 @@ DEMO = _of_module("the digits, trained, measured and drawn in two minutes", "tfh
 TSNE = _of_module("draw a map of one network's codes", "tfhash.studies.tsne")
 
 
-def _of_files(title: str, function: Callable[[str, str, Any], None], options: type) -> Command:
-    """A command on a model's file and a data file."""
+def _of_files(title: str, module: str, function: str, options: str) -> Command:
+    """A command on a model's file and a data file: a function and its options, by name."""
+
+    def define_flags(values: flags.FlagValues, home: Path) -> None:
+        taken = getattr(import_module(module), options)
+        define(taken, values, home, lambda metadata: True, {})
 
     def act(values: flags.FlagValues, model: str, data: str) -> None:
-        asked = options(**given(options, values, ""))
+        loaded = import_module(module)
+        asked = getattr(loaded, options)(**given(getattr(loaded, options), values, {}))
         load_keras()
-        function(model, data, asked)
+        getattr(loaded, function)(model, data, asked)
 
-    return Command(
-        title=title,
-        define=lambda values, home: define(options, values, home, lambda metadata: True, ""),
-        act=act,
-        arguments=("MODEL.keras", "DATA"),
-    )
+    return Command(title=title, define=define_flags, act=act, arguments=("MODEL.keras", "DATA"))
 
 
 # What `tfhash` takes.
 SUBCOMMANDS: dict[str, Command] = {
     "encode": _of_files(
         "write the codes of a model and inputs of your own: MODEL.keras DATA.npz",
-        user_files.encode,
-        user_files.EncodeOptions,
+        "tfhash.cli.user_files",
+        "encode",
+        "EncodeOptions",
     ),
     "measure": _of_files(
         "measure the codes of a model and data of your own: MODEL.keras DATA.npz",
-        user_files.measure,
-        user_files.MeasureOptions,
+        "tfhash.cli.user_files",
+        "measure",
+        "MeasureOptions",
     ),
     "audit": _of_files(
         "find duplicates, leakage and wrong labels in data of your own: MODEL.keras DATA.npz",
-        audit_files.audit,
-        audit_files.AuditOptions,
+        "tfhash.cli.audit_files",
+        "audit",
+        "AuditOptions",
     ),
     "report": _of_files(
         "write a page on a model and data of your own: MODEL.keras DATA.npz",
-        audit_files.report,
-        audit_files.ReportOptions,
+        "tfhash.cli.audit_files",
+        "report",
+        "ReportOptions",
     ),
     **{
-        f"run {name}": _of_study(one, f"train and measure: {one.title}", (TRAIN, MEASURE))
-        for name, one in registry.STUDIES.items()
+        f"run {name}": _of_study(name, f"train and measure: {title}", (TRAIN, MEASURE))
+        for name, title in TITLES.items()
     },
     "run demo": DEMO,
     "run tsne": TSNE,
@@ -160,13 +169,13 @@ SUBCOMMANDS: dict[str, Command] = {
 _TWO_SCRIPTS = ("layer_width", "training_time", "sample_size", "layer_wise", "cnn")
 COMMANDS: dict[str, Command] = {
     **{
-        f"{name}{end}": _of_study(registry.study(name), registry.study(name).title, stages)
+        f"{name}{end}": _of_study(name, TITLES[name], stages)
         for name in _TWO_SCRIPTS
         for end, stages in (("_train", (TRAIN,)), ("_encoding_properties", (MEASURE,)))
     },
     **{
-        name: _of_study(one, one.title, (TRAIN, MEASURE))
-        for name, one in registry.STUDIES.items()
+        name: _of_study(name, title, (TRAIN, MEASURE))
+        for name, title in TITLES.items()
         if name not in _TWO_SCRIPTS
     },
     "draw_figures": DRAW,

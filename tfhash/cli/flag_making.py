@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import Field, fields
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -21,7 +21,11 @@ _FOLDERS = {
 
 
 def define(
-    options: type, values: flags.FlagValues, home: Path, wanted: Callable[[Any], bool], path: str
+    options: type,
+    values: flags.FlagValues,
+    home: Path,
+    wanted: Callable[[Any], bool],
+    names: Mapping[str, str],
 ) -> None:
     """Define a flag for each field of the dataclass `options` that is `wanted`.
 
@@ -35,12 +39,11 @@ def define(
         Folder in which runs/ is by default.
     wanted
         From a field's metadata to whether it becomes a flag.
-    path
-        Flag for the field `path`: "save_path" or "load_path".
+    names
+        Flags of fields that are not called as their field is, by field.
     """
     hints = get_type_hints(options)
-    for one in fields(options):
-        name = path if one.name == "path" else one.name
+    for name, one in _flags_of(options, names):
         if name in _FOLDERS:
             text, folder = _FOLDERS[name]
             default = None if folder is None else str(home / folder)
@@ -49,15 +52,24 @@ def define(
             _define_one(name, hints[one.name], one.default, one.metadata, values)
 
 
-def given(options: type, values: flags.FlagValues, path: str) -> dict[str, Any]:
-    """The values of the flags, as keyword arguments of `options`."""
+def given(options: type, values: flags.FlagValues, names: Mapping[str, str]) -> dict[str, Any]:
+    """The values of the flags, as keyword arguments of `options`; `names` as for `define`."""
     hints = get_type_hints(options)
-    found: dict[str, Any] = {}
-    for one in fields(options):
-        name = path if one.name == "path" else one.name
-        if name in values:
-            found[one.name] = _converted(name, hints[one.name], values[name].value)
-    return found
+    return {
+        one.name: _converted(name, hints[one.name], values[name].value)
+        for name, one in _flags_of(options, names)
+        if name in values
+    }
+
+
+def _flags_of(options: type, names: Mapping[str, str]) -> list[tuple[str, Field[Any]]]:
+    """The flag's name and the field of each field; one whose flag another field has is left out."""
+    taken = set(names.values())
+    return [
+        (names.get(one.name, one.name), one)
+        for one in fields(options)
+        if one.name in names or one.name not in taken
+    ]
 
 
 def describe(values: flags.FlagValues) -> str:

@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import time
 import zipfile
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfhash.errors import InputError, unknown_name
+from tfhash.errors import InputError, plain, unknown_name
+from tfhash.properties import ENCODING_PROPERTIES, FAMILIES, NEIGHBORS, SETS
 from tfhash.studies.loading import load_model
-from tfhash.studies.options import METRICS, option
+from tfhash.studies.option import option
 
 if TYPE_CHECKING:
     import keras
 
-    from tfhash.codes import Codes
 
 # Names that inputs and labels are looked for under, in this order.
 INPUTS = ("x", "x_test", "X", "images", "x_train")
 LABELS = ("y", "Y", "labels", "label")  # of inputs that are not called x_...
 TEST_SHARE = 0.2  # of the examples, where a file does not say which are for testing
-WORDS = {
-    "train_redundancy_ratio": ("redundancy, training", "share of examples that share a region"),
-    "test_redundancy_ratio": ("redundancy, test", "0 is best: no two examples have one code"),
-    "train_kmeans_accuracy": ("K-Means, training", "accuracy of clusters of the codes"),
-    "test_kmeans_accuracy": ("K-Means, test", "accuracy of clusters of the codes"),
-    "knn_accuracy": ("K-NN, test", "accuracy of the 9 nearest codes by Hamming distance"),
-    "logistic_accuracy": ("logistic, test", "accuracy of logistic regression on the codes"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +39,7 @@ class EncodeOptions:
 class MeasureOptions:
     """What `tfhash measure` takes."""
 
-    metrics: tuple[str, ...] = option(METRICS, "What to measure; without labels redundancy.")
+    metrics: tuple[str, ...] = option(FAMILIES, "What to measure; without labels redundancy.")
     batch_size: int | None = option(None, "Examples encoded at once.", least=1)
     seed: int = option(0, "Of K-Means, and of the split into training and test examples.", least=0)
 
@@ -69,7 +61,7 @@ def encode(model_path: str, data_path: str, options: EncodeOptions) -> None:
     codes = checked(lambda: Encoder(model).encode(arrays[name], options.batch_size, out=out))
     rows = [
         ("inputs", f"{name} of {data}", f"{len(codes):,} examples"),
-        ("codes", str(out), f"{codes.n_bits:,} bits each, {out.stat().st_size / 2**20:.1f} MiB"),
+        ("codes", str(out), f"{codes.n_bits:,} bits each, {_size(out.stat().st_size)}"),
         *(("", layer.name, f"{layer.stop - layer.start:,} bits") for layer in codes.layers),
         ("time", "", f"{time.monotonic() - started:.1f} s"),
     ]
@@ -81,10 +73,11 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
     from tfhash import metrics
     from tfhash.diagnosis import diagnose_codes
     from tfhash.encoder import Encoder
+    from tfhash.metrics.properties import measurable_properties
 
     for family in options.metrics:
-        if family not in METRICS:
-            raise unknown_name("metrics", family, METRICS)
+        if family not in FAMILIES:
+            raise unknown_name("metrics", family, FAMILIES)
     model = load_model_file(Path(model_path).expanduser())
     arrays = load_arrays(Path(data_path).expanduser(), model)
     x, y, x_test, y_test = _split(arrays, options.seed)
@@ -99,13 +92,20 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
         checked(lambda inputs=inputs: encoder.encode(inputs, options.batch_size))
         for inputs in (x, x_test)
     )
+    _check_enough(len(train), len(test), () if missing else options.metrics)
     rows = [("", "", f"{len(train):,} training and {len(test):,} test examples")]
     rows += [("bits of a code", f"{train.n_bits:,}", f"of {len(train.layers)} layers")]
-    for name, codes in (("training", train), ("test", test)):
+    for name, codes in zip(SETS.values(), (train, test), strict=True):
         n = metrics.count_regions(codes)
         rows.append((f"regions, {name}", f"{n:,}", "distinct codes: linear regions with examples"))
-    found = _properties(train, y, test, y_test, options)
-    rows += [(WORDS[name][0], f"{value:.4f}", WORDS[name][1]) for name, value in found.items()]
+    found = checked(
+        lambda: measurable_properties(
+            train, y, test, y_test, families=options.metrics, random_state=options.seed
+        )
+    )
+    for name, value in found.items():
+        known = ENCODING_PROPERTIES[name]
+        rows.append((known.heading, f"{value:.4f}", known.says))
     print(table(rows), flush=True)
     n_inputs = int(np.prod(np.shape(x)[1:]))
     diagnosis = diagnose_codes(train, found, n_inputs=n_inputs, labels=y)
@@ -114,33 +114,36 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
         print(f"\nNo labels in the file ({missing}): redundancy alone is measured.", flush=True)
 
 
-def _properties(
-    train: Codes,
-    y: np.ndarray | None,
-    test: Codes,
-    y_test: np.ndarray | None,
-    options: MeasureOptions,
-) -> dict[str, float]:
-    from tfhash import metrics
-
-    if y is None or y_test is None:
-        ratios = (metrics.redundancy_ratio(codes) for codes in (train, test))
-        found = dict(zip(list(WORDS)[:2], ratios, strict=True))
-    else:
-        found = asdict(
-            checked(
-                lambda: metrics.encoding_properties(
-                    train, y, test, y_test, families=options.metrics, random_state=options.seed
-                )
-            )
+def _check_enough(n_train: int, n_test: int, families: Sequence[str]) -> None:
+    """Raise InputError where there are too few examples for what is measured."""
+    if n_train == 0 or n_test == 0:
+        raise InputError(
+            "Expected at least one training and one test example. Received: "
+            f"{n_train} training and {n_test} test examples."
         )
-    return {name: value for name, value in found.items() if value is not None}
+    if "knn" in families and n_train < NEIGHBORS:
+        rest = [family for family in families if family != "knn"]
+        raise InputError(
+            f"Expected at least {NEIGHBORS} training examples for knn, the vote of the {NEIGHBORS} "
+            f"nearest. Received: {n_train} training and {n_test} test examples. Give more"
+            + (f", or leave it out: --metrics={','.join(rest)}" if rest else "")
+            + "."
+        )
+
+
+def _size(n_bytes: int) -> str:
+    """A file's size, in the unit that it is at least one of."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{n_bytes} bytes"
 
 
 def load_model_file(path: Path) -> keras.Model:
     """The model in a file of the user's; InputError where there is none."""
     if not path.is_file():
-        raise InputError(f"Expected a Keras model (.keras, .h5) at {path}. Received: no such file.")
+        there = "a folder" if path.is_dir() else "no such file"
+        raise InputError(f"Expected a Keras model (.keras, .h5) at {path}. Received: {there}.")
     return load_model(path)
 
 
@@ -149,18 +152,37 @@ def load_arrays(path: Path, model: keras.Model) -> Mapping[str, np.ndarray]:
     try:
         if path.is_dir():
             return _load_images(path, model)
+        if path.is_file() and not _is_numpy_file(path):
+            raise ValueError("a file of another kind")
         content = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None)
         if isinstance(content, np.ndarray):
-            return {"x": content}
-        with content:
-            arrays = {name: content[name] for name in content.files}
-        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-            raise ValueError(f"an archive of other things: {', '.join(arrays)}")
+            arrays = {"x": content}
+        else:
+            with content:
+                arrays = {name: content[name] for name in content.files}
+        for name, array in arrays.items():
+            if not isinstance(array, np.ndarray):
+                raise ValueError(f"an archive of other things: {', '.join(arrays)}")
+            if array.ndim == 0:
+                raise ValueError(f"{name}, a single value and no row for each example")
         return arrays
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
         raise InputError(
-            f"Expected .npy, .npz or a folder of images at {path}. Received: {error}."
+            f"Expected .npy, .npz or a folder of images at {path}. Received: {_reason(error)}."
         ) from error
+
+
+def _is_numpy_file(path: Path) -> bool:
+    """Whether a file begins as .npy and .npz files do."""
+    with path.open("rb") as file:
+        return file.read(6).startswith((b"\x93NUMPY", b"PK"))
+
+
+def _reason(error: Exception) -> str:
+    """Why a file's arrays are not loaded, in words of a user."""
+    if "allow_pickle" in str(error):
+        return "arrays of Python objects, which are not loaded: save numbers or words"
+    return "no such file" if isinstance(error, FileNotFoundError) else plain(error).rstrip(".")
 
 
 def _load_images(path: Path, model: keras.Model) -> Mapping[str, np.ndarray]:

@@ -9,7 +9,7 @@ import keras
 from numpy.typing import NDArray
 
 from tfhash.encoder.arrays import Converted, array_of, shape_of
-from tfhash.errors import near_names
+from tfhash.errors import near_names, shape_of_rows
 
 Batch = list[NDArray[Any]]  # an array for each input of the model
 Arrays = list[NDArray[Any] | Converted]
@@ -69,7 +69,7 @@ class Inputs:
             fitted = _fitted(array.shape, shape)
             if fitted is None:
                 raise ValueError(
-                    f"Expected inputs of shape {('n', *shape)}{which}. Received shape: "
+                    f"Expected inputs of shape {shape_of_rows(shape)}{which}. Received shape: "
                     f"{array.shape}{_advice(array.shape, shape)}."
                 )
             if fitted != array.shape:

@@ -10,25 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tfhash.figures import curves, style
+from tfhash.figures.labels import ACCURACY_KMEANS_TEST, REDUNDANCY, Labels
 from tfhash.figures.style import Caption
 
-# (metric, split): title of the panel.
-Panels = dict[tuple[str, str], str]
-REDUNDANCY: Panels = {
-    ("redundancy_ratio", "train"): "training set",
-    ("redundancy_ratio", "test"): "test set",
-}
-# What the paper clusters in these figures differs: the training set in 3, the test set elsewhere.
-ACCURACY_KMEANS_TRAIN: Panels = {
-    ("kmeans_accuracy", "train"): "K-Means (training set)",
-    ("knn_accuracy", "test"): "K-NN",
-    ("logistic_accuracy", "test"): "logistic regression",
-}
-ACCURACY_KMEANS_TEST: Panels = {
-    ("kmeans_accuracy", "test"): "K-Means (test set)",
-    ("knn_accuracy", "test"): "K-NN",
-    ("logistic_accuracy", "test"): "logistic regression",
-}
 _MARKERS = "os^Dx"
 
 
@@ -38,7 +22,7 @@ def redundancy_by_epoch(ours: pd.DataFrame, paper: pd.DataFrame, caption: Captio
 
 
 def accuracy_by_epoch(
-    panels: Panels, ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption
+    panels: Labels, ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption
 ) -> Figure:
     """Accuracy of K-Means, K-NN and logistic regression on the codes against training time."""
     return _by_epoch(panels, ours, paper, caption, y_label="accuracy")
@@ -55,7 +39,7 @@ def accuracy_by_sample_size(ours: pd.DataFrame, paper: pd.DataFrame, caption: Ca
 
 
 def _draw(
-    panels: Panels,
+    panels: Labels,
     ours: pd.DataFrame,
     paper: pd.DataFrame,
     caption: Caption,

@@ -6,20 +6,26 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tfhash.figures import curves, style
+from tfhash.figures import curves, labels, style
+from tfhash.figures.labels import Labels
 from tfhash.figures.style import Caption
 
 # (metric, split): name in the legend, color, marker.
 Entries = dict[tuple[str, str], tuple[str, str, str]]
-REDUNDANCY: Entries = {
-    ("redundancy_ratio", "train"): ("training set", style.BLUE, "o"),
-    ("redundancy_ratio", "test"): ("test set", style.ORANGE, "s"),
-}
+
+
+def _entries(named: Labels, *looks: tuple[str, str]) -> Entries:
+    """Each of the labels with a color and a marker, in their order."""
+    return {key: (name, *look) for (key, name), look in zip(named.items(), looks, strict=False)}
+
+
+REDUNDANCY = _entries(labels.REDUNDANCY, (style.BLUE, "o"), (style.ORANGE, "s"))
 ACCURACY: Entries = {
     ("accuracy", "test"): ("the network", style.GRAY, "x"),
-    ("logistic_accuracy", "test"): ("logistic regression", style.PURPLE, "^"),
-    ("knn_accuracy", "test"): ("K-NN", style.BLUE, "o"),
-    ("kmeans_accuracy", "train"): ("K-Means (training set)", style.GREEN, "s"),
+    **_entries(
+        labels.ACCURACY_KMEANS_TRAIN,
+        *((style.GREEN, "s"), (style.BLUE, "o"), (style.PURPLE, "^"), (style.ORANGE, "D")),
+    ),
 }
 
 

@@ -10,13 +10,13 @@ from matplotlib.ticker import PercentFormatter
 
 from tfhash.figures import style
 from tfhash.figures.style import GRAY, Caption
+from tfhash.properties import ENCODING_PROPERTIES
 
-# Field of the table: its panel's title.
+# Column of the table: its panel's title. Of redundancy the test set is drawn dashed.
 PROPERTIES = {
-    "train_redundancy_ratio": "redundancy ratio",
-    "test_kmeans_accuracy": "K-Means accuracy",
-    "knn_accuracy": "K-NN accuracy",
-    "logistic_accuracy": "logistic accuracy",
+    one.name: one.title
+    for one in ENCODING_PROPERTIES.values()
+    if one.split == ("train" if one.quantity == "ratio" else "test")
 }
 DASHED = {"train_redundancy_ratio": "test_redundancy_ratio"}
 ROWS = {
@@ -36,8 +36,8 @@ def tidy(table: pd.DataFrame) -> pd.DataFrame:
         Columns part, number, layers, n_bits, epoch, property, mean, std (NaN for one repeat), n.
     """
     keys = ["part", "number", "layers", "n_bits", "epoch"]
-    wanted = [*PROPERTIES, *DASHED.values(), "train_kmeans_accuracy"]
-    long = table.melt(keys, [name for name in wanted if name in table], "property", "value")
+    measured = [name for name in ENCODING_PROPERTIES if name in table]
+    long = table.melt(keys, measured, "property", "value")
     grouped = long.dropna(subset="value").groupby([*keys, "property"])["value"]
     summary = grouped.agg(mean="mean", std="std", n="count").reset_index()
     order = {kind: i for i, kind in enumerate(ROWS)}

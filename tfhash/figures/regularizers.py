@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from tfhash.figures import style
+from tfhash.figures.labels import ACCURACY_KMEANS_TEST
 from tfhash.figures.style import Caption
 
 TITLES = {
@@ -21,13 +22,8 @@ TITLES = {
 }
 # (metric, split): title.
 REDUNDANCY = {("redundancy_ratio", "train"): "redundancy ratio (training set)"}
-LOGISTIC = {("logistic_accuracy", "test"): "logistic regression"}
-PROPERTIES = {
-    **REDUNDANCY,
-    ("kmeans_accuracy", "test"): "K-Means",
-    ("knn_accuracy", "test"): "K-NN",
-    **LOGISTIC,
-}
+LOGISTIC = {("logistic_accuracy", "test"): ACCURACY_KMEANS_TEST["logistic_accuracy", "test"]}
+PROPERTIES = {**REDUNDANCY, **ACCURACY_KMEANS_TEST}
 GUIDES = (0.02, 0.04)  # of redundancy, above and below y = x
 _COLORS = (style.GREEN, style.BLUE, style.PURPLE, style.ORANGE)
 

@@ -6,16 +6,20 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-# (metric, split) of the results: the column's name, and the paper's name for the metric. Its
-# K-Means accuracies exceed those of K-NN on the test set: they are the training set's.
+from tfhash.properties import ENCODING_PROPERTIES
+
+# (metric, split) of the results: the column's name.
 COLUMNS = {
-    ("accuracy", "test"): ("test accuracy", "test_accuracy"),
-    ("redundancy_ratio", "train"): ("redundancy (train)", ""),
-    ("redundancy_ratio", "test"): ("redundancy (test)", ""),
-    ("kmeans_accuracy", "train"): ("K-Means (train)", "kmeans_accuracy"),
-    ("kmeans_accuracy", "test"): ("K-Means (test)", ""),
-    ("knn_accuracy", "test"): ("K-NN", "knn_accuracy"),
-    ("logistic_accuracy", "test"): ("logistic", "logistic_accuracy"),
+    ("accuracy", "test"): "test accuracy",
+    **{(one.metric, one.split): one.label_with(one.split) for one in ENCODING_PROPERTIES.values()},
+}
+# The same: the paper's name for the metric. Its K-Means accuracies exceed those of K-NN on the test
+# set: they are the training set's.
+PAPER = {
+    ("accuracy", "test"): "test_accuracy",
+    ("kmeans_accuracy", "train"): "kmeans_accuracy",
+    ("knn_accuracy", "test"): "knn_accuracy",
+    ("logistic_accuracy", "test"): "logistic_accuracy",
 }
 RUN = ("architecture", "protocol", "epochs", "learning_rate", "decay", "decay_every")
 
@@ -49,7 +53,7 @@ def cnn_table(ours: pd.DataFrame, paper: pd.DataFrame, titles: Mapping[str, str]
             "rate": f"{rate:g} x {decay:g} every {decay_every:g}",
             "repeats": of_one["repeat"].nunique(),
         }
-        for (metric, split), (name, _) in COLUMNS.items():
+        for (metric, split), name in COLUMNS.items():
             wanted = (of_one["metric"] == metric) & (of_one["split"] == split)
             row[name] = of_one.loc[wanted, "value"].mean()
         rows.append(row)
@@ -62,10 +66,10 @@ def cnn_table(ours: pd.DataFrame, paper: pd.DataFrame, titles: Mapping[str, str]
         "model", key=lambda c: c.map(place).fillna(len(place)), kind="stable", ignore_index=True
     )
     theirs = paper.pivot_table(index="model", columns="metric", values="value") / 100
-    for name, key in COLUMNS.values():
-        if key in theirs:
-            at = table.columns.get_loc(name) + 1
-            table.insert(at, f"paper: {name}", table["model"].map(theirs[key]))
+    for key, metric in PAPER.items():
+        if metric in theirs:
+            at = table.columns.get_loc(COLUMNS[key]) + 1
+            table.insert(at, f"paper: {COLUMNS[key]}", table["model"].map(theirs[metric]))
     return table.astype({"epochs": "Int64", "repeats": "Int64"})
 
 
@@ -73,7 +77,7 @@ def markdown(table: pd.DataFrame) -> str:
     """The table for people: shares as percent, a dash where there is nothing."""
     text = pd.DataFrame(index=table.index)
     for name in table:
-        shares = name.removeprefix("paper: ") in {column for column, _ in COLUMNS.values()}
+        shares = name.removeprefix("paper: ") in COLUMNS.values()
         text[name] = [
             "-" if pd.isna(value) else f"{100 * value:.2f}%" if shares else str(value)
             for value in table[name]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash import backend, progress
+from tfhash.errors import shape_of_rows
 from tfhash.geometry.jvp import Choices, Ends, jvp
 from tfhash.geometry.past_maxima import step_past_maxima
 from tfhash.geometry.steps import Plan, check_region
@@ -204,7 +205,8 @@ def checked_points(x: ArrayLike, plan: Plan, what: str = "x") -> NDArray[Any]:
     points = np.asarray(x)
     if points.shape[1:] != plan.input_shape or points.ndim != len(plan.input_shape) + 1:
         raise ValueError(
-            f"Expected {what} of shape {('n', *plan.input_shape)}. Received shape: {points.shape}."
+            f"Expected {what} of shape {shape_of_rows(plan.input_shape)}. Received shape: "
+            f"{points.shape}."
         )
     _check_finite(points, what)
     return points

@@ -13,10 +13,11 @@ from tfhash.metrics.kmeans import CodeKMeans
 from tfhash.metrics.layer_wise import Part, layer_parts, layer_wise
 from tfhash.metrics.logistic import CodeLogisticRegression
 from tfhash.metrics.neighbors import HammingKNeighborsClassifier, hamming_knn
-from tfhash.metrics.properties import EncodingProperties, encoding_properties
+from tfhash.metrics.properties import encoding_properties
 from tfhash.metrics.regions import count_regions, redundancy_ratio, region_counts, region_ids
 from tfhash.metrics.threads import get_num_threads, isa, set_num_threads
 from tfhash.metrics.tsne import hamming_tsne
+from tfhash.properties import EncodingProperties
 
 __all__ = [
     "CodeKMeans",

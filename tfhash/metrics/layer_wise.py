@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from tfhash import progress
 from tfhash._extras import named_if_missing
 from tfhash.codes import Codes, short_list
-from tfhash.metrics.properties import FAMILIES, EncodingProperties, encoding_properties
+from tfhash.metrics.properties import encoding_properties
+from tfhash.properties import FAMILIES, EncodingProperties
 
 if TYPE_CHECKING:
     import pandas as pd

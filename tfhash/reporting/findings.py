@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib import import_module, metadata
 from typing import Any
 
@@ -19,20 +19,13 @@ from tfhash.audit.labels import errors_of_votes
 from tfhash.codes import Codes
 from tfhash.encoder import Encoder
 from tfhash.metrics._inputs import check_labels
+from tfhash.metrics.properties import measurable_properties
 
 SLAB = 4096
 NEIGHBORS = 10
 MAPPED = 2000  # examples on the map
 PAIRS, SUSPECTS = 12, 24
 PERPLEXITY = 30.0
-PROPERTIES = {
-    "train_redundancy_ratio": "Redundancy, training (share of examples in a region that is taken)",
-    "test_redundancy_ratio": "Redundancy, test",
-    "train_kmeans_accuracy": "K-Means accuracy, training",
-    "test_kmeans_accuracy": "K-Means accuracy, test",
-    "knn_accuracy": "K-NN accuracy, test (9 nearest codes)",
-    "logistic_accuracy": "Logistic regression accuracy, test",
-}
 
 
 @dataclass
@@ -91,14 +84,10 @@ def gather(
     found.radius = usual_radius(codes) if radius is None else radius
     with found.timed("units"):
         found.layers = _units(codes)
-    labels = None if y is None else np.asarray(y).reshape(-1)
-    if labels is not None and len(labels) != len(codes):
-        raise ValueError(
-            f"Expected a label for each of {len(codes)} training examples. Received: {len(labels)}."
-        )
+    labels = None if y is None else check_labels(y, len(codes), "labels of train")
     test_labels = None if test is None or test[1] is None else np.asarray(test[1]).reshape(-1)
     with found.timed("encoding properties"):
-        found.properties = _properties(codes, labels, test_codes, test_labels)
+        found.properties = measurable_properties(codes, labels, test_codes, test_labels)
     with found.timed("neighbors"):
         _neighbors(found, codes, labels)
     with found.timed("leakage and coverage"):
@@ -126,18 +115,6 @@ def _units(codes: Codes) -> list[dict[str, Any]]:
         }
         for name, start, stop in codes.layers
     ]
-
-
-def _properties(
-    codes: Codes, labels: Any, test_codes: Codes | None, test_labels: Any
-) -> dict[str, float]:
-    if labels is None or test_codes is None or test_labels is None:
-        found = {"train_redundancy_ratio": metrics.redundancy_ratio(codes)}
-        if test_codes is not None:
-            found["test_redundancy_ratio"] = metrics.redundancy_ratio(test_codes)
-        return found
-    measured = asdict(metrics.encoding_properties(codes, labels, test_codes, test_labels))
-    return {name: value for name, value in measured.items() if value is not None}
 
 
 def _neighbors(found: Findings, codes: Codes, labels: Any) -> None:
@@ -233,7 +210,7 @@ def _compare(
     earlier_test = None if test is None else encoder.encode(test[0])
     found.earlier = {
         "model": against.name,
-        "properties": _properties(earlier, labels, earlier_test, test_labels),
+        "properties": measurable_properties(earlier, labels, earlier_test, test_labels),
         "layers": {layer["name"]: layer for layer in _units(earlier)},
         "flipped": None,
     }

@@ -12,8 +12,9 @@ import numpy as np
 
 from tfhash.audit.sheets import as_images
 from tfhash.files import write_text
+from tfhash.properties import ENCODING_PROPERTIES
 from tfhash.reporting import drawing
-from tfhash.reporting.findings import PROPERTIES, Findings, gather
+from tfhash.reporting.findings import Findings, gather
 
 
 def report(
@@ -104,7 +105,7 @@ def render(found: Findings, x: Any, x_test: Any) -> str:
     n_pairs = len(rows)
     return environment.get_template("page.html.jinja").render(
         found=found,
-        words=PROPERTIES,
+        known_properties=ENCODING_PROPERTIES,
         palette=drawing.PALETTE,
         shown=sum(layer["dead"] for layer in found.layers),
         always=sum(layer["always_on"] for layer in found.layers),

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfhash.errors import InputError
+from tfhash.errors import InputError, plain
 from tfhash.files import write_json, write_text
+from tfhash.properties import ENCODING_PROPERTIES
 from tfhash.runs.layout import (
     DIAMETERS_FILE,
     LAYER_WISE_FILE,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Properties whose name does not say on which set they are measured.
-_SPLITS = {"knn_accuracy": "test", "logistic_accuracy": "test"}
+_SPLITS = {one.name: one.split for one in ENCODING_PROPERTIES.values() if not one.is_of_both_sets}
 _EPOCH = re.compile(r"\d{1,9}")
 # Columns of a layer-wise table that say which row is which.
 PART_KEYS = ("part", "number", "layers", "n_bits")
@@ -127,8 +128,8 @@ class LayerRecord:
                 raise ValueError("a part of the layers occurs twice")
         except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise ResultsError(
-                f"Expected a table of layer-wise properties in {file}. Received: {error}. Remove "
-                "the file and measure the run again."
+                f"Expected a table of layer-wise properties in {file}. Received: {plain(error)}. "
+                "Remove the file and measure the run again."
             ) from error
         return table
 
@@ -195,7 +196,7 @@ def read_json(file: Path) -> dict[str, Any]:
             raise OSError("no such file")
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ResultsError(f"Expected JSON in {file}. Received: {error}.") from error
+        raise ResultsError(f"Expected JSON in {file}. Received: {plain(error)}.") from error
     if not isinstance(content, dict):
         raise ResultsError(f"Expected a JSON object in {file}. Received: {type(content).__name__}.")
     return content

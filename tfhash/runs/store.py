@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfhash.errors import InputError
+from tfhash.errors import InputError, plain
 from tfhash.runs.cnn_spec import CnnSpec
 from tfhash.runs.layout import (
     SPEC_FILE,
@@ -125,7 +125,7 @@ class Runs:
             if not lock.acquire():
                 return None
         except OSError as error:
-            raise RunError(f"Expected to write {path}. Received: {error}.") from error
+            raise RunError(f"Expected to write {path}. Received: {plain(error)}.") from error
         try:
             if self.is_finished(spec):
                 lock.release()

@@ -1,7 +1,30 @@
-"""Studies: each a short file that says what is trained and measured; one runner does it."""
+"""Studies: each a short file that says what is trained and measured; one runner does it.
 
-from tfhash.studies.options import CnnOptions, MlpOptions
-from tfhash.studies.registry import STUDIES, study
-from tfhash.studies.study import Grid, Measured, Study
+The names below are loaded when they are first touched: `tfhash --help` needs the names of the
+studies alone.
+"""
 
-__all__ = ["STUDIES", "CnnOptions", "Grid", "Measured", "MlpOptions", "Study", "study"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from tfhash.studies.registry import STUDIES, TITLES, study
+
+if TYPE_CHECKING:
+    from tfhash.studies.definition import Grid, Measured, Study
+    from tfhash.studies.options import CnnOptions, MlpOptions
+
+__all__ = ["STUDIES", "TITLES", "CnnOptions", "Grid", "Measured", "MlpOptions", "Study", "study"]
+
+_FROM_MODULES = {
+    "CnnOptions": "options",
+    "Grid": "definition",
+    "Measured": "definition",
+    "MlpOptions": "options",
+    "Study": "definition",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FROM_MODULES:
+        return getattr(import_module(f"tfhash.studies.{_FROM_MODULES[name]}"), name)
+    raise AttributeError(f"module 'tfhash.studies' has no attribute {name!r}")

@@ -30,5 +30,5 @@ def run(options: DemoOptions) -> None:
         options.save_path,
         options.figures_path or options.save_path / "figures",
         datasets=["digits"],
-        experiments=[study.directory],
+        names=study.figures_of("digits"),
     )

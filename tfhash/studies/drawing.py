@@ -2,44 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from tfhash import figures, results
-from tfhash.errors import InputError
-from tfhash.figures import Caption, FigureKind
-from tfhash.files import write_text
-from tfhash.runs import RECIPES, Recipe, stored_runs
+from tfhash.datasets import NAMES
+from tfhash.errors import InputError, unknown_name
+from tfhash.figures import FigureKind
+from tfhash.runs import stored_runs
 from tfhash.studies import (
+    STUDIES,
     drawing_cnn,
+    drawing_curves,
     drawing_geometry,
     drawing_layers,
     drawing_phases,
     drawing_shifts,
 )
+from tfhash.studies.definition import Study
+from tfhash.studies.drawing_record import Drawing
+from tfhash.studies.option import option
 
-# What is no curve: from the folder of runs, datasets and the folder of figures to files written.
-DRAWERS = (
-    drawing_geometry.draw,
-    drawing_layers.draw,
-    drawing_cnn.draw,
-    drawing_phases.draw,
-    drawing_shifts.draw,
-)
+# Curves, and what is none: a figure or table by name.
+DRAWINGS: dict[str, FigureKind | Drawing] = {
+    **{kind.name: kind for kind in figures.FIGURES},
+    **{
+        one.name: one
+        for module in (
+            drawing_geometry,
+            drawing_layers,
+            drawing_cnn,
+            drawing_phases,
+            drawing_shifts,
+        )
+        for one in module.DRAWINGS
+    },
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrawOptions:
-    """Where runs are read from, and where figures go: figures/ beside the runs if None.
+    """Where runs are read from, where figures go, and which are drawn: all of them if None.
 
-    The figures/ of a checkout are the project's own results: they are named to be drawn again.
+    Figures go to figures/ beside the runs if no folder is named. The figures/ of a checkout are the
+    project's own results: they are named to be drawn again.
     """
 
     load_path: Path
     figures_path: Path | None = None
+    figures: tuple[str, ...] | None = option(
+        None, "What is drawn, as figure_2a,table_1 (all that the results allow)."
+    )
+    dataset: str | None = option(
+        None, "What the networks were trained on (all of them).", choices=NAMES
+    )
 
 
 OPTIONS = DrawOptions
@@ -47,16 +66,21 @@ OPTIONS = DrawOptions
 
 def run(options: DrawOptions) -> None:
     """Draw what there are results for."""
-    draw(options.load_path, options.figures_path or options.load_path / "figures")
+    draw(
+        options.load_path,
+        options.figures_path or options.load_path / "figures",
+        None if options.dataset is None else [options.dataset],
+        options.figures,
+    )
 
 
 def draw(
     path: Path,
     figures_path: Path,
     datasets: Collection[str] | None = None,
-    experiments: Collection[str] | None = None,
+    names: Collection[str] | None = None,
 ) -> None:
-    """Draw what there are results for, each figure with the table behind it.
+    """Draw what there are results for, each figure with the table behind it, and say what is not.
 
     Parameters
     ----------
@@ -64,18 +88,27 @@ def draw(
         Folder of the runs.
     figures_path
         Where NAME.png, NAME.svg and NAME.csv are written for each figure, and `deviations.csv`.
-    datasets, experiments
-        Leave out the others; None for all. Figures that are no curves are drawn with all
-        experiments only.
+    datasets, names
+        Leave out the others; None for all. Names are those of `DRAWINGS`.
 
     Raises
     ------
     InputError
-        There are no results, or the figures' folder cannot be written.
+        There are no results, a name is unknown, or the figures' folder cannot be written.
     """
+    for name in names or ():
+        if name not in DRAWINGS:
+            raise unknown_name("figures", name, DRAWINGS)
     table = results.load(path, history=False, stages=("encoding",))
-    if datasets is not None:
-        table = table[table["dataset"].isin(datasets)]
+    # A run may have nothing in `table`, and layers or planes all the same.
+    there = {(run.spec.experiment, run.spec.dataset) for run in stored_runs(path)}
+    known = sorted({dataset for _, dataset in there})
+    chosen = known if datasets is None else [name for name in known if name in datasets]
+    if not chosen:
+        raise InputError(
+            f"Expected runs on {', '.join(datasets or ())} under {path}. Received: runs on "
+            f"{', '.join(known)}."
+        )
     try:
         figures_path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -83,132 +116,62 @@ def draw(
             f"Expected a folder that can be written at {figures_path}. Received: {error.strerror}."
         ) from error
     left_out: list[str] = []
-    # By experiment without runs, and the script that makes them, its figures.
-    missing: dict[tuple[str, str | None], list[str]] = {}
-    deviations = []
+    deviations: list[pd.DataFrame] = []
     n_drawn = 0
-    for kind in figures.FIGURES:
-        if experiments is not None and kind.experiment not in experiments:
-            continue
-        if kind.datasets and not any(kind.shows(name) for name in set(table["dataset"])):
-            continue
-        rows = _rows_of(kind, table)
-        if rows.empty and kind.experiment in set(table["experiment"]):
-            measured = " or ".join(dict.fromkeys(metric for metric, _ in kind.curves))
-            measured_by = kind.script or f"run_{kind.experiment}_encoding_properties.py"
-            left_out.append(f"{kind.name}: no {measured} under {path}; {measured_by} measures it.")
-        elif rows.empty:
-            missing.setdefault((kind.experiment, kind.script), []).append(kind.name)
-        for name, group in _settings(kind, rows):
-            apart = _draw_one(kind, name, group, figures_path)
-            if len(apart):
-                deviations.append(apart)
-            print(f"Drew {figures_path / name}.png (and .svg, and the table behind it, .csv)")
-            n_drawn += 1
-            drawn = set(zip(group["metric"], group["split"], strict=True))
-            left_out += [
-                f"of {name}: {metric} ({split}) is not measured"
-                for metric, split in kind.curves
-                if (metric, split) not in drawn
-            ]
-    for (experiment, script), names in missing.items():
-        makers = (
-            f"{script} makes them"
-            if script
-            else f"run_{experiment}_train_mlp.py and then "
-            f"run_{experiment}_encoding_properties.py make them"
-        )
-        left_out.append(f"{', '.join(names)}: no {experiment} runs under {path}; {makers}.")
-    if experiments is None:
-        # A run may have nothing in `table`, and layers or planes all the same.
-        there = {run.spec.dataset for run in stored_runs(path)}
-        found = there if datasets is None else there & set(datasets)
-        for drawer in DRAWERS:
-            for name in drawer(path, found, figures_path):
-                print(f"Drew {figures_path / name} (and the table behind it, .csv)")
+    for study in STUDIES.values():
+        by_name = _wanted(study, chosen, names)
+        missing = []
+        for name, of_name in by_name.items():
+            with_runs = [dataset for dataset in of_name if (study.directory, dataset) in there]
+            if not with_runs:
+                missing.append(name)
+                continue
+            one = DRAWINGS[name]
+            drawn: Mapping[str, Sequence[str]]
+            if isinstance(one, FigureKind):
+                drawn = drawing_curves.draw(
+                    one, table, with_runs, figures_path, deviations, left_out
+                )
+                needs = " or ".join(dict.fromkeys(metric for metric, _ in one.curves))
+            else:
+                drawn, needs = one.draw(path, with_runs, figures_path), one.needs
+            for file in (file for files in drawn.values() for file in files):
+                also = " (and .svg, and the table behind it, .csv)" if file.endswith(".png") else ""
+                print(f"Drew {figures_path / file}{also}")
                 n_drawn += 1
+            left_out += [
+                f"{name} of {dataset}: no {needs} measured under {path}; `tfhash run "
+                f"{study.name} --dataset {dataset}` measures it."
+                for dataset in with_runs
+                if dataset not in drawn
+            ]
+        if missing:
+            left_out.append(
+                f"{', '.join(missing)}: no {study.directory} runs under {path}; `tfhash run "
+                f"{study.name}` makes them."
+            )
+    drawn_for = {name for one in STUDIES.values() for name in _wanted(one, chosen, None)}
+    left_out += [
+        f"{name}: it is drawn for other datasets than {', '.join(chosen)}."
+        for name in dict.fromkeys(names or ())
+        if name not in drawn_for
+    ]
+    is_all = datasets is None and names is None
+    drawing_curves.report(
+        pd.concat(deviations) if deviations else pd.DataFrame(), figures_path, is_all
+    )
     for reason in left_out:
         print(f"Left out {reason}")
-    _report(pd.concat(deviations) if deviations else pd.DataFrame(), figures_path)
     print(f"{n_drawn} figure{' is' if n_drawn == 1 else 's are'} in {figures_path}", flush=True)
 
 
-def _rows_of(kind: FigureKind, table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `table` that `kind` draws, of each run's last measured epoch."""
-    wanted = pd.MultiIndex.from_frame(table[["metric", "split"]]).isin(list(kind.curves))
-    encoded = (table["stage"] == "encoding") & (table["experiment"] == kind.experiment)
-    if kind.datasets:
-        encoded &= table["dataset"].map(kind.shows).astype(bool)
-    rows = table[encoded & wanted]
-    # The network's own accuracy comes with every measurement and makes no figure by itself.
-    if set(rows["metric"]) <= {"accuracy"}:
-        return rows.iloc[:0]
-    return rows if kind.x_name == "epoch" else results.last_epoch(rows)
-
-
-def _settings(kind: FigureKind, rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Rows that belong in one figure, with its name: runs that differ in what it shows alone.
-
-    The name is that of the figure and the dataset, then whatever else tells two figures apart.
-    """
-    varied = {"repeat", kind.x_name, kind.series_name}
-    settings = [
-        name
-        for name in results.run_columns(rows)
-        if name not in varied and rows[name].notna().any()  # not those of other kinds of runs
-    ]
-    for dataset, of_dataset in rows.groupby("dataset", sort=False):
-        groups = [group for _, group in of_dataset.groupby(settings, dropna=False, sort=False)]
-        names = [f"{kind.name}_{dataset}"] * len(groups)
-        for setting in settings:
-            values = [group[setting].iloc[0] for group in groups]
-            if len(set(names)) < len(names) and len(set(values)) > 1:
-                names = [f"{n}_{setting}={v}" for n, v in zip(names, values, strict=True)]
-        yield from zip(names, groups, strict=True)
-
-
-def _draw_one(kind: FigureKind, name: str, rows: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    """Draw and write one figure and its table; how far it is from the paper's curves."""
-    run = rows.iloc[0]
-    ours = results.curves(results.summary(rows), kind.x_name, kind.series_name)
-    recipe = RECIPES.get(("paper", run["dataset"]))
-    paper = results.paper_curves()
-    paper = paper[(paper["figure"] == kind.paper) & (paper["dataset"] == run["dataset"])]
-    if recipe is None or run["depth"] != recipe.depth:
-        paper = paper.iloc[:0]
-    caption = _caption(run, ours, recipe)
-    figures.save(kind.draw(ours, paper, caption), folder / name)
-    theirs = paper.rename(columns={"y": "paper", "uncertainty": "paper_uncertainty"})
-    theirs = theirs.drop(columns=["figure", "reading"])
-    behind = ours.merge(theirs, how="left").round(6)
-    write_text(folder / f"{name}.csv", behind.to_csv(index=False, lineterminator="\n"))
-    deviations = results.deviations(ours, paper)
-    deviations.insert(0, "figure", name)
-    return deviations
-
-
-def _caption(run: pd.Series, ours: pd.DataFrame, recipe: Recipe | None) -> Caption:
-    low, high = ours["n"].min(), ours["n"].max()
-    repeats = str(low) if low == high else f"{low} to {high}"
-    spread = f", mean ± sd of {repeats} repeats" if high > 1 else ", 1 repeat"
-    return Caption(
-        title=figures.TITLES.get(run["dataset"], run["dataset"]),
-        subtitle=f"{run['depth']} hidden layer{'s' if run['depth'] > 1 else ''}, "
-        f"{run['protocol']} protocol",
-        ours=f"tfhash: {run['epochs']:,} epochs{spread}",
-        paper=f"paper: {recipe.epochs:,} epochs, {recipe.repeats} repeats" if recipe else "",
-    )
-
-
-def _report(deviations: pd.DataFrame, folder: Path) -> None:
-    """Print how far our curves are from the paper's, and keep the table."""
-    if deviations.empty:
-        return
-    deviations = deviations.drop(columns="series") if not any(deviations["series"]) else deviations
-    write_text(
-        folder / "deviations.csv",
-        deviations.round(6).to_csv(index=False, lineterminator="\n"),
-    )
-    print("\nAbsolute differences from the paper's curves, at the points that both have:")
-    print(deviations.to_string(index=False, float_format="{:.3f}".format))
-    print(f"(also in {folder / 'deviations.csv'})\n")
+def _wanted(
+    study: Study, datasets: Sequence[str], names: Collection[str] | None
+) -> dict[str, list[str]]:
+    """Figures of a study, each with the datasets that it is drawn for."""
+    wanted: dict[str, list[str]] = {}
+    for dataset in datasets:
+        for name in study.figures_of(dataset):
+            if names is None or name in names:
+                wanted.setdefault(name, []).append(dataset)
+    return wanted

@@ -9,32 +9,39 @@ from tfhash import models, results
 from tfhash.figures import tables
 from tfhash.files import write_text
 from tfhash.studies.cnn import STUDY
+from tfhash.studies.drawing_record import Drawing, write_table
 
 TABLES = {"mnist": 1, "cifar10": 2}  # the paper's, by dataset
 
 
-def draw(path: Path, datasets: Collection[str], figures_path: Path) -> list[str]:
+def draw(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
     """Write Tables 1 and 2 for what was measured, the paper's numbers beside ours.
 
-    Runs with `examples` are for trying things, and left out. Returns the names of the files.
+    Runs with `examples` are for trying things, and left out.
     """
     table = results.load(path, history=False, stages=("encoding",))
     if "architecture" not in table:
-        return []
+        return {}
     table = table[(table["experiment"] == STUDY.directory) & table["examples"].isna()]
     table = results.last_epoch(table)
-    names = []
+    files: dict[str, list[str]] = {}
     for dataset, ours in table.groupby("dataset"):
         if dataset not in datasets:
             continue
-        name = f"table_{TABLES[dataset]}" if dataset in TABLES else f"table_cnn_{dataset}"
+        (name,) = STUDY.figures_of(str(dataset))
+        name += "" if dataset in TABLES else f"_{dataset}"
         paper = results.paper_tables()
         paper = paper[(paper["dataset"] == dataset) & (paper["table"] == TABLES.get(dataset))]
         written = tables.cnn_table(ours, paper, models.TITLES)
-        csv = written.round(6).to_csv(index=False, lineterminator="\n")
-        write_text(figures_path / f"{name}.csv", csv)
+        write_table(written, figures_path / f"{name}.csv")
         text = tables.markdown(written)
         write_text(figures_path / f"{name}.md", text)
         print(f"\n{name}:\n{text}", flush=True)
-        names.append(f"{name}.md")
-    return names
+        files[str(dataset)] = [f"{name}.md"]
+    return files
+
+
+DRAWINGS = tuple(
+    Drawing(name=f"table_{number}", needs="networks of the whole dataset", draw=draw)
+    for number in TABLES.values()
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ import pandas as pd
 
 from tfhash import figures, results
 from tfhash.figures import Caption
-from tfhash.files import write_text
 from tfhash.runs import StoredRun
 from tfhash.runs.plane import StoredPlane
 from tfhash.studies import random_data
+from tfhash.studies.drawing_record import Drawing, write_table
 
 BINS = 25
 EARLY = 10  # the epoch that the last one is compared with, as in the paper
@@ -25,24 +26,41 @@ HISTOGRAMS = {
 }
 
 
-def draw(path: Path, datasets: Collection[str], figures_path: Path) -> list[str]:
-    """Draw what there is, each with the table behind it; the names of the files."""
-    drawn = []
+def draw_histograms(
+    name: str, path: Path, datasets: Collection[str], figures_path: Path
+) -> dict[str, list[str]]:
+    """Draw one of `HISTOGRAMS` for each of `datasets`."""
     lengths = results.load_diameters(path)
-    planes = results.load_planes(path)
+    files = {}
     for dataset in sorted(datasets):
         here = lengths[lengths["dataset"] == dataset] if len(lengths) else lengths
-        for name, panels in HISTOGRAMS.items():
-            if len(here) and _draw_histograms(f"{name}_{dataset}", panels, here, figures_path):
-                drawn.append(f"{name}_{dataset}.png")
-        for run, by_epoch in planes:
-            if run.spec.dataset == dataset:
-                _draw_planes(run, by_epoch, figures_path / f"plane_{dataset}")
-                drawn.append(f"plane_{dataset}.png")
-                break
-        if _table_5(path, dataset, figures_path / f"table_5_{dataset}.csv"):
-            drawn.append(f"table_5_{dataset}.csv")
-    return drawn
+        file = f"{name}_{dataset}"
+        if len(here) and _draw_histograms(file, HISTOGRAMS[name], here, figures_path):
+            files[dataset] = [f"{file}.png"]
+    return files
+
+
+def draw_planes(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
+    """Draw the plane of the first network of each of `datasets` that has one."""
+    files: dict[str, list[str]] = {}
+    for run, by_epoch in results.load_planes(path):
+        dataset = run.spec.dataset
+        if dataset in datasets and dataset not in files:
+            _draw_planes(run, by_epoch, figures_path / f"plane_{dataset}")
+            files[dataset] = [f"plane_{dataset}.png"]
+    return files
+
+
+def write_table_5(
+    path: Path, datasets: Collection[str], figures_path: Path
+) -> dict[str, list[str]]:
+    """Write Table 5 for each of `datasets`: how well networks fit random data."""
+    names = {dataset: f"table_5_{dataset}.csv" for dataset in sorted(datasets)}
+    return {
+        dataset: [name]
+        for dataset, name in names.items()
+        if _table_5(path, dataset, figures_path / name)
+    }
 
 
 def _draw_histograms(
@@ -72,7 +90,7 @@ def _draw_histograms(
     title = figures.TITLES.get(lengths["dataset"].iloc[0], lengths["dataset"].iloc[0])
     caption = Caption(title, f"stochastic activation diameters, {protocol} protocol", "", "")
     figures.save(figures.diameter_histograms(table, caption), folder / name)
-    _write(table.round(6), folder / f"{name}.csv")
+    write_table(table, folder / f"{name}.csv")
     return True
 
 
@@ -116,7 +134,7 @@ def _draw_planes(run: StoredRun, planes: dict[int, StoredPlane], name: Path) -> 
     text = f"the plane through three test images, colored by class; width {width}"
     marks = {"0": (0.0, 0.0), "1": (1.0, 0.0), "2": (0.0, 1.0)}
     figures.save(figures.planes(panels, marks, Caption(title, text, "", "")), name)
-    _write(pd.concat(tables).round(4), name.with_name(f"{name.name}.csv"))
+    write_table(pd.concat(tables), name.with_name(f"{name.name}.csv"), digits=4)
 
 
 def _table_5(path: Path, dataset: str, file: Path) -> bool:
@@ -137,9 +155,20 @@ def _table_5(path: Path, dataset: str, file: Path) -> bool:
     if dataset == "mnist":
         theirs.name = "paper"
         means = means.join(theirs, on=["epoch", "metric"])
-    _write(means.round(6), file)
+    write_table(means, file)
     return True
 
 
-def _write(table: pd.DataFrame, file: Path) -> None:
-    write_text(file, table.to_csv(index=False, lineterminator="\n"))
+DRAWINGS = (
+    *(
+        Drawing(
+            name=name,
+            needs=f"diameters of width {', '.join(str(w) for w in {w: 0 for w, _ in panels})} at "
+            f"epoch {EARLY} and a later one",
+            draw=partial(draw_histograms, name),
+        )
+        for name, panels in HISTOGRAMS.items()
+    ),
+    Drawing(name="plane", needs="regions in a plane", draw=draw_planes),
+    Drawing(name="table_5", needs="networks trained on random inputs", draw=write_table_5),
+)

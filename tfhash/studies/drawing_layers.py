@@ -7,15 +7,15 @@ from pathlib import Path
 
 from tfhash import figures, results
 from tfhash.figures import layer_wise
-from tfhash.files import write_text
+from tfhash.studies.drawing_record import Drawing, write_table
 
 
-def draw(path: Path, datasets: Collection[str], figures_path: Path) -> list[str]:
-    """Draw Figure 5 for each of `datasets` and width measured; the names of the files."""
+def draw(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
+    """Draw Figure 5 for each of `datasets` and width measured."""
     table = results.load_layer_wise(path)
     if table.empty:
-        return []
-    names = []
+        return {}
+    files: dict[str, list[str]] = {}
     settings = ["dataset", "protocol", "depth", "width"]
     several = table.groupby("dataset")["width"].nunique().max() > 1
     for (dataset, protocol, depth, width), rows in table.groupby(settings):
@@ -34,9 +34,9 @@ def draw(path: Path, datasets: Collection[str], figures_path: Path) -> list[str]
             paper="",
         )
         figures.save(layer_wise.figure_5(measured, caption), figures_path / name)
-        write_text(
-            figures_path / f"{name}.csv",
-            measured.round(6).to_csv(index=False, lineterminator="\n"),
-        )
-        names.append(f"{name}.png")
-    return names
+        write_table(measured, figures_path / f"{name}.csv")
+        files.setdefault(str(dataset), []).append(f"{name}.png")
+    return files
+
+
+DRAWINGS = (Drawing(name="figure_5", needs="parts of the layers", draw=draw),)

@@ -12,10 +12,10 @@ import pandas as pd
 
 from tfhash import figures, phases, results
 from tfhash.errors import InputError
-from tfhash.files import write_text
 from tfhash.phases.chart import EFFECT, WINDOW
 from tfhash.phases.thresholds import agreement, intervals
 from tfhash.runs.trouble import log
+from tfhash.studies.drawing_record import Drawing, write_table
 from tfhash.studies.phase_chart import STUDY
 
 RESAMPLES = 200
@@ -23,16 +23,16 @@ RESAMPLES = 200
 DEFINITIONS = tuple(product((WINDOW, WINDOW - 1), (EFFECT, 2 * EFFECT)))
 
 
-def draw(path: Path, datasets: Collection[str], figures_path: Path) -> list[str]:
-    """Draw the chart of each dataset that has runs; the names of the files.
+def draw(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
+    """Draw the chart of each dataset that has runs.
 
     Beside each chart are its table, its thresholds with intervals, and a table of how many regimes
     they name on points that they were not fitted on: other halves, and other datasets.
     """
     table = results.load(path, history=False, stages=("encoding",))
-    table = table[(table["experiment"] == STUDY.directory) & table["dataset"].isin(datasets)]
+    table = table[table["experiment"] == STUDY.directory]
     points: dict[str, pd.DataFrame] = {}
-    names = []
+    files: dict[str, list[str]] = {}
     for dataset, rows in table.groupby("dataset"):
         try:
             of_one = phases.chart_points(rows)
@@ -41,13 +41,15 @@ def draw(path: Path, datasets: Collection[str], figures_path: Path) -> list[str]
             log.warning("The phase chart of %s is left out. %s", dataset, error)
             continue
         points[str(dataset)] = of_one
+        if dataset not in datasets:
+            continue  # the tests are of all charts
         name = f"phase_chart_{dataset}"
         _draw_one(chart, of_one, str(dataset), figures_path / name)
-        names.append(f"{name}.png")
+        files[str(dataset)] = [f"{name}.png"]
     if points:
         tests = [one for definition in DEFINITIONS for one in _tests(points, *definition)]
-        _write(pd.DataFrame(tests), figures_path / "phase_chart_tests.csv")
-    return names
+        write_table(pd.DataFrame(tests), figures_path / "phase_chart_tests.csv")
+    return files
 
 
 def _tests(points: Mapping[str, pd.DataFrame], window: int, effect: float) -> list[dict[str, Any]]:
@@ -84,11 +86,10 @@ def _draw_one(chart: pd.DataFrame, points: pd.DataFrame, dataset: str, file: Pat
         paper="",
     )
     figures.save(figures.phase_chart(chart, caption), file)
-    _write(chart, file.with_suffix(".csv"))
+    write_table(chart, file.with_suffix(".csv"))
     fitted = phases.fit_thresholds(chart)
     table = intervals(fitted, phases.bootstrap(chart, RESAMPLES))
-    _write(table, file.with_name(f"{file.name}_thresholds.csv"))
+    write_table(table, file.with_name(f"{file.name}_thresholds.csv"))
 
 
-def _write(table: pd.DataFrame, file: Path) -> None:
-    write_text(file, table.round(6).to_csv(index=False, lineterminator="\n"))
+DRAWINGS = (Drawing(name="phase_chart", needs="redundancy and knn at several points", draw=draw),)

@@ -2,72 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from tfhash import figures, results
-from tfhash.files import write_text
+from tfhash.figures import Caption
 from tfhash.runs.conditions import CONDITIONS, condition_of
 from tfhash.runs.shifts import pairs, shifts
 from tfhash.runs.trouble import log
 from tfhash.studies import label_noise, regularizers
+from tfhash.studies.definition import Study
+from tfhash.studies.drawing_record import Drawing, write_table
 
 
-def draw(path: Path, datasets: Collection[str], figures_path: Path) -> list[str]:
-    """Draw Figures 6 and 10 and write the tables of shifts; the names of the figures."""
-    table = results.load(path, history=False, stages=("encoding",))
-    names: list[str] = []
-    for dataset in sorted(datasets):
-        of_one = table[table["dataset"] == dataset]
-        rows = of_one[of_one["experiment"] == regularizers.STUDY.directory]
-        if len(rows):
-            names += _regularizers(results.last_epoch(rows), dataset, figures_path)
-        rows = of_one[of_one["experiment"] == label_noise.STUDY.directory]
-        if len(rows):
-            rows = results.last_epoch(rows)
-            paired = pairs(rows, "label_noise", 0.0)
-            file = figures_path / f"label_noise_shifts_{dataset}.csv"
-            _write(shifts(paired, "label_noise"), file)
-    return names
-
-
-def _regularizers(rows: pd.DataFrame, dataset: str, figures_path: Path) -> list[str]:
-    rows = rows.assign(condition=rows.apply(condition_of, axis=1)).dropna(subset="condition")
-    missing = [name for name in CONDITIONS if name not in set(rows["condition"])]
-    if missing:
-        log.warning("%s: no networks of %s: drawn without.", dataset, ", ".join(missing))
-    if "none" in missing or len(missing) == len(CONDITIONS) - 1:
-        return []
-    paired = pairs(rows, "condition", "none")
-    seeds = rows.groupby("condition")["repeat"].unique()
-    every = set(rows["repeat"])
-    for name, there in seeds.items():
-        if absent := sorted(every - set(there)):
-            log.warning(
-                "%s: seeds %s of %s are missing: drawn as what is there.",
-                *(dataset, ", ".join(map(str, absent)), name),
-            )
-    counts = sorted({len(there) for there in seeds})
-    run = rows.iloc[0]
-    caption = figures.Caption(
-        title=figures.TITLES.get(dataset, dataset),
-        subtitle=f"a point a model, {run['epochs']:,} epochs, "
-        f"{rows['width'].nunique()} widths, {' to '.join(map(str, counts))} "
-        f"{'seed' if counts == [1] else 'seeds'}",
-        ours="",
-        paper="",
-    )
-    names = []
-    for name, function in (("figure_6", figures.figure_6), ("figure_10", figures.figure_10)):
+def draw_pairs(
+    name: str,
+    function: Callable[[pd.DataFrame, Caption], Figure],
+    path: Path,
+    datasets: Collection[str],
+    figures_path: Path,
+) -> dict[str, list[str]]:
+    """Draw networks with each regularizer beside those without, by `function`."""
+    files = {}
+    for dataset, rows in _last_epochs(path, regularizers.STUDY, datasets).items():
+        paired = _regularizer_pairs(rows, f"{name} of {dataset}")
+        if paired is None:
+            continue
+        caption = Caption(
+            title=figures.TITLES.get(dataset, dataset),
+            subtitle=f"a point a model, {rows['epochs'].iloc[0]:,} epochs, "
+            f"{rows['width'].nunique()} widths, {_seeds(rows)}",
+            ours="",
+            paper="",
+        )
         file = figures_path / f"{name}_{dataset}"
         figures.save(function(paired, caption), file)
-        _write(paired, file.with_suffix(".csv"))
-        names.append(f"{file.name}.png")
-    _write(shifts(paired, "condition"), figures_path / f"regularizers_shifts_{dataset}.csv")
-    return names
+        write_table(paired, file.with_suffix(".csv"))
+        files[dataset] = [f"{file.name}.png"]
+    return files
 
 
-def _write(table: pd.DataFrame, file: Path) -> None:
-    write_text(file, table.round(6).to_csv(index=False, lineterminator="\n"))
+def regularizers_shifts(
+    path: Path, datasets: Collection[str], figures_path: Path
+) -> dict[str, list[str]]:
+    """Write how much each regularizer shifts each property."""
+    files = {}
+    for dataset, rows in _last_epochs(path, regularizers.STUDY, datasets).items():
+        paired = _regularizer_pairs(rows, f"regularizers_shifts of {dataset}")
+        if paired is not None:
+            name = f"regularizers_shifts_{dataset}.csv"
+            write_table(shifts(paired, "condition"), figures_path / name)
+            files[dataset] = [name]
+    return files
+
+
+def label_noise_shifts(
+    path: Path, datasets: Collection[str], figures_path: Path
+) -> dict[str, list[str]]:
+    """Write how much each share of wrong labels shifts each property."""
+    files = {}
+    for dataset, rows in _last_epochs(path, label_noise.STUDY, datasets).items():
+        if not (rows["label_noise"] == 0).any():
+            continue
+        name = f"label_noise_shifts_{dataset}.csv"
+        paired = pairs(rows, "label_noise", 0.0)
+        write_table(shifts(paired, "label_noise"), figures_path / name)
+        files[dataset] = [name]
+    return files
+
+
+def _last_epochs(path: Path, study: Study, datasets: Collection[str]) -> dict[str, pd.DataFrame]:
+    """By dataset, what was measured of a study's networks at their last epoch."""
+    table = results.load(path, history=False, stages=("encoding",))
+    table = table[(table["experiment"] == study.directory) & table["dataset"].isin(datasets)]
+    return {str(name): results.last_epoch(rows) for name, rows in table.groupby("dataset")}
+
+
+def _regularizer_pairs(rows: pd.DataFrame, what: str) -> pd.DataFrame | None:
+    """Networks with each regularizer beside those without; None where either is missing."""
+    rows = rows.assign(condition=rows.apply(condition_of, axis=1)).dropna(subset="condition")
+    missing = [name for name in CONDITIONS if name not in set(rows["condition"])]
+    if "none" in missing or len(missing) == len(CONDITIONS) - 1:
+        return None
+    if missing:
+        log.warning("%s: no networks of %s: drawn without.", what, ", ".join(missing))
+    seeds = rows.groupby("condition")["repeat"].unique()
+    for name, there in seeds.items():
+        if absent := sorted(set(rows["repeat"]) - set(there)):
+            log.warning(
+                "%s: seeds %s of %s are missing: drawn as what is there.",
+                *(what, ", ".join(map(str, absent)), name),
+            )
+    return pairs(rows, "condition", "none")
+
+
+def _seeds(rows: pd.DataFrame) -> str:
+    """How many seeds there are, in words: the fewest and the most of any condition."""
+    counts = rows.assign(condition=rows.apply(condition_of, axis=1)).groupby("condition")["repeat"]
+    few, many = counts.nunique().min(), counts.nunique().max()
+    return f"{many} seed{'s' if many > 1 else ''}" if few == many else f"{few} to {many} seeds"
+
+
+_NEEDED = "networks with regularizers and without"
+DRAWINGS = (
+    *(
+        Drawing(name=name, needs=_NEEDED, draw=partial(draw_pairs, name, function))
+        for name, function in (("figure_6", figures.figure_6), ("figure_10", figures.figure_10))
+    ),
+    Drawing(name="regularizers_shifts", needs=_NEEDED, draw=regularizers_shifts),
+    Drawing(
+        name="label_noise_shifts", needs="networks without wrong labels", draw=label_noise_shifts
+    ),
+)

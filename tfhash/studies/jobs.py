@@ -13,12 +13,12 @@ from tfhash.datasets import Dataset
 from tfhash.errors import InputError
 from tfhash.runs import AnySpec, Runs, checkpoints, read_spec, set_aside
 from tfhash.runs.trouble import log
+from tfhash.studies.definition import Measured, Study
 from tfhash.studies.measure import Subject
 from tfhash.studies.measures import Measure, measure
 from tfhash.studies.networks import BrokenCheckpoint, Networks
 from tfhash.studies.options import Options
 from tfhash.studies.shared_pass import SharedPass
-from tfhash.studies.study import Measured, Study
 
 if TYPE_CHECKING:
     import keras
@@ -80,7 +80,7 @@ def jobs(study: Study, options: Options) -> list[Job]:
             if one.choice is None or one.choice in options.metrics:
                 for spec in one.specs(specs):
                     wanted[runs.path(spec)].append(one)
-    at_once = options.batch_size or study.encode_at_once
+    at_once = options.encode_batch_size or study.encode_at_once
     return [Job(path, tuple(measured), at_once) for path, measured in wanted.items()]
 
 

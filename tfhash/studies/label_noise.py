@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from tfhash.studies.definition import Grid, Measured, Study, recipe_widths
 from tfhash.studies.layer_width import PROPERTIES
 from tfhash.studies.options import MlpOptions
-from tfhash.studies.study import Grid, Measured, Study, recipe_widths
 
 # Shares of the training labels that are replaced, as in the paper.
 RATES = (0.0, 0.1, 0.2, 0.3)
@@ -17,7 +17,6 @@ def rates(options: MlpOptions) -> Sequence[float]:
 
 STUDY = Study(
     name="label_noise",
-    title="encoding properties of networks trained with wrong labels",
     grids=(
         Grid(
             axes={"label_noise": rates, "width": recipe_widths},
@@ -26,5 +25,5 @@ STUDY = Study(
         ),
     ),
     encode_at_once=2048,
-    figures=("figure_12a", "figure_12b"),
+    figures=("figure_12a", "figure_12b", "label_noise_shifts"),
 )

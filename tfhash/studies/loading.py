@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,10 @@ def load_model(path: Path) -> keras.Model:
     """The model in a file, uncompiled. Raises InputError where it cannot be loaded."""
     import keras
 
+    if path.suffix == ".keras" and path.is_file() and not zipfile.is_zipfile(path):
+        raise InputError(
+            f"Expected a Keras model in {path}. Received: a file that is no .keras archive."
+        )
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:  # a damaged file can raise nearly anything

@@ -1,13 +1,11 @@
 """What a user may ask of a study. Each option is written once: flags are made from the fields.
 
-A field made with `option` has its help, its bounds and the commands that take it beside it;
-`tfhash.cli` reads them there.
+`tfhash.cli` reads the help, the bounds and the stages that `option` keeps with a field.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tfhash import datasets
 from tfhash.errors import InputError, unknown_name
 from tfhash.models import check_architecture
+from tfhash.properties import FAMILIES
 from tfhash.runs import (
     CNN_RECIPES,
     RECIPES,
@@ -25,45 +24,13 @@ from tfhash.runs import (
     cnn_recipe,
     recipe,
 )
+from tfhash.studies.option import MEASURE, TRAIN, option
 
 if TYPE_CHECKING:
     from tfhash.training import Trainer
 
-METRICS = ("redundancy", "kmeans", "knn", "logistic")
-TRAIN, MEASURE = "train", "measure"
 PROTOCOLS = tuple(dict.fromkeys(name for name, _ in (*RECIPES, *CNN_RECIPES)))
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
-
-
-def option(
-    default: Any,
-    text: str,
-    *,
-    stages: Sequence[str] = (TRAIN, MEASURE),
-    least: int | None = None,
-    choices: Sequence[str] = (),
-    axis: str | None = None,
-) -> Any:
-    """A dataclass field that becomes a flag.
-
-    Parameters
-    ----------
-    default
-        Its default; None stands for what the recipe says.
-    text
-        Its help.
-    stages
-        Whether training takes it, or measuring, or both.
-    least
-        The smallest number allowed.
-    choices
-        All values allowed, if they are words.
-    axis
-        Field of `RunSpec` that it gives the values of, or "measures" where it chooses among those:
-        studies without that axis do not take it.
-    """
-    kept = {"text": text, "stages": stages, "least": least, "choices": choices, "axis": axis}
-    return field(default=default, metadata=kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +80,13 @@ class RunOptions(DataOptions):
         None, "Networks of each kind, from different seeds (the protocol's).", least=1
     )
     batch_size: int | None = option(
-        None, "Examples per step; for measuring, examples encoded at once.", least=1
+        None, "Training examples per step (the protocol's).", stages=(TRAIN,), least=1
+    )
+    encode_batch_size: int | None = option(
+        None,
+        "Examples encoded at once when networks are measured: it decides speed and memory alone.",
+        stages=(MEASURE,),
+        least=1,
     )
     epoch: int | None = option(
         None, "Epochs (the protocol's); for measuring, the latest checkpoint up to it.", least=0
@@ -126,18 +99,18 @@ class RunOptions(DataOptions):
         least=1,
     )
     metrics: tuple[str, ...] = option(
-        METRICS,
-        f"What to measure, out of {', '.join(METRICS)}.",
+        FAMILIES,
+        f"What to measure, out of {', '.join(FAMILIES)}.",
         stages=(MEASURE,),
         axis="measures",
     )
 
     def __post_init__(self) -> None:
         for name in self.metrics:
-            if name not in METRICS:
-                raise unknown_name("metrics", name, METRICS)
+            if name not in FAMILIES:
+                raise unknown_name("metrics", name, FAMILIES)
         if not self.metrics:
-            raise InputError(f"Expected metrics among {', '.join(METRICS)}. Received: none.")
+            raise InputError(f"Expected metrics among {', '.join(FAMILIES)}. Received: none.")
 
     @property
     def repeats(self) -> range:

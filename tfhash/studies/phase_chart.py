@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tfhash.errors import InputError
+from tfhash.studies.definition import Grid, Study, values_of_dataset
 from tfhash.studies.layer_width import PROPERTIES
 from tfhash.studies.options import MlpOptions
-from tfhash.studies.study import Grid, Study, values_of_dataset
 
 WIDTHS = {
     "digits": (3, 5, 7, 10, 15, 20, 40, 80),
@@ -65,7 +65,6 @@ def epoch_size(options: MlpOptions) -> int:
 
 STUDY = Study(
     name="phase_chart",
-    title="encoding properties against width, training steps and sample size together",
     grids=(
         Grid(
             axes={"sample_size": sizes, "width": widths},

@@ -1,6 +1,6 @@
 """What uniform random inputs do to codes, and to training (Figure 2f and Table 5)."""
 
-from tfhash.studies.study import Grid, Measured, Study
+from tfhash.studies.definition import Grid, Measured, Study
 
 # Networks that are trained on the images, and shown random data (the paper's for MNIST).
 SHOWN = Grid(
@@ -23,7 +23,6 @@ TRAINED = Grid(
 
 STUDY = Study(
     name="random_data",
-    title="random inputs shown to networks, and networks trained on random inputs",
     grids=(SHOWN, TRAINED),
     figures=("figure_2f", "table_5"),
 )

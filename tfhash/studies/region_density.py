@@ -4,12 +4,11 @@ Neither is in the paper: it samples points, and regions along lines and in plane
 The networks are those of the diameters, of a few widths.
 """
 
+from tfhash.studies.definition import Grid, Measured, Study
 from tfhash.studies.diameters import EPOCHS
-from tfhash.studies.study import Grid, Measured, Study
 
 STUDY = Study(
     name="region_density",
-    title="linear regions between examples and in a plane, over training",
     experiment="diameters",
     grids=(
         Grid(

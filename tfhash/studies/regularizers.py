@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfhash.runs.conditions import CONDITIONS
+from tfhash.studies.definition import Grid, Study, recipe_widths
 from tfhash.studies.layer_width import PROPERTIES
 from tfhash.studies.options import MlpOptions
-from tfhash.studies.study import Grid, Study, recipe_widths
 
 
 def conditions(options: MlpOptions) -> Sequence[Mapping[str, Any]]:
@@ -16,8 +16,7 @@ def conditions(options: MlpOptions) -> Sequence[Mapping[str, Any]]:
 
 STUDY = Study(
     name="regularizers",
-    title="encoding properties of networks trained with regularizers and without",
     grids=(Grid(axes={"condition": conditions, "width": recipe_widths}, measures=PROPERTIES),),
     encode_at_once=2048,
-    figures=("figure_6", "figure_10"),
+    figures=("figure_6", "figure_10", "regularizers_shifts"),
 )

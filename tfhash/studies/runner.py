@@ -13,11 +13,11 @@ from tfhash.errors import InputError
 from tfhash.runs import AnySpec, RunError, Runs, read_spec
 from tfhash.runs.records import PROPERTIES
 from tfhash.runs.trouble import say_once
+from tfhash.studies.definition import Study
 from tfhash.studies.jobs import Job, Outcome, do, jobs, together
 from tfhash.studies.loading import load_keras
 from tfhash.studies.networks import Networks
 from tfhash.studies.options import Options
-from tfhash.studies.study import Study
 
 
 def run(study: Study, options: Options) -> None:
@@ -103,13 +103,15 @@ def _report(outcomes: Sequence[Outcome], study: Study, options: Options, seconds
     elsewhere = [one for one in outcomes if one.elsewhere]
     n_epochs = sum(len(one.epochs) for one in measured)
     at = f" at {n_epochs} checkpoints" if n_epochs > len(measured) else ""
-    figures = f" `tfhash draw` draws {', '.join(study.figures)}." if study.figures else ""
+    figures = ",".join(study.figures_of(options.dataset))
+    command = f"tfhash draw --load_path {options.path} --dataset {options.dataset}"
+    draw = f" To draw what they allow: {command} --figures {figures}" if figures else ""
     print(
         f"Measured {_networks(len(measured))}{at} in {_duration(seconds)}"
         f"{_also(len(there), 'measured already')}"
         f"{_also(sum(one.there for one in measured), 'of their checkpoints measured already')}"
         f"{_also(len(elsewhere), 'in the hands of another process')}. The numbers are beside the "
-        f"checkpoints of each run under {options.path}.{figures}",
+        f"checkpoints of each run under {options.path}.{draw}",
         flush=True,
     )
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from tfhash.datasets import record
 from tfhash.errors import InputError
+from tfhash.studies.definition import Grid, Study
 from tfhash.studies.layer_width import PROPERTIES
 from tfhash.studies.options import MlpOptions
-from tfhash.studies.study import Grid, Study
 from tfhash.studies.training_time import WIDTHS
 
 
@@ -35,7 +35,6 @@ def _available(options: MlpOptions) -> int:
 
 STUDY = Study(
     name="sample_size",
-    title="encoding properties against the number of training examples",
     grids=(
         Grid(
             axes={"sample_size": sizes, "width": WIDTHS},
@@ -44,5 +43,9 @@ STUDY = Study(
         ),
     ),
     encode_at_once=2048,
-    figures=("figure_4a", "figure_4b", "figure_9a", "figure_9b"),
+    figures={
+        "digits": ("figure_4a", "figure_4b"),
+        "mnist": ("figure_9a", "figure_9b"),
+        "cifar10": ("figure_4a", "figure_4b"),
+    },
 )

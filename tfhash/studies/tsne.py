@@ -15,7 +15,8 @@ from tfhash.files import write_text
 from tfhash.runs import Runs, RunSpec, checkpoints, read_spec
 from tfhash.studies import layer_width
 from tfhash.studies.loading import load_model
-from tfhash.studies.options import DataOptions, option
+from tfhash.studies.option import option
+from tfhash.studies.options import DataOptions
 
 SPLITS = ("test", "train")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -11,17 +10,16 @@ import numpy as np
 
 from tfhash.datasets import Dataset
 from tfhash.metrics import encoding_properties
+from tfhash.properties import ENCODING_PROPERTIES, FAMILIES
 from tfhash.runs import AnySpec
 from tfhash.runs.records import PROPERTIES, Record
 from tfhash.studies.measure import Measure
 from tfhash.studies.shared_pass import Split
 
-# By family of `metrics.encoding_properties`, what it gives.
-FAMILIES = {
-    "redundancy": ("train_redundancy_ratio", "test_redundancy_ratio"),
-    "kmeans": ("train_kmeans_accuracy", "test_kmeans_accuracy"),
-    "knn": ("knn_accuracy",),
-    "logistic": ("logistic_accuracy",),
+# By family of `metrics.encoding_properties`, the names of what it gives.
+COLUMNS = {
+    family: [one.name for one in ENCODING_PROPERTIES.values() if one.family == family]
+    for family in FAMILIES
 }
 
 
@@ -36,7 +34,7 @@ def _properties(
         families=(family,),
         random_state=spec.repeat,
     )
-    return {PROPERTIES: {k: v for k, v in asdict(measured).items() if v is not None}}
+    return {PROPERTIES: measured.given()}
 
 
 def _accuracies(outputs: Split, data: Dataset) -> Mapping[Record, dict[str, Any]]:
@@ -58,7 +56,7 @@ MEASURES = (
             needs=("codes", "data", "spec"),
             function=partial(_properties, family),
         )
-        for family, columns in FAMILIES.items()
+        for family, columns in COLUMNS.items()
     ),
     Measure(
         name="accuracy",

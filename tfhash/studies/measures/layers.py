@@ -12,7 +12,7 @@ from tfhash.metrics import layer_wise
 from tfhash.runs import AnySpec
 from tfhash.runs.records import LAYERS, LayerRecord
 from tfhash.studies.measure import Measure
-from tfhash.studies.measures.encoding import FAMILIES
+from tfhash.studies.measures.encoding import COLUMNS
 from tfhash.studies.shared_pass import Split
 
 
@@ -37,5 +37,5 @@ MEASURES = tuple(
         needs=("codes", "data", "spec"),
         function=partial(_layers, family),
     )
-    for family, columns in FAMILIES.items()
+    for family, columns in COLUMNS.items()
 )

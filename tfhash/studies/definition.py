@@ -120,8 +120,6 @@ class Study:
     ----------
     name : str
         What it is called in `tfhash run NAME`.
-    title : str
-        One line on what it shows.
     grids : tuple of Grid
         Its networks.
     experiment : str
@@ -132,18 +130,18 @@ class Study:
         Examples that are encoded at once where nobody says; None for the encoder's own number.
     shows_values : bool
         Whether the numbers of each network are printed.
-    figures : tuple of str
-        Figures and tables that are drawn of it.
+    figures : tuple of str, or mapping
+        Figures and tables that are drawn of it; where they differ, by dataset (others have those
+        of the one that they are like).
     """
 
     name: str
-    title: str
     grids: tuple[Grid, ...]
     experiment: str = ""
     options: type[RunOptions] = MlpOptions
     encode_at_once: int | None = None
     shows_values: bool = False
-    figures: tuple[str, ...] = ()
+    figures: tuple[str, ...] | Mapping[str, tuple[str, ...]] = ()
 
     @property
     def directory(self) -> str:
@@ -153,6 +151,12 @@ class Study:
     def specs(self, options: Options) -> list[AnySpec]:
         """All of its runs."""
         return [spec for grid in self.grids for spec in grid.specs(self.directory, options)]
+
+    def figures_of(self, dataset: str) -> tuple[str, ...]:
+        """Names of the figures and tables that are drawn of it for a dataset."""
+        if isinstance(self.figures, Mapping):
+            return of_dataset(self.figures, dataset) or ()
+        return self.figures
 
     def has_axis(self, name: str) -> bool:
         """Whether it varies the field `name`; or, for "measures", has some to choose from."""

@@ -1,0 +1,58 @@
+"""The registry of encoding properties: families give what it lists, and its names fit together."""
+
+import numpy as np
+import pytest
+
+from tfhash import metrics
+from tfhash.errors import InputError
+from tfhash.metrics.families import MEASURED_BY
+from tfhash.metrics.properties import encoding_properties, measurable_properties
+from tfhash.properties import ENCODING_PROPERTIES, FAMILIES, SETS
+
+RNG = np.random.default_rng(0)
+BITS = RNG.integers(0, 2, (40, 12))
+Y = np.arange(40) % 3
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_gives_the_properties_that_are_listed_for_it(family):
+    measured = encoding_properties(BITS, Y, BITS[:15], Y[:15], families=(family,))
+    listed = [one.name for one in ENCODING_PROPERTIES.values() if one.family == family]
+    assert list(measured.given()) == listed and listed
+    assert all(0 <= value <= 1 for value in measured.given().values())
+
+
+def test_names_fit_together():
+    assert set(FAMILIES) == set(MEASURED_BY)
+    for name, one in ENCODING_PROPERTIES.items():
+        assert one.split in SETS and name.endswith(one.metric)
+        assert name in (one.metric, f"{one.split}_{one.metric}")
+    headings = [one.heading for one in ENCODING_PROPERTIES.values()]
+    assert len(set(headings)) == len(headings)
+    assert ENCODING_PROPERTIES["train_kmeans_accuracy"].label_with("train") == "K-Means (train)"
+    assert ENCODING_PROPERTIES["knn_accuracy"].label_with("test") == "K-NN"
+
+
+@pytest.mark.parametrize(
+    ("families", "message"),
+    [
+        (("redundency",), "Received: redundency. Did you mean redundancy"),
+        (("knn", "k-means"), "Received: k-means. Did you mean kmeans"),
+        ("knn", r"such as \('knn',\). Received: the one word 'knn'"),
+    ],
+)
+def test_unknown_families_are_named_with_near_ones(families, message):
+    with pytest.raises(InputError, match=message):
+        encoding_properties(BITS, Y, BITS, Y, families=families)
+    with pytest.raises(InputError, match=message):
+        measurable_properties(BITS, Y, BITS, Y, families=families)
+
+
+def test_without_all_labels_redundancy_is_measured():
+    ratios = [metrics.redundancy_ratio(bits) for bits in (BITS, BITS[:15])]
+    both = {"train_redundancy_ratio": ratios[0], "test_redundancy_ratio": ratios[1]}
+    assert measurable_properties(BITS) == {"train_redundancy_ratio": ratios[0]}
+    assert measurable_properties(BITS, Y, BITS[:15]) == both
+    assert measurable_properties(BITS, None, BITS[:15], Y[:15]) == both
+    whole = measurable_properties(BITS, Y, BITS[:15], Y[:15])
+    assert whole == encoding_properties(BITS, Y, BITS[:15], Y[:15]).given()
