@@ -165,6 +165,8 @@ def test_points_of_a_table():
 def test_a_chart_says_what_is_outside_and_what_is_near(chart):
     one = Chart("made", chart, fit_thresholds(chart), pd.DataFrame())
     assert one.outside(width=64, redundancy=0.5) == []
+    assert one.outside(width=300, accuracy=0.93, sample_size=71) == []
+    assert len(one.outside(width=2.5, accuracy=0.96, sample_size=142)) == 3
     assert one.outside(width=1000) == ["width is 1000; the chart has 4 to 256"]
     near = one.nearest(3, width=16, sample_size=50, redundancy=0.4, accuracy=0.6)
     assert set(near["width"]) == {16} and near["distance"].is_monotonic_increasing

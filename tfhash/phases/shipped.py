@@ -21,6 +21,8 @@ from tfhash.phases.chart import AXES
 from tfhash.phases.thresholds import Thresholds, bootstrap
 
 DATASET = "digits"
+AXIS_REACH = 2**0.5  # how far beyond its last points a chart holds: a factor,
+VALUE_REACH = 0.05  # and a share
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,19 @@ class Chart:
         return bootstrap(self.points)
 
     def outside(self, **values: float) -> list[str]:
-        """What of `values`, by column of the points, is outside of them: a line each."""
+        """What of `values`, by column of the points, is outside of them: a line each.
+
+        A point stands for what is near it: half a doubling along an axis, `VALUE_REACH` of
+        redundancy and accuracy.
+        """
         lines = []
         for name, value in values.items():
-            low, high = self.points[name].min(), self.points[name].max()
-            if not low <= value <= high:
+            low, high = float(self.points[name].min()), float(self.points[name].max())
+            if name in AXES:
+                inside = low / AXIS_REACH <= value <= high * AXIS_REACH
+            else:
+                inside = low - VALUE_REACH <= value <= high + VALUE_REACH
+            if not inside:
                 lines.append(f"{name} is {value:.4g}; the chart has {low:.4g} to {high:.4g}")
         return lines
 
