@@ -1,0 +1,96 @@
+"""Training Figure 6's four conditions with two builds side by side: this one and another checkout.
+
+python -m benchmarks.conditions_against --against FOLDER --data_dir FOLDER [--rounds 3]
+
+MNIST, 23 widths; none, batch normalization, L2 of 0.01, gradients clipped to norm 1. This build
+gets all 92 networks at once; the other one a condition after the other. The seconds of an epoch are
+the difference between six epochs and one, over five: building and compiling are left out. Processes
+of the two take turns. Printed are the medians and their ratio (over 1: this build is faster). 10
+minutes on 2 cores.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent.parent
+EPOCHS = (1, 6)
+CONDITIONS: tuple[dict[str, Any], ...] = (
+    {},
+    {"batch_norm": True},
+    {"l2": 0.01},
+    {"clip_norm": 1.0},
+)
+
+
+def child(data_dir: str | None, at_once: bool) -> None:
+    """Print the seconds of an epoch of all four conditions."""
+    from tfhash import datasets, training
+
+    old: Any = training  # version 0.1.0 has it all there, and calls a recipe a protocol
+    try:
+        from tfhash import runs
+
+        make, known = runs.RunSpec.from_recipe, runs.recipe("paper", "mnist")
+    except ImportError:
+        make, known = old.RunSpec.from_protocol, old.protocol("paper", "mnist")
+    data = datasets.load("mnist", data_dir)
+    seconds = []
+    for epochs in EPOCHS:
+        total = 0.0
+        groups = [
+            [
+                make(known, experiment=f"condition{i}", width=w, repeat=1, epochs=epochs, **fields)
+                for w in known.widths
+            ]
+            for i, fields in enumerate(CONDITIONS)
+        ]
+        for group in [list(chain(*groups))] if at_once else groups:
+            with tempfile.TemporaryDirectory() as folder:
+                started = time.perf_counter()
+                training.train(group, data, folder)
+                total += time.perf_counter() - started
+        seconds.append(total)
+    print((seconds[1] - seconds[0]) / (EPOCHS[1] - EPOCHS[0]))
+
+
+def main() -> None:
+    """Take turns and print the medians."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--against", type=Path, help="the other checkout, its kernels compiled")
+    parser.add_argument("--data_dir", help="folder of the published files")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--child", choices=("together", "apart"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        child(given.data_dir, given.child == "together")
+        return
+    if given.against is None:
+        parser.error("--against: Expected a checkout of tfhash. Received: none.")
+    data = [f"--data_dir={Path(given.data_dir).resolve()}"] if given.data_dir else []
+    sides = {"together": HERE, "apart": given.against.resolve()}
+    times: dict[str, list[float]] = {side: [] for side in sides}
+    for _ in range(given.rounds):
+        for side, checkout in sides.items():
+            done = subprocess.run(
+                [sys.executable, __file__, f"--child={side}", *data],
+                env={**os.environ, "PYTHONPATH": str(checkout)},
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            times[side].append(float(done.stdout.splitlines()[-1]))
+            print(f"{side}: {times[side][-1]:.2f} s an epoch of 92 networks", flush=True)
+    ours, theirs = (statistics.median(times[side]) for side in sides)
+    print(f"medians {ours:.2f} and {theirs:.2f} s, ratio {theirs / ours:.2f}")
+
+
+if __name__ == "__main__":
+    main()
