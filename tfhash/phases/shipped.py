@@ -55,7 +55,7 @@ class Chart:
         return bootstrap(self.points)
 
     def outside(self, **values: float) -> list[str]:
-        """What of `values`, by column of the points, is outside of them: a line each."""
+        """A line for each of `values`, by column of the points, that is outside their range."""
         lines = []
         for name, value in values.items():
             low, high = self.points[name].min(), self.points[name].max()

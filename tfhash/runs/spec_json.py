@@ -1,7 +1,7 @@
-"""What the specs of all kinds of networks have in common: how they are checked, written and read.
+"""The base of all specs: how they are checked, written to `spec.json` and read from it.
 
-A `spec.json` may come from anybody. Every field is checked for its type, and those that become
-part of a path for their characters, before anything is done with it.
+A `spec.json` may come from an untrusted source. Before it is used, the type of every field is
+checked, and the characters of the fields that become part of a path.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ class Measure:
     columns : mapping
         By record, that is by file of a run, the columns that it gives.
     needs : tuple of str
-        What of a `Subject` the function is handed, by keyword: "codes", "outputs", "model", ...
+        Attributes of a `Subject` that the function takes, by keyword: "codes", "outputs", "model"
+        and so on.
     function : callable
         Gives by record what is to be kept of the epoch, at least `columns`.
     """

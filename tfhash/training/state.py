@@ -23,7 +23,9 @@ PARTS = ("weights", "momentum", "velocity")
 
 @dataclass
 class SweepState:
-    """Where the training of some runs stands, whatever they are trained side by side with.
+    """The progress of some runs' training: everything needed to go on with it.
+
+    It can be resumed beside other runs than those that it was saved with.
 
     Attributes
     ----------

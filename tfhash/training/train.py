@@ -1,4 +1,4 @@
-"""From specs to finished runs, whoever does the training."""
+"""Training the runs of some specs with any `Trainer`."""
 
 from __future__ import annotations
 
