@@ -194,7 +194,7 @@ class RunSpec(Spec):
         return data, np.arange(len(rows))
 
     def _noisy_labels(self, labels: np.ndarray, n_classes: int) -> np.ndarray:
-        """`labels`, some of them replaced: at a higher rate the same ones and more of them."""
+        """`labels` with noise; a higher rate replaces the same labels and further ones."""
         rng = np.random.default_rng([self.seed, self.repeat, _LABELS])
         drawn, order = rng.integers(0, n_classes, len(labels)), rng.permutation(len(labels))
         chosen = order[: round(self.label_noise * len(labels))]

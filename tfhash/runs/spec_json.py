@@ -105,7 +105,7 @@ class Spec:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
     def differences(self, other: Spec) -> list[str]:
-        """One line for every field in which `other` is not as `self`."""
+        """One line for every field whose value is another one in `other`."""
         mine, theirs = self.to_json(), other.to_json()
         return [
             f"{k}: {theirs.get(k)} there, {mine.get(k)} here"

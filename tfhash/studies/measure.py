@@ -87,7 +87,7 @@ class Subject:
 
     @cached_property
     def trained_labels(self) -> np.ndarray:
-        """int64 [n], the labels that it was trained with, of the training examples in `data`."""
+        """The labels that it was trained with, int64 [n], of the training examples in `data`."""
         return self.spec.training_data(self.dataset).y_train
 
     @cached_property

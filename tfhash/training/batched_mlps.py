@@ -130,7 +130,7 @@ class BatchedMLPs:
 
     @cached_property
     def statistics(self) -> list[Segment]:
-        """What makes up the vector "moving" of the statistics."""
+        """The segments of the vector "moving", which holds the statistics."""
         if not self.batch_norm:
             return []
         kinds = ("mean", "variance")

@@ -31,7 +31,7 @@ def progress_bar(total: int, unit: str, description: str = "") -> tqdm[Any]:
 
 
 def skip(progress: tqdm[Any], n: int) -> None:
-    """Count `n` pieces that an earlier command did: they tell nothing about the time left."""
+    """Count `n` pieces that an earlier command did; the time left is not estimated from them."""
     progress.n += n
     if not progress.disable:
         progress.initial += n

@@ -72,7 +72,7 @@ class SweepState:
         return placed
 
     def update(self, placed: Mapping[str, Mapping[str, np.ndarray]], layout: WeightLayout) -> None:
-        """Take over what the loop has come to."""
+        """Copy the weights, statistics and moments of the loop into this state."""
         for part in PARTS:
             arrays = dict(placed[part])
             if part == "weights":

@@ -1,4 +1,4 @@
-"""Between one network's own weights and their places among many side by side."""
+"""Converts between the weights of single networks and the arrays of many side by side."""
 
 from __future__ import annotations
 
