@@ -60,7 +60,7 @@ def test_polygons_tile_the_window_and_have_the_codes_of_points_inside(net):
     )[:, 0]
     np.testing.assert_array_equal(codes[wide].to_bits(), sampled)
     assert regions.n_regions == len(np.unique(codes.words, axis=0)) > 20
-    # Points between a polygon's corners and its centre have its code as well.
+    # Points between a polygon's corners and its center have its code as well.
     corner = regions.points[regions.corners[regions.offsets[:-1]]][wide]
     at = inputs_at(0.7 * corner + 0.3 * regions.centers[wide], origin, u, v)[:500]
     again = codes_along(nets.activation_model(net), at, np.zeros_like(at), np.zeros((len(at), 1)))[
@@ -70,7 +70,7 @@ def test_polygons_tile_the_window_and_have_the_codes_of_points_inside(net):
 
 
 @pytest.mark.parametrize("build", (nets.mlp, nets.conv, nets.residual, nets.custom))
-def test_polygons_are_regions_and_neighbours_differ_in_one_unit(build):
+def test_polygons_are_regions_and_neighbors_differ_in_one_unit(build):
     origin, u, v = plane(build(), seed=1)
     regions = geometry.plane_regions(build(), origin, u, v, WINDOW)
     assert regions.n_regions == len(regions)

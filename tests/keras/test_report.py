@@ -107,7 +107,7 @@ def test_what_cannot_be_written_or_measured_is_refused(model, tmp_path):
         tfhash.report(model, x, path=tmp_path / "none" / "page.html")
     with pytest.raises(IsADirectoryError):
         tfhash.report(model, x, path=tmp_path)
-    with pytest.raises(ValueError, match="label for each of 20"):
+    with pytest.raises(ValueError, match="labels of train: Expected 20 labels"):
         tfhash.report(model, (x, y[:-1]), path=tmp_path / "page.html")
     with pytest.raises(ValueError, match="a pair"):
         tfhash.report(model, (x, y, y), path=tmp_path / "page.html")

@@ -1,6 +1,7 @@
 """The command `tfhash`, and flags made from options."""
 
 import gzip
+import os
 import struct
 import subprocess
 import sys
@@ -98,6 +99,16 @@ def test_help_is_quick_to_load():
     assert done.returncode == 0, done.stderr
     assert "run layer_width" in done.stdout and "--widths" in done.stdout
     assert f"tfhash {__version__}\n" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs pipes that close")
+def test_a_reader_that_stops_reading_is_no_error():
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "tfhash", "--help"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert done.returncode == 1 and not done.stderr
 
 
 def test_every_study_is_found_by_its_name():

@@ -16,7 +16,7 @@ UNPACKED_BYTES = 1 << 24
 
 
 def usual_radius(codes: Codes) -> int:
-    """Bits in which near-duplicates may differ where nobody says: 1 in 100, at least 1."""
+    """The default radius, the bits in which near-duplicates may differ: 1 in 100, at least 1."""
     return max(1, codes.n_bits // 100)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 # Before TensorFlow is loaded, or it has no effect.
@@ -44,7 +44,7 @@ def main(command: str, doc: str, argv: Sequence[str] | None = None) -> None:
     argv
         Program name and flags; `sys.argv` if None.
     """
-    sys.exit(run(command, doc, sys.argv if argv is None else argv))
+    _exit(lambda: run(command, doc, sys.argv if argv is None else argv))
 
 
 def run(command: str, doc: str, argv: Sequence[str]) -> int:
@@ -54,7 +54,7 @@ def run(command: str, doc: str, argv: Sequence[str]) -> int:
 
 def entry(argv: Sequence[str] | None = None) -> None:
     """Run the command `tfhash` with `argv`, `sys.argv` if None, and end the process."""
-    sys.exit(tfhash(sys.argv if argv is None else argv))
+    _exit(lambda: tfhash(sys.argv if argv is None else argv))
 
 
 def tfhash(argv: Sequence[str]) -> int:
@@ -77,6 +77,17 @@ def tfhash(argv: Sequence[str]) -> int:
     return _run(command, command.title, program, [program, *words[n:]], Path.cwd())
 
 
+def _exit(command: Callable[[], int]) -> None:
+    """End the process with the status of `command`, quietly where nothing reads its output."""
+    try:
+        status = command()
+        sys.stdout.flush()
+    except BrokenPipeError:  # as after `tfhash --help | head -3`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status)
+
+
 def _run(command: Command, doc: str, program: str, argv: Sequence[str], home: Path) -> int:
     values = flags.FlagValues()
     command.define(values, home)
@@ -92,6 +103,8 @@ def _run(command: Command, doc: str, program: str, argv: Sequence[str], home: Pa
         command.act(values, *rest)
     except (InputError, flags.Error) as error:
         return _fail(program, error, status=2)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         return _fail(program, error, status=1)
     except KeyboardInterrupt:

@@ -18,10 +18,10 @@ from tfhash.studies import TITLES, study
 from tfhash.studies.loading import load_keras
 from tfhash.studies.option import MEASURE, TRAIN
 
-# Studies whose networks can be trained along with those of another one.
+# The choices of --also: studies whose networks one command can train beside its own study's.
 ALSO = ("layer_width", "training_time", "layer_wise")
-# Flags that are not called as the field of the options is. The scripts that measure alone call the
-# batch of the encoder --batch_size: they have no other.
+# Flags whose name differs from that of their field. The scripts that only measure have no training
+# batch, and call the encoder's batch --batch_size.
 TRAIN_NAMES = {"path": "save_path"}
 MEASURE_NAMES = {"path": "load_path", "encode_batch_size": "batch_size"}
 

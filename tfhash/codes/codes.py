@@ -77,7 +77,7 @@ class Codes:
         layers: tuple[LayerSpan, ...],
         stored: _store.StoredCodes | _store.StoredShards | None = None,
     ) -> "Codes":
-        """Of words that nobody else holds, or that are mapped: they are not read to be checked."""
+        """Codes of words that need no check: nothing else refers to them, or they are mapped."""
         return cls.__new__(cls)._set(words, n_bits, layers, stored)
 
     @classmethod

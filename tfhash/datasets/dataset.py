@@ -83,7 +83,10 @@ class Dataset:
         return replace(self, x_train=self.x_train[rows], y_train=self.y_train[rows])
 
     def sample(self, n: int, seed: int | list[int]) -> np.ndarray:
-        """Rows int64 [n] of the training examples that `subset` takes. Raises as it does."""
+        """The rows, int64 [n], of a random sample of the training examples, as `subset` draws it.
+
+        Raises DatasetError where `n` is not from 1 to the number of training examples.
+        """
         if not 1 <= n <= len(self.x_train):
             raise DatasetError(
                 f"Expected a sample size from 1 to {len(self.x_train)}, the training examples of "

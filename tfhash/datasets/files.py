@@ -63,7 +63,9 @@ class Unreadable(ValueError):
 
 @contextlib.contextmanager
 def reading(expected: str, advice: str) -> Iterator[None]:
-    """Turn whatever reading a file raises into "`expected` Received: ... `advice`".
+    """Turn an error of the block, which reads a file, into a `DatasetError` that explains it.
+
+    The message is `expected`, then what was received instead, then `advice`.
 
     Raises
     ------

@@ -56,7 +56,10 @@ def family(name: str) -> str:
 
 
 def of_dataset(values: Mapping[str, V], name: str) -> V | None:
-    """What `values`, by dataset, has for `name`, else for the one that it is like; else None."""
+    """The value for the dataset `name`; where it has none, that of the dataset it is like.
+
+    None where neither has one.
+    """
     return values.get(name, values.get(family(name)))
 
 

@@ -97,7 +97,7 @@ def tasks(
     """What `function` gives for each of `arguments`, in their order, computed by the cluster.
 
     A task whose worker or node is killed is done again. The first error of a task is raised here,
-    and the others are cancelled.
+    and the others are canceled.
     """
     remote = ray.remote(num_cpus=1, max_retries=RETRIES)(function)
     references = [remote.remote(*each) for each in arguments]
@@ -105,7 +105,7 @@ def tasks(
 
 
 def gathered(ray: Any, references: Sequence[Any], description: str) -> list[Any]:
-    """The results of tasks under way, in their order, with a bar; all are cancelled on an error."""
+    """The results of tasks under way, in their order, with a bar; all are canceled on an error."""
     left = list(references)
     try:
         with progress.bar(None, description, "task", total=len(left)) as bar:

@@ -103,7 +103,7 @@ def encode(
 def _encode_all(
     ray: Any, workers: Sequence[Any], data: Any, spans: Sequence[Any], size: int, folder: Path
 ) -> None:
-    """Shards go to whoever is free."""
+    """Give each shard to the next worker that is free."""
     pool = ray.util.ActorPool(list(workers))
     for i, span in enumerate(spans):
         pool.submit(

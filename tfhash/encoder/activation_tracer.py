@@ -112,7 +112,8 @@ class Trace:
 class ActivationTracer(keras.layers.Layer):
     """Runs a model and returns the outputs of all its activations and what each is applied to.
 
-    `trace` is what was seen, until it is closed: later calls are like the first.
+    A call records what it sees in `trace`, until that is closed; later calls are assumed to be
+    like the first.
     """
 
     def __init__(self, model: keras.Model) -> None:

@@ -101,13 +101,13 @@ class Source:
 
 
 class InputsChecksum:
-    """The checksum of inputs, whatever the blocks are in which they come."""
+    """A checksum of inputs that does not depend on how they are divided into blocks."""
 
     def __init__(self) -> None:
         self._each: list[int] = []
 
     def update(self, arrays: Batch) -> None:
-        """Take the next rows in."""
+        """Add the next rows."""
         before = self._each or [0] * len(arrays)
         self._each = [
             zlib.crc32(_bytes_of(array), crc) for array, crc in zip(arrays, before, strict=True)
@@ -115,7 +115,7 @@ class InputsChecksum:
 
     @property
     def value(self) -> int:
-        """Of all rows so far, 32 bits."""
+        """The checksum of all rows so far, 32 bits."""
         return zlib.crc32(np.array(self._each, "<u4").tobytes())
 
 

@@ -47,14 +47,14 @@ class Encoder:
     1 where the unit's pre-activation is > 0 (He et al., Section 3), whatever the activation's
     slopes and parameters. The pre-activation itself is read, or for a plain ReLU its output, which
     is > 0 where that is. Units are the outputs of activations, whether given as
-    layers, as ``activation=`` of any layer, or as functions (``keras.activations``, ``keras.ops``,
-    ``ops.maximum(x, 0)``), in Sequential, Functional and subclassed models, in models nested in
-    them or in ``TimeDistributed``, and in layers of your own. A layer called several times is
-    encoded at each call, within ``TimeDistributed`` at each step. :meth:`summary` says what is
+    layers, as `activation=` of any layer, or as functions (`keras.activations`, `keras.ops`,
+    `ops.maximum(x, 0)`), in Sequential, Functional and subclassed models, in models nested in
+    them or in `TimeDistributed`, and in layers of your own. A layer called several times is
+    encoded at each call, within `TimeDistributed` at each step. `summary` says what is
     encoded, what is not, and why; of layers that cannot be looked into a warning tells at once.
 
-    Codes are those of what ``model.predict`` computes: at inference, also where a layer in the
-    model's graph is called with ``training=True``. The model is left bit for bit as it is: every
+    Codes are those of what `model.predict` computes: at inference, also where a layer in the
+    model's graph is called with `training=True`. The model is left bit for bit as it is: every
     batch is computed from its present state (of stateful recurrent layers, of seeds), and what a
     call would assign to its variables is dropped. A warning names the layers that are random at
     inference all the same, or whose results depend on the rows that share a batch.
@@ -64,18 +64,18 @@ class Encoder:
     model : keras.Model
         Built. Its current weights are used.
     layers : str, class, layer or int, or a sequence of them, optional
-        Encode these alone: names as in :attr:`layer_names`, patterns (``"block*_relu"``),
-        classes (``keras.layers.ReLU``), layers of the model, or indices in ``model.layers``. A
-        layer in a nested model is named ``"model/layer"``, the second call of a layer
-        ``"layer#2"``. A layer that is left out otherwise is encoded where it is given by its very
+        Encode these alone: names as in `layer_names`, patterns (`"block*_relu"`),
+        classes (`keras.layers.ReLU`), layers of the model, or indices in `model.layers`. A
+        layer in a nested model is named `"model/layer"`, the second call of a layer
+        `"layer#2"`. A layer that is left out otherwise is encoded where it is given by its very
         name, as a layer or by its index.
     activations : sequence of str, or dict from str or function to float, optional
-        Encode these alone. By default: ``relu``, ``relu6``, ``leaky_relu``, ``prelu``, ``elu``,
-        ``selu``, ``celu``, ``gelu``, ``silu``, ``hard_silu``, ``mish``, ``softplus``,
-        ``squareplus`` and ``sparse_plus``. Others that have a sign for each unit: ``sigmoid``,
-        ``tanh``, ``softsign`` and more. A dict gives thresholds of outputs: the bit is then
+        Encode these alone. By default: `relu`, `relu6`, `leaky_relu`, `prelu`, `elu`,
+        `selu`, `celu`, `gelu`, `silu`, `hard_silu`, `mish`, `softplus`,
+        `squareplus` and `sparse_plus`. Others that have a sign for each unit: `sigmoid`,
+        `tanh`, `softsign` and more. A dict gives thresholds of outputs: the bit is then
         "output > threshold"; so functions of your own can be encoded too. Outputs of the model
-        are not encoded where they are sigmoid, tanh or the like, unless ``layers`` names them.
+        are not encoded where they are sigmoid, tanh or the like, unless `layers` names them.
     inputs : keras.Input, or a structure of them, optional
         Shapes to encode at, where the model leaves sizes open. Without them arrays are encoded at
         their own shape, and streams of batches not at all.
@@ -167,7 +167,7 @@ class Encoder:
     def activation_model(self) -> keras.Model:
         """The model whose outputs are those of the encoded layers.
 
-        As with every Keras model, ``predict`` gives a list where there are several, and the one
+        As with every Keras model, `predict` gives a list where there are several, and the one
         array where there is one.
         """
         return self._activation_model
@@ -190,7 +190,7 @@ class Encoder:
         """16 hexadecimal digits of the model's configuration, its weights and what is encoded.
 
         Where the model has code of a user's own, which no configuration holds, also of what it
-        computes of 16 fixed inputs: see :mod:`tfhash.encoder.fingerprint`.
+        computes of 16 fixed inputs: see `tfhash.encoder.fingerprint`.
         """
 
         def probe() -> bytes:
@@ -201,7 +201,7 @@ class Encoder:
         return fingerprint(self._model, self._sites, probe)
 
     def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
-        """Print what is encoded, and what is left out and why; ``print_fn`` is given each line."""
+        """Print what is encoded, and what is left out and why; `print_fn` is given each line."""
         for line in summary(self._model.name, self._trace, self._sites):
             (print_fn or print)(line)
 
@@ -213,20 +213,20 @@ class Encoder:
     ) -> Codes:
         """The neural codes of inputs.
 
-        Memory: the codes, or with ``out`` none of them, and the activations of one batch. A
+        Memory: the codes, or with `out` none of them, and the activations of one batch. A
         progress bar appears on a terminal after two seconds.
 
         Parameters
         ----------
         x : [n, ...], of the model's input shape
             An array, or a list or dict of arrays as the model takes them (memory-mapped ones are
-            read as they are needed); or batches, alone or with labels as for ``fit``: a
-            ``tf.data.Dataset``, a Keras ``PyDataset``, or any iterable.
+            read as they are needed); or batches, alone or with labels as for `fit`: a
+            `tf.data.Dataset`, a Keras `PyDataset`, or any iterable.
         batch_size : int, optional
             By default as many as give 256 MiB of inputs and activations, at most 8192. Batches
             that come in other sizes are cut and joined.
         out : path, optional
-            Write the codes to this file (:meth:`Codes.load` reads it) as they are made, and
+            Write the codes to this file (`Codes.load` reads it) as they are made, and
             return them memory-mapped. The file appears when it is whole. Where the same was cut
             off before, it goes on there, skipping the inputs that are encoded; where the file is
             there already, nothing is done but to check that it is undamaged and the inputs are
@@ -237,14 +237,14 @@ class Encoder:
         Returns
         -------
         Codes
-            ``n`` codes of :attr:`n_bits` bits, with :attr:`Codes.layers` named.
+            `n` codes of `n_bits` bits, with `Codes.layers` named.
 
         Raises
         ------
         ValueError
             Where inputs have another shape than the model's; where inputs, weights or activations
             are NaN or infinite (the row, the weight, or the layer and row are named); where
-            ``out`` is no file of codes, or holds those of another model or of other inputs.
+            `out` is no file of codes, or holds those of another model or of other inputs.
         OSError
             Where the disk is full; what was written is kept, to go on from.
         """
@@ -380,7 +380,7 @@ class Encoder:
     ) -> Iterator[tuple[NDArray[np.uint64], int]]:
         """Words of one batch after the other, each with the checksum of the inputs up to it.
 
-        ``check_begun`` is called when the rows before ``start`` have gone by.
+        `check_begun` is called when the rows before `start` have gone by.
         """
         forward, row, number = self._compiled(), start, start // size
         fills = bool(self._inputs.batch_size) or (
@@ -437,7 +437,7 @@ class _Rows:
 
 
 def _pad(batch: NDArray[Any], size: int) -> NDArray[Any]:
-    """The batch with its last row repeated up to ``size`` rows."""
+    """The batch with its last row repeated up to `size` rows."""
     if len(batch) == size:
         return batch
     return np.concatenate([batch, np.repeat(batch[-1:], size - len(batch), axis=0)])

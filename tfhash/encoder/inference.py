@@ -85,7 +85,7 @@ def movers(model: keras.Model, moved: set[int]) -> tuple[list[str], list[str]]:
 
 
 def warn_of_movers(model: keras.Model, moved: set[int]) -> None:
-    """Warn of layers whose results are not those of their rows and weights alone."""
+    """Warn of layers whose results depend on more than the input row and the weights."""
     random, others = movers(model, moved)
     if random:
         warnings.warn(

@@ -37,7 +37,7 @@ def summary(model_name: str, trace: Trace, chosen: Sequence[ActivationSite]) -> 
 
 
 def warn_of_hidden(model_name: str, trace: Trace) -> None:
-    """Warn of what is left out though nobody asked for it: it cannot be seen or is not known."""
+    """Warn of layers that are left out without being asked to: not traced, or of unknown kind."""
     hidden = [name for name, _, _ in trace.left_out if name in trace.hidden]
     hidden += [site.name for site in trace.sites if site.reason and callable(site.activation)]
     if hidden:

@@ -23,15 +23,15 @@ Lines = Callable[[int, int], tuple[NDArray[Any], NDArray[np.float64]]]
 
 @dataclass(frozen=True)
 class Chords:
-    """For each of ``n`` lines ``x + t * direction``, the interval of ``t`` inside ``x``'s region.
+    """For each of `n` lines `x + t * direction`, the interval of `t` inside `x`'s region.
 
     Attributes
     ----------
     lower, upper : float64 [n]
-        The ends, ``lower <= 0 <= upper``, in multiples of the direction; infinite where nothing
+        The ends, `lower <= 0 <= upper`, in multiples of the direction; infinite where nothing
         switches, and at the limit where something may switch past it.
     lower_unit, upper_unit : int64 [n, 2]
-        The unit that switches there: its layer, as an index into ``layers``, and its index in the
+        The unit that switches there: its layer, as an index into `layers`, and its index in the
         layer's output, flattened. (-1, -1) where the end is infinite or the limit. Of several that
         switch together, the first.
     layers : tuple of str
@@ -77,8 +77,8 @@ def chords(
 ) -> Chords:
     """How far each line through a point stays in the point's region, exactly.
 
-    With ``z`` the pre-activations at ``x`` and ``u`` their derivatives along the direction, under
-    ``x``'s own pattern of units that are on, unit ``i`` switches at ``t = -z[i] / u[i]``; the
+    With `z` the pre-activations at `x` and `u` their derivatives along the direction, under
+    `x`'s own pattern of units that are on, unit `i` switches at `t = -z[i] / u[i]`; the
     nearest on either side are the ends. That takes one forward pass and one of derivatives.
 
     The model may be Sequential, Functional or nested, or subclassed where its `call` is made of
@@ -98,7 +98,7 @@ def chords(
     directions : float [n, ...input shape], or [...input shape] for one direction for all
         Of any length but 0.
     limit : float, > 0
-        Look no farther than ``abs(t) = limit``, a multiple of the direction.
+        Look no farther than `abs(t) = limit`, a multiple of the direction.
     region : "activation" or "linear"
         They differ for models with max pooling (or another maximum of several values). An
         "activation" region ends where a unit passes a kink of its activation function, as the
@@ -115,14 +115,14 @@ def chords(
     Chords
         On a boundary: a unit whose pre-activation is exactly 0 is off, so the region of a point
         on a boundary is the one in which the unit stays off, and the chord ends at the point (at
-        t = 0) on the side on which it would turn on. Where ``z = u = 0`` a unit does not switch.
+        t = 0) on the side on which it would turn on. Where `z = u = 0` a unit does not switch.
         A float64 pass and the model's own float32 pass may disagree on the sign of a
         pre-activation within rounding of 0; the chord is then that of the float64 network.
 
     Raises
     ------
     ValueError
-        Where shapes do not fit, a number is NaN or infinite, a direction is zero, ``limit <= 0``,
+        Where shapes do not fit, a number is NaN or infinite, a direction is zero, `limit <= 0`,
         the model is not built, has several inputs or no kink, or has a layer that is not
         piecewise linear, which is named with the reason.
 
@@ -149,7 +149,7 @@ def chords(
 def chord_ends(
     plan: Plan, x: NDArray[Any], lines: Lines, region: str, dtype: str, batch_size: int | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """The first four fields of :class:`Chords`, batch by batch."""
+    """The first four fields of `Chords`, batch by batch."""
     if batch_size is None:
         itemsize = np.dtype(dtype).itemsize
         batch_size = max(1, BATCH_BYTES // (2 * itemsize * plan.largest_step()))

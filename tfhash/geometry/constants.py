@@ -11,10 +11,10 @@ from tfhash import backend
 
 
 class Constant:
-    """A weight, or what follows from some, as it is when it is first asked for.
+    """A tensor computed from a model's weights, read when it is first needed and then kept.
 
-    A plan outlives the call it was made for, and weights change between calls: `forget` makes the
-    next use read again, and lets go of the memory until then.
+    Weights change between calls, and a plan is kept from call to call. `forget` drops the tensor:
+    its memory is freed, and the next use reads the weights again.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def is_array(value: Any) -> bool:
 
 
 def constant_of(value: Any, dtype: str) -> Constant:
-    """A variable, array or tensor: floats in ``dtype``, anything else as it is."""
+    """A variable, array or tensor: floats in `dtype`, anything else as it is."""
 
     def read() -> Any:
         if keras.backend.is_float_dtype(keras.backend.standardize_dtype(value.dtype)):

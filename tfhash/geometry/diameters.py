@@ -39,27 +39,27 @@ def stochastic_diameters(
 
     He et al., Section 5.1; its mean over the points is their average stochastic activation
     diameter. Their code counts, of 200 points 0.05 apart on the line, those with the point's own
-    code; this is the length itself, see :func:`chords`.
+    code; this is the length itself, see `chords`.
 
-    How many lengths the limit cut short is logged (logger ``tfhash.geometry``, level INFO); which
-    ones they are, and what ends the others, :func:`stochastic_chords` tells.
+    How many lengths the limit cut short is logged (logger `tfhash.geometry`, level INFO); which
+    ones they are, and what ends the others, `stochastic_chords` tells.
 
     Parameters
     ----------
     model : keras.Model
-        As :func:`chords` takes it.
+        As `chords` takes it.
     x : float [n, ...input shape]
     seed : int or None
-        Of the random directions; row ``i`` has the same one whatever ``n`` and ``batch_size``.
+        Of the random directions; row `i` has the same one whatever `n` and `batch_size`.
         None draws others each time.
     limit : float, > 0
         How far to look on either side, in the units of the input (L2). The released code looks 5
         far, so that a diameter is at most 10. Where many are clipped, their mean says more of the
-        limit than of the network: ``float("inf")`` clips none.
+        limit than of the network: `float("inf")` clips none.
     direction : "random", "to_center" or array
-        Uniform on the sphere; towards the mean of ``x``; or as given, [n, ...input shape] or
+        Uniform on the sphere; towards the mean of `x`; or as given, [n, ...input shape] or
         [...input shape], of any length but 0.
-    region, dtype, batch_size : as in :func:`chords`
+    region, dtype, batch_size : as in `chords`
 
     Returns
     -------
@@ -69,7 +69,7 @@ def stochastic_diameters(
     Raises
     ------
     ValueError
-        As :func:`chords`; for an unknown direction; for "to_center" where a point is the mean.
+        As `chords`; for an unknown direction; for "to_center" where a point is the mean.
 
     Examples
     --------
@@ -98,9 +98,9 @@ def stochastic_chords(
     dtype: str = "float64",
     batch_size: int | None = None,
 ) -> Chords:
-    """The chords whose lengths :func:`stochastic_diameters` gives, with the same parameters.
+    """The chords whose lengths `stochastic_diameters` gives, with the same parameters.
 
-    Directions are of length 1, so that ``lower`` and ``upper`` are distances.
+    Directions are of length 1, so that `lower` and `upper` are distances.
 
     Examples
     --------

@@ -18,15 +18,15 @@ Choices = dict[int, Any]
 
 @dataclass
 class Ends:
-    """The nearest switches found so far on both sides of ``n`` points, and what they are.
+    """The nearest switches found so far on both sides of `n` points, and what they are.
 
     Attributes
     ----------
     lower, upper : float64 [n]
         Distances t >= 0 against and along the direction.
     lower_unit, upper_unit : int64 [n, 2]
-        Layer and index in it; -1 where none was found. At a ``Max`` the index is
-        ``candidate * n_units + output``.
+        Layer and index in it; -1 where none was found. At a `Max` the index is
+        `candidate * n_units + output`.
     """
 
     lower: NDArray[np.float64]
@@ -39,7 +39,7 @@ class Ends:
         self.upper_unit = np.full((len(self.upper), 2), -1)
 
     def reduce(self, z: Any, u: Any, layer: int, first_unit: int, plan: Plan) -> None:
-        """Bring the ends nearer to where ``z + t * u`` changes sign first."""
+        """Bring the ends nearer to where `z + t * u` changes sign first."""
         n = len(self.lower)
         bad = _native.reduce_chords(
             backend.to_numpy(z).reshape(n, -1),
@@ -78,7 +78,7 @@ def jvp(
     ----------
     x, directions : [n, ...input shape]
     visit : function of (side, z, u, layer, first_unit)
-        Called at every layer: a unit switches where ``z + t * u`` crosses 0. ``side`` is 1 where
+        Called at every layer: a unit switches where `z + t * u` crosses 0. `side` is 1 where
         it now counts as above, 0 where not: tensors, or the number 0 at candidates of a maximum,
         which are below the chosen one.
     chosen : take these pieces and candidates instead of the points' own

@@ -24,7 +24,7 @@ def _float64(weight: Any) -> Any:
 def _scale_and_shift(
     tracer: Tracer, x: Any, numbers: Callable[[], tuple[Any, Any]], name: str
 ) -> Any:
-    """``x * scale + shift`` as one step; ``numbers`` gives both, in float64."""
+    """`x * scale + shift` as one step; `numbers` gives both, in float64."""
     output = keras.KerasTensor(x.shape, x.dtype)
     scale = tracer.remembered(Constant(lambda: backend.to_tensor(numbers()[0], tracer.dtype)))
     shift = tracer.remembered(Constant(lambda: backend.to_tensor(numbers()[1], tracer.dtype)))

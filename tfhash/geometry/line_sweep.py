@@ -26,7 +26,7 @@ class Stretch:
     step : the next to carry out
     t : float64 [n_points], ascending
     alive : number of a value -> its rows at the points, float64 [n_points, size]; every one of
-        them is affine between neighbouring points
+        them is affine between neighboring points
     """
 
     step: int

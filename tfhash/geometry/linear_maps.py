@@ -1,7 +1,7 @@
 """Layers and operations that are linear, whatever they are: found out by trying them on numbers.
 
 What a function of tensors does to values is the function itself; what it does to directions is
-``f(u) - f(0)``. That needs no knowledge of the function, only that it is affine in each example,
+`f(u) - f(0)`. That needs no knowledge of the function, only that it is affine in each example,
 which is tried on random examples of several sizes.
 """
 
@@ -34,7 +34,7 @@ def affine(function: Function, shapes: Sequence[Shape], dtype: str) -> tuple[Fun
 
     Parameters
     ----------
-    function : of tensors [n, *shape], one for each of ``shapes``, to tensors [n, ...]
+    function : of tensors [n, *shape], one for each of `shapes`, to tensors [n, ...]
     dtype : in which it will be used; it is tried in float64
 
     Raises
@@ -99,7 +99,7 @@ def _rows(function: Function, given: Sequence[NDArray[Any]]) -> NDArray[np.float
 
 
 def _difference(function: Function, tensors: Tensors, dtype: str) -> Tensors:
-    """``f(u) - f(0)``, with each row of ``u`` brought near 1 so that nothing is lost."""
+    """`f(u) - f(0)`, with each row of `u` brought near 1 so that nothing is lost."""
     n = tensors[0].shape[0]
     largest = np.max(
         [np.abs(backend.to_numpy(t)).reshape(n, -1).max(axis=1, initial=0.0) for t in tensors],

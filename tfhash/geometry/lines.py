@@ -22,7 +22,7 @@ _RESOLUTION = 1e-12  # of a segment
 
 @dataclass(frozen=True)
 class LineRegions:
-    """The regions along ``start + t * (stop - start)``, ``t`` from 0 to 1.
+    """The regions along `start + t * (stop - start)`, `t` from 0 to 1.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class LineRegions:
         Where a unit switches, ascending, one for each unit: several that switch together are
         several equal numbers.
     units : int64 [m, 2]
-        Which one: its layer, as an index into ``layers``, and its index in the layer's output,
+        Which one: its layer, as an index into `layers`, and its index in the layer's output,
         flattened.
     layers : tuple of Layer
         The layers of units: name, number of units, and whether their switches change the code.
@@ -79,11 +79,11 @@ class LineRegions:
         return self.n_regions / self.length
 
     def codes(self) -> Codes:
-        """The neural codes of the regions in order: ``n_regions`` codes.
+        """The neural codes of the regions in order: `n_regions` codes.
 
-        One bit for each unit that is in a layer whose switches change the code, ``layers`` in
+        One bit for each unit that is in a layer whose switches change the code, `layers` in
         order: 1 where its pre-activation lies above the kink. For ReLU-like units these are the
-        bits that :class:`tfhash.Encoder` gives, in its order.
+        bits that `tfhash.Encoder` gives, in its order.
         """
         n_bits = len(self._first_code)
         flips = np.zeros((self.n_regions, -(-n_bits // 64)), np.uint64)
@@ -109,7 +109,7 @@ def line_regions(
     """Every region that the segment from one input to another crosses, exactly.
 
     Layer by layer: where all units before are settled, a pre-activation is affine between
-    neighbouring breakpoints, so that its zero follows from its values at the two; the zeros of
+    neighboring breakpoints, so that its zero follows from its values at the two; the zeros of
     all units of the layer are the layer's breakpoints. Each layer is carried out once, on the
     points known by then: n regions cost about n forward passes, in float64. Networks of dense
     layers and (leaky) ReLU alone go through a kernel of their own, many segments at a time: give
@@ -121,7 +121,7 @@ def line_regions(
     Parameters
     ----------
     model : keras.Model
-        As :func:`tfhash.geometry.chords` takes it.
+        As `tfhash.geometry.chords` takes it.
     start, stop : float [...input shape], or [n, ...input shape] for n segments
     region : "activation" or "linear"
         Whether a region ends where a unit passes a kink of its activation function, or also where
@@ -135,7 +135,7 @@ def line_regions(
     Raises
     ------
     ValueError
-        As :func:`tfhash.geometry.chords`; where ``start`` and ``stop`` are equal.
+        As `tfhash.geometry.chords`; where `start` and `stop` are equal.
 
     Examples
     --------

@@ -22,7 +22,7 @@ class Patch:
     ----------
     step : the next to carry out
     points : float64 [n_points, 2], coordinates in the plane
-    offsets, corners : int64, polygon ``i`` has ``corners[offsets[i]:offsets[i + 1]]``, points in
+    offsets, corners : int64, polygon `i` has `corners[offsets[i]:offsets[i + 1]]`, points in
         order around it
     alive : number of a value -> its rows at the points, float64 [n_points, size]; every one of
         them is affine within a polygon
@@ -109,7 +109,7 @@ class Mesh:
         self.seams = Seams()
 
     def run(self, points: NDArray[np.float64], inputs: NDArray[np.float64]) -> None:
-        """Cut the polygon whose corners are ``points``, [n, 2] in the plane, in order around."""
+        """Cut the polygon whose corners are `points`, [n, 2] in the plane, in order around."""
         n = len(points)
         whole = Patch(0, points, np.array([0, n]), np.arange(n), {0: inputs}, [], np.full(n, -1))
         waiting = [whole]

@@ -19,7 +19,7 @@ from tfhash.geometry.steps import Activation, Affine, Flat, Max, Opaque, Step
 
 @dataclasses.dataclass(frozen=True)
 class _Slot:
-    """Stands for value ``number`` among the arguments of an operation."""
+    """Stands for value `number` among the arguments of an operation."""
 
     number: int
 
@@ -264,7 +264,7 @@ def _slots(structure: Any) -> list[_Slot]:
 
 
 def _with(structure: Any, numbers: Sequence[int], tensors: Sequence[Any]) -> Any:
-    """A structure with values and constants in the place of what stands for them."""
+    """`structure` with its slots replaced by tensors, those of `numbers`, and by constants."""
     values = dict(zip(numbers, tensors, strict=True))
     return filled(
         keras.tree.map_structure(

@@ -63,7 +63,7 @@ def is_linear(operation: Any, args: Sequence[Any], varying: Sequence[int]) -> bo
     ----------
     operation : keras.Operation
     args : its positional arguments
-    varying : positions among ``args`` of those that vary
+    varying : positions among `args` of those that vary
     """
     name = type(operation).__name__
     if name in ("Cast", "SaturateCast"):
@@ -215,7 +215,7 @@ def maximum(
 
     Returns
     -------
-    (candidates, valid, sign) : as in :class:`tfhash.geometry.steps.Max`
+    (candidates, valid, sign) : as in `tfhash.geometry.steps.Max`
     """
     name = type(operation).__name__
     sign = -1 if name in ("Amin", "Fmin", "Min", "Minimum") else 1

@@ -31,7 +31,7 @@ def step_past_maxima(
 
     Parameters
     ----------
-    ends : of one `jvp` under the points' own choices ``record``; moved in place
+    ends : of one `jvp` under the points' own choices `record`; moved in place
     """
     is_pattern = np.array([layer.is_pattern for layer in plan.layers] + [True])
     pending = []
@@ -78,7 +78,7 @@ def _ends_from(
     choices: Choices,
     dtype: str,
 ) -> Ends:
-    """How much farther than ``at`` the lines run before the next switch; only ``upper`` counts."""
+    """How much farther than `at` the lines run before the next switch; only `upper` counts."""
     ends = Ends(np.zeros(len(at)), limits - at)
 
     def visit(above: Any, z: Any, u: Any, layer: int, first_unit: int) -> None:

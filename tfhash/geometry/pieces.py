@@ -11,9 +11,9 @@ Number = Any  # a float, or an array that holds one for each unit
 
 @dataclass(frozen=True)
 class PiecewiseLinear:
-    """``f(z) = slopes[k] * z + offsets[k]`` where ``z`` lies above exactly ``k`` of the kinks.
+    """`f(z) = slopes[k] * z + offsets[k]` where `z` lies above exactly `k` of the kinks.
 
-    A number equal to a kink counts as below it (a ReLU is off at 0); ``f`` is continuous, so that
+    A number equal to a kink counts as below it (a ReLU is off at 0); `f` is continuous, so that
     its value is the same either way.
 
     Attributes
@@ -28,17 +28,17 @@ class PiecewiseLinear:
     offsets: tuple[Number, ...]
 
     def above(self, z: Any) -> list[Any]:
-        """For each kink, which units' ``z`` lies above it."""
+        """For each kink, which units' `z` lies above it."""
         return [z > kink for kink in self.kinks]
 
     def value(
         self, above: Sequence[Any], z: Any, where: Callable[..., Any] = keras.ops.where
     ) -> Any:
-        """The values at ``z`` of the pieces that ``above`` tells, continued past their kinks."""
+        """The values at `z` of the pieces that `above` tells, continued past their kinks."""
         return _chosen(above, z, self.slopes, self.offsets, where)
 
     def derivative(self, above: Sequence[Any], u: Any) -> Any:
-        """The derivatives along a line on which those of ``z`` are ``u``, on the same pieces."""
+        """The derivatives along a line on which those of `z` are `u`, on the same pieces."""
         return _chosen(above, u, self.slopes, (0.0,) * len(self.slopes), keras.ops.where)
 
 
@@ -50,7 +50,7 @@ def relu(negative_slope: Number = 0.0, max_value: float | None = None) -> Piecew
 
 
 def clip(low: float, high: float, slope: float = 1.0, offset: float = 0.0) -> PiecewiseLinear:
-    """``slope * z + offset`` between the kinks ``low`` and ``high``, constant past them."""
+    """`slope * z + offset` between the kinks `low` and `high`, constant past them."""
     ends = slope * low + offset, slope * high + offset
     return PiecewiseLinear((low, high), (0.0, slope, 0.0), (ends[0], offset, ends[1]))
 
@@ -69,7 +69,7 @@ def _chosen(
 
 
 def _affine(z: Any, slope: Number, offset: Number) -> Any:
-    """``slope * z + offset``; no work for what is 0 or 1, and a plain number for a constant."""
+    """`slope * z + offset`; no work for what is 0 or 1, and a plain number for a constant."""
     if isinstance(slope, float):
         if slope == 0:
             return offset

@@ -19,14 +19,14 @@ from tfhash.geometry.trace import plan_for
 
 @dataclass(frozen=True)
 class PlaneRegions:
-    """The regions of a network in the window of the plane ``origin + a * u + b * v``.
+    """The regions of a network in the window of the plane `origin + a * u + b * v`.
 
     Attributes
     ----------
     points : float64 [n_points, 2]
         Corners, as coordinates (a, b) in the plane.
     offsets, corners : int64 [n_polygons + 1], int64 [...]
-        Polygon ``i`` is ``points[corners[offsets[i]:offsets[i + 1]]]``: convex, in order around.
+        Polygon `i` is `points[corners[offsets[i]:offsets[i + 1]]]`: convex, in order around.
     regions : int64 [n_polygons]
         The region each polygon lies in, from 0 on in order of appearance. A region is one polygon,
         unless the model has maxima (max pooling) or classes were asked for, which cut it.
@@ -53,7 +53,7 @@ class PlaneRegions:
         return int(self.regions.max()) + 1
 
     def polygon(self, i: int) -> NDArray[np.float64]:
-        """float64 [n_corners, 2]: the corners of polygon ``i``, in order around it."""
+        """float64 [n_corners, 2]: the corners of polygon `i`, in order around it."""
         return self.points[self.corners[self.offsets[i] : self.offsets[i + 1]]]
 
     @property
@@ -74,10 +74,10 @@ class PlaneRegions:
         return sums / np.diff(self.offsets)[:, None]
 
     def codes(self) -> Codes:
-        """The activation pattern in each polygon: ``len(self)`` codes.
+        """The activation pattern in each polygon: `len(self)` codes.
 
         One bit for each unit of the layers whose switches change the code, as in
-        :meth:`LineRegions.codes`.
+        `LineRegions.codes`.
         """
         pattern = [layer for layer in self.layers if layer.is_pattern]
         parts = [
@@ -104,7 +104,7 @@ class PlaneRegions:
         return np.stack([polygon[first], polygon[second]], axis=1), edges[first]
 
     def neighbours(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The former name of :meth:`neighbors`."""
+        """The former name of `neighbors`."""
         warnings.warn(
             "PlaneRegions.neighbours is now called neighbors.", DeprecationWarning, stacklevel=2
         )
@@ -121,7 +121,7 @@ class PlaneRegions:
         return self.points[edges[differ]]
 
     def _around(self) -> NDArray[np.int64]:
-        """For each entry of ``corners``, the entry of the next corner of its polygon."""
+        """For each entry of `corners`, the entry of the next corner of its polygon."""
         around = np.arange(1, len(self.corners) + 1)
         around[self.offsets[1:] - 1] = self.offsets[:-1]
         return around
@@ -146,11 +146,11 @@ def plane_regions(
     Parameters
     ----------
     model : keras.Model
-        As :func:`tfhash.geometry.chords` takes it.
+        As `tfhash.geometry.chords` takes it.
     origin, u, v : float [...input shape]
-        The plane is ``origin + a * u + b * v``.
+        The plane is `origin + a * u + b * v`.
     extent : float, or (a_min, a_max, b_min, b_max)
-        The window; one number ``e`` means (-e, e, -e, e).
+        The window; one number `e` means (-e, e, -e, e).
     region : "activation" or "linear"
         Whether polygons count as one region where their activation patterns are equal, or only
         where each maximum, such as max pooling, takes the same value too.
@@ -168,7 +168,7 @@ def plane_regions(
     Raises
     ------
     ValueError
-        As :func:`tfhash.geometry.chords`; where ``u`` and ``v`` are parallel or zero, the window
+        As `tfhash.geometry.chords`; where `u` and `v` are parallel or zero, the window
         is empty, or classes are asked for of a model with no logits.
 
     Examples
@@ -219,7 +219,7 @@ def _joined(mesh: Mesh, classes: bool) -> PlaneRegions:
     words = [np.concatenate(parts) for parts in zip(*(p.codes for p in patches), strict=True)]
     every = np.ascontiguousarray(np.hstack(words))
     regions, _ = _native.region_ids(every, 64 * every.shape[1], None)
-    # Of the words, those of a maximum's choices tell regions apart but are no part of the code.
+    # Some words hold the choices of a maximum: they tell regions apart and are no part of the code.
     is_code = [
         layer.is_pattern
         for layer in mesh.plan.layers

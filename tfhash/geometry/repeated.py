@@ -13,7 +13,7 @@ from tfhash.geometry.steps import Activation, Affine, Flat, Max, Step
 
 
 def repeated(step: Step, n_parts: int, numbers: Sequence[int]) -> Step:
-    """The step on values of shape ``(n_parts, *shape)``, part by part.
+    """The step on values of shape `(n_parts, *shape)`, part by part.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ class Polygons(NamedTuple):
     ----------
     points : float64 [n_points, 2]
     offsets, corners : int64 [n_polygons + 1], int64 [...]
-        Polygon ``i`` is ``points[corners[offsets[i]:offsets[i + 1]]]``, in order around it.
+        Polygon `i` is `points[corners[offsets[i]:offsets[i + 1]]]`, in order around it.
     codes : list of uint64 [n_polygons, words]
         The packed activation pattern of each layer.
     """
@@ -58,7 +58,7 @@ class DenseStack:
     names: list[str]
 
     def lines(self, ends: NDArray[np.float64]) -> Iterator[Line | None]:
-        """What switches from each ``ends[i, 0]`` to ``ends[i, 1]``; None where that is too much.
+        """What switches from each `ends[i, 0]` to `ends[i, 1]`; None where that is too much.
 
         Raises
         ------

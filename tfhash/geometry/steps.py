@@ -15,7 +15,7 @@ Read = Callable[[], NDArray[Any]]
 
 
 class Flat(NamedTuple):
-    """``(rows @ weights) * scale + shift``; what is None is left out.
+    """`(rows @ weights) * scale + shift`; what is None is left out.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Activation:
 
 @dataclass(frozen=True, eq=False)
 class Max:
-    """The largest (``sign`` = 1) or smallest (-1) of several candidates, output by output.
+    """The largest (`sign` = 1) or smallest (-1) of several candidates, output by output.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ class Layer(NamedTuple):
     Attributes
     ----------
     name : str
-        As :attr:`tfhash.Encoder.layer_names` has it; ``"name>6"`` for the kink at 6.
+        As `tfhash.Encoder.layer_names` has it; `"name>6"` for the kink at 6.
     n_units : int
     is_pattern : bool
         Whether its switches change the activation pattern; those of a maximum do not.
@@ -134,7 +134,7 @@ class Plan:
 
     Attributes
     ----------
-    layers : what the ``layer`` of a unit counts
+    layers : what the `layer` of a unit counts
     shapes : of the values, without the batch
     last_use : number of a value -> index of the last step that takes it
     logits : value that the class is read off, or None: the model's output, before softmax or

@@ -27,7 +27,7 @@ def plan_for(
 ) -> Iterator[Plan]:
     """The plan of a model, with its weights as they are now, for the length of a call.
 
-    Sizes that the model's input leaves open are taken from the shape of the ``points``.
+    Sizes that the model's input leaves open are taken from the shape of the `points`.
 
     Plans are kept while their models live, without weights; a model that was changed (another
     activation function, say) is taken apart again, and so is, at every call, one with layers of
@@ -56,7 +56,7 @@ def plan_for(
 
 
 def trace(model: keras.Model, shape: tuple[int, ...], dtype: str) -> tuple[Plan, bool]:
-    """Take a model apart into steps that compute in ``dtype`` on examples of a shape.
+    """Take a model apart into steps that compute in `dtype` on examples of a shape.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 A layer is taken apart by calling it on a symbolic tensor, which leaves a graph of Keras's
 elementary operations, the same for a `Dense` layer and for a layer a user wrote with `keras.ops`;
-:mod:`tfhash.geometry.operations` says what each of them does to a line. What leaves no such graph
+`tfhash.geometry.operations` says what each of them does to a line. What leaves no such graph
 is tried on numbers: if it is linear, it is one step.
 """
 

@@ -64,7 +64,7 @@ def region_counts(
     codes : Codes, or 0/1 matrix [n, n_bits]
     memory_limit : int, optional
         Bytes of memory that may be used beside the codes and Python itself, at least 1 MiB and
-        512 times a code's bytes. None: as much as :func:`region_ids` takes.
+        512 times a code's bytes. None: as much as `region_ids` takes.
     folder : path, optional
         Where the temporary file is made, by default where `tempfile` makes its files (`TMPDIR`).
         It takes as many bytes as the codes, has no name where the system allows that, and is gone
@@ -94,7 +94,7 @@ def redundancy_ratio(codes: CodesLike, memory_limit: int | None = None) -> float
 
     He et al., "Neural networks behave as hash encoders", Definition 1. 0 where every example has
     a region of its own; `(n - 1) / n` where all share one. Parameters and errors as
-    :func:`region_counts`.
+    `region_counts`.
     """
     checked = as_codes(codes)
     return (len(checked) - region_counts(checked, memory_limit)) / len(checked)

@@ -57,7 +57,7 @@ class Chart:
         return bootstrap(self.points)
 
     def outside(self, **values: float) -> list[str]:
-        """What of `values`, by column of the points, is outside of them: a line each.
+        """A line for each of `values`, by column of the points, that is outside of their range.
 
         A point stands for what is near it: half a doubling along an axis, `VALUE_REACH` of
         redundancy and accuracy.

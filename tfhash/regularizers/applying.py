@@ -95,7 +95,7 @@ def apply(
         The layer whose representation, or for "l1w" and "l2w" whose kernel, is regularized.
         "dropout" is put behind it, "bn" between its linear part and its activation.
     name, weight, normalized
-        As :func:`get` takes them.
+        As `get` takes them.
 
     Returns
     -------

@@ -22,7 +22,7 @@ class RepresentationRegularizer(keras.regularizers.Regularizer):
 
     Called with representations [n, ...] and, for class-wise ones, labels [n]. Keras's own
     `activity_regularizer` takes those that need no labels, but divides by the batch size;
-    :func:`apply` hands over labels and divides by nothing.
+    `apply` hands over labels and divides by nothing.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def get(name: str, weight: float | None = None, normalized: bool = False) -> Any
         The loss weight, 0.1 where none is given; of "dropout" the rate, by default 0.5; of "none"
         and "bn", which have none, not looked at.
     normalized : bool
-        See :class:`RepresentationRegularizer`; of the penalties on representations alone.
+        See `RepresentationRegularizer`; of the penalties on representations alone.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def penalty(name: str, z: Any, y: Any = None, normalized: bool = False) -> Any:
     y : int [n] or [n, 1], or one-hot [n, k], optional
         Needed by the class-wise ones.
     normalized : bool
-        See :class:`RepresentationRegularizer`.
+        See `RepresentationRegularizer`.
 
     Returns
     -------

@@ -62,7 +62,7 @@ def mutual_information(
     noise_variance : float
         v, in squared units of the activations. It sets the distance at which points can be told
         apart: where all pairs are much farther apart than sqrt(8v) both bounds are ln n, where all
-        are much nearer than sqrt(2v) both are 0. :func:`noise_sweep` shows where that is.
+        are much nearer than sqrt(2v) both are 0. `noise_sweep` shows where that is.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def noise_sweep(
     Parameters
     ----------
     z, y
-        As :func:`mutual_information` takes them.
+        As `mutual_information` takes them.
     noise_variances : sequence of float
 
     Returns

@@ -44,22 +44,22 @@ def characteristics(
     """What the representations of a model's layers are like (Choi et al., Table 1).
 
     One pass over the inputs. The memory is that of a batch of activations and of the sums of
-    :class:`Statistics`; with `mutual_information` also all activations of the layers.
+    `Statistics`; with `mutual_information` also all activations of the layers.
 
     Parameters
     ----------
     model : keras.Model or Encoder
         Built; of an encoder the layers that it encodes. Its current weights are used, at inference.
     x
-        Inputs, as :meth:`tfhash.Encoder.encode` takes them.
+        Inputs, as `tfhash.Encoder.encode` takes them.
     y : int [n], optional
         Classes, for `mi_y_lower` and `mi_y_upper`; not looked at without `mutual_information`.
     layers : optional
         Layers of a Sequential or Functional model, their names or indices in `model.layers`, with
-        or without an activation; or what :class:`tfhash.Encoder` takes as `layers`. By default the
+        or without an activation; or what `tfhash.Encoder` takes as `layers`. By default the
         layers that an encoder reads codes of.
     mutual_information : bool
-        Add the bounds of :func:`mutual_information` at a noise variance of 0.1. They are of the
+        Add the bounds of `mutual_information` at a noise variance of 0.1. They are of the
         whole activations of an input, flattened, whatever `flatten` says.
     batch_size : int, optional
         By default as many as give 64 MiB of activations.
@@ -71,7 +71,7 @@ def characteristics(
     -------
     pandas.DataFrame
         One row a layer, its index their names: n_units, amplitude, covariance, correlation,
-        sparsity, dead_units, stable_rank, as :class:`Characteristics` defines them, then
+        sparsity, dead_units, stable_rank, as `Characteristics` defines them, then
         mi_x_lower, mi_x_upper, mi_y_lower and mi_y_upper (nats) where they are asked for.
         `attrs["units"]` says what a unit is, "channels" or "flattened"; `attrs["constant_units"]`
         gives for each layer the units that have one value alone where they are positive, which are

@@ -90,7 +90,7 @@ def comparable_network(
     Parameters
     ----------
     model, layer, transform, shift
-        As for :func:`identical_output_network`; Q is any invertible matrix.
+        As for `identical_output_network`; Q is any invertible matrix.
     x : optional
         Inputs, for instance those it was trained on.
     y : int [n], optional

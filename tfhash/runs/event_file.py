@@ -58,7 +58,7 @@ class EventFile:
 
 
 def _bytes(field: int, content: bytes) -> bytes:
-    """A field of bytes: its key (wire type 2), their number, they themselves."""
+    """A field of bytes: its key (wire type 2), its length, its content."""
     return bytes([field << 3 | 2]) + _varint(len(content)) + content
 
 

@@ -1,4 +1,4 @@
-"""A run's spec: everything that decides what one trained network comes out as."""
+"""The spec of a run: all settings that determine the weights of one trained network."""
 
 from __future__ import annotations
 
@@ -45,9 +45,10 @@ class RunSpec(Spec):
     batch_norm, l2, early_stopping, hold_out
         As in `Recipe`.
     l2_layers : str
-        Whose kernels `l2` is of: "all" dense layers, or the "hidden" ones, all but the logits'.
+        The dense layers whose kernels `l2` penalizes: "all", or the "hidden" ones (all but the
+        logits).
     clip_norm : float or None
-        What the norm of all gradients together is clipped to, None for no clipping.
+        Largest global norm of the gradients; larger ones are scaled down. None for no clipping.
     sample_size : int or None
         Training examples drawn at random (after the hold-out), None for all.
     epoch_size : int or None
@@ -131,7 +132,7 @@ class RunSpec(Spec):
         return Path(*parts, f"repeat={self.repeat}")
 
     def _regularizers(self) -> list[str]:
-        """What the run has of regularizers that its recipe has not, or the other way round."""
+        """The parts of the directory's name: each regularizer that differs from the recipe's."""
         usual = RECIPES.get((self.protocol, self.dataset))
         parts = []
         for name in ("batch_norm", "l2", "clip_norm"):
@@ -142,8 +143,10 @@ class RunSpec(Spec):
 
     @property
     def network(self) -> RunSpec:
-        """This spec without what has no bearing on the weights: whom they are trained for, and
-        when they are written. Two runs with the same one have the same weights in every epoch."""
+        """This spec without its experiment and checkpoint epochs, which do not affect the weights.
+
+        Two runs that have the same one have the same weights in every epoch.
+        """
         return replace(self, experiment="", checkpoint_epochs=())
 
     def rate(self, epoch: int) -> float:
@@ -203,7 +206,7 @@ class RunSpec(Spec):
         return data, np.arange(len(rows))
 
     def _noisy_labels(self, labels: np.ndarray, n_classes: int) -> np.ndarray:
-        """`labels`, some of them replaced: at a higher rate the same ones and more of them."""
+        """`labels` with noise; a higher rate replaces the same labels and further ones."""
         rng = np.random.default_rng([self.seed, self.repeat, _LABELS])
         drawn, order = rng.integers(0, n_classes, len(labels)), rng.permutation(len(labels))
         chosen = order[: round(self.label_noise * len(labels))]

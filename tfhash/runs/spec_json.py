@@ -1,7 +1,7 @@
-"""What the specs of all kinds of networks have in common: how they are checked, written and read.
+"""The base of all specs: how they are checked, written to `spec.json` and read from it.
 
-A `spec.json` may come from anybody. Every field is checked for its type, and those that become
-part of a path for their characters, before anything is done with it.
+A `spec.json` may come from an untrusted source. Before it is used, the type of every field is
+checked, and the characters of the fields that become part of a path.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Spec:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
     def differences(self, other: Spec) -> list[str]:
-        """One line for every field in which `other` is not as `self`."""
+        """One line for every field whose value is another one in `other`."""
         mine, theirs = self.to_json(), other.to_json()
         return [
             f"{k}: {theirs.get(k)} there, {mine.get(k)} here"

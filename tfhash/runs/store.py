@@ -58,7 +58,7 @@ class Runs:
         return self.root / spec.directory
 
     def check_writable(self) -> None:
-        """Meet folders that cannot be written to before training does.
+        """Check, before any training, that the folders of the runs can be written to.
 
         Raises
         ------
@@ -105,7 +105,7 @@ class Runs:
         return not self._damage(path, spec)
 
     def claim(self, spec: AnySpec, resume: bool = False) -> RunWriter | None:
-        """Take on the run of `spec`: a writer, or None where it is finished or in other hands.
+        """Claim the run of `spec`: a writer, or None if it is finished or another process has it.
 
         With `resume`, what a killed run of the same spec has written is still there, and stays if
         this one is stopped too: see `RunWriter.has_checkpoints` and `clear`.

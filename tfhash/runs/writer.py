@@ -70,7 +70,7 @@ class RunWriter:
             self.clear()
 
     def clear(self) -> None:
-        """Begin with nothing."""
+        """Start with an empty folder."""
         # Left by a run that was killed: the lock says that nobody is at work on it.
         shutil.rmtree(self.partial, ignore_errors=True)
         self.partial.mkdir()

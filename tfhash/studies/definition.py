@@ -12,8 +12,8 @@ from tfhash.errors import InputError
 from tfhash.runs import AnySpec
 from tfhash.studies.options import MlpOptions, Options, RunOptions
 
-# Of one axis: its values by dataset (others have those of the one that they are like), or what
-# gives them for what a user asks.
+# The values of one axis: by dataset (a dataset that is not listed has those of the one that it is
+# like), or a function from the user's options to the values.
 Values = Mapping[str, Sequence[Any]] | Callable[[Any], Sequence[Any]]
 
 
@@ -28,8 +28,8 @@ class Measured:
     choice : str or None
         The name in --metrics that asks for it; None where it is always measured.
     at : str
-        Which of the checkpoints, of those up to --epoch: the "last" one, "every" one, or both
-        "ends".
+        The checkpoints to measure, out of those up to --epoch: the "last" one, "every" one, or
+        the first and the last ("ends").
     networks : str
         "all", or the "widest" of the first repeat alone.
     """
@@ -40,12 +40,12 @@ class Measured:
     networks: Literal["all", "widest"] = "all"
 
     def epochs(self, kept: Sequence[int]) -> list[int]:
-        """Those of the epochs `kept`, in order, that it is measured at."""
+        """The epochs to measure, out of the epochs `kept`, which are in order."""
         chosen = {"last": kept[-1:], "every": kept, "ends": (*kept[:1], *kept[-1:])}[self.at]
         return sorted(set(chosen))
 
     def specs(self, specs: Sequence[AnySpec]) -> Sequence[AnySpec]:
-        """Those of `specs` that it is measured of."""
+        """The networks to measure, out of `specs`."""
         if self.networks == "all":
             return specs
         return sorted(specs, key=lambda spec: -getattr(spec, "width", 0))[:1]
@@ -67,8 +67,8 @@ class Grid:
     kept : mapping or None
         By dataset, epochs whose weights are kept; None for the last one alone.
     length : str
-        How long networks are trained where nobody says: as the "recipe" says, or to the last epoch
-        that is "kept"; "at_most_kept" stops there even where more epochs are asked for.
+        How long networks are trained where --epoch is not given: as the "recipe" says, or to the
+        last epoch that is "kept"; "at_most_kept" stops there even where --epoch asks for more.
     measures : tuple of Measured
         What is measured.
     """
@@ -127,7 +127,7 @@ class Study:
     options : type
         What a user may ask of it.
     encode_at_once : int or None
-        Examples that are encoded at once where nobody says; None for the encoder's own number.
+        Examples that are encoded at once by default; None for the encoder's own number.
     shows_values : bool
         Whether the numbers of each network are printed.
     figures : tuple of str, or mapping

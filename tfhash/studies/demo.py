@@ -1,4 +1,4 @@
-"""The whole road on data that everybody has: digits, trained, encoded, measured and drawn."""
+"""The demo: networks on scikit-learn's digits are trained, encoded, measured and drawn."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def _rows_of(kind: FigureKind, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _settings(kind: FigureKind, rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Rows that belong in one figure, with its name: runs that differ in what it shows alone.
+    """The name and the rows of each figure: runs that differ only in what the figure shows.
 
     The name is that of the figure and the dataset, then whatever else tells two figures apart.
     """

@@ -31,7 +31,8 @@ class Measure:
     columns : mapping
         By record, that is by file of a run, the columns that it gives.
     needs : tuple of str
-        What of a `Subject` the function is handed, by keyword: "codes", "outputs", "model", ...
+        Attributes of a `Subject` that the function takes, by keyword: "codes", "outputs", "model"
+        and so on.
     function : callable
         Gives by record what is to be kept of the epoch, at least `columns`.
     """
@@ -91,7 +92,7 @@ class Subject:
 
     @cached_property
     def trained_labels(self) -> np.ndarray:
-        """int64 [n], the labels that it was trained with, of the training examples in `data`."""
+        """The labels that it was trained with, int64 [n], of the training examples in `data`."""
         return self.spec.training_data(self.dataset).y_train
 
     @cached_property

@@ -117,7 +117,7 @@ def _report(outcomes: Sequence[Outcome], study: Study, options: Options, seconds
 
 
 def _outcomes(found: Sequence[Job], options: Options) -> Iterator[Outcome]:
-    """What became of each job, as soon as it is done."""
+    """The result of each job, as soon as it is done."""
     groups = together(found)
     if options.workers == 1 or len(found) == 1:
         dataset = options.load_dataset()

@@ -108,7 +108,7 @@ class BatchedMLPs:
         return sum(len(stack) * stack.width for stack in self.stacks)
 
     def units(self, i: int) -> slice:
-        """Where among the units of the first layers those of network `i` are."""
+        """The units of network `i`'s first layer, as a slice of the first-layer units of all."""
         before = [s for s in self.stacks if s.stop <= i]
         stack = self.stacks[len(before)]
         start = sum(len(s) * s.width for s in before) + (i - stack.start) * stack.width
@@ -116,7 +116,7 @@ class BatchedMLPs:
 
     @cached_property
     def weights(self) -> list[Segment]:
-        """What makes up the vector "rest" of the weights."""
+        """The segments of the vector "rest", which holds all weights but the first kernels."""
         common = ["bias", *(["gamma", "beta"] if self.batch_norm else [])]
         segments = [Segment(kind, 1, None, (self.n_units, 1)) for kind in common]
         for layer in range(2, self.depth + 2):
@@ -130,7 +130,7 @@ class BatchedMLPs:
 
     @cached_property
     def statistics(self) -> list[Segment]:
-        """What makes up the vector "moving" of the statistics."""
+        """The segments of the vector "moving", which holds the statistics."""
         if not self.batch_norm:
             return []
         kinds = ("mean", "variance")

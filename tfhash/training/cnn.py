@@ -284,7 +284,7 @@ def _compiled(spec: CnnSpec, kept: keras.Model, dataset: Dataset) -> keras.Model
 
 @contextlib.contextmanager
 def _policy(name: str) -> Iterator[None]:
-    """Layers made meanwhile compute in another precision."""
+    """Layers that are made in this block compute in another precision."""
     import keras
 
     before = keras.config.dtype_policy()

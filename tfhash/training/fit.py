@@ -20,7 +20,7 @@ EVALUATION_BATCH = 10_000
 def fit_one_by_one(
     specs: Sequence[RunSpec], dataset: Dataset, runs: Runs, progress: tqdm[Any]
 ) -> None:
-    """Train every spec that nobody else has taken on. A `Trainer`."""
+    """Train every spec that no other process is training. A `Trainer`."""
     import keras
 
     for i, spec in enumerate(specs):

@@ -15,12 +15,12 @@ class Interrupts:
     Parameters
     ----------
     tell
-        Is handed a line that says so to whoever asked.
+        Prints a line; it is called with the message that training will stop.
 
     Attributes
     ----------
     asked : bool
-        Whether somebody has.
+        Whether Ctrl-C was pressed.
     """
 
     def __init__(self, tell: Callable[[str], object]) -> None:

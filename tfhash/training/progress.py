@@ -18,7 +18,7 @@ LINE = "{desc}{n_fmt} of {total_fmt} {unit}s, {percentage:.0f}%, {elapsed} gone,
 def progress_bar(total: int, unit: str, description: str = "") -> tqdm[Any]:
     """A tqdm bar over `total` pieces of work that are called `unit`.
 
-    Where nobody sees a bar, it writes a plain line once a minute, from the second
+    Where no bar is shown, it writes a plain line once a minute, from the second
     minute on.
     """
     options: dict[str, Any] = {}
@@ -31,7 +31,7 @@ def progress_bar(total: int, unit: str, description: str = "") -> tqdm[Any]:
 
 
 def skip(progress: tqdm[Any], n: int) -> None:
-    """Count `n` pieces that an earlier command did: they tell nothing about the time left."""
+    """Count `n` pieces that an earlier command did; the time left is not estimated from them."""
     progress.n += n
     if not progress.disable:
         progress.initial += n

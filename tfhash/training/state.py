@@ -23,7 +23,9 @@ PARTS = ("weights", "momentum", "velocity")
 
 @dataclass
 class SweepState:
-    """Where the training of some runs stands, whatever they are trained side by side with.
+    """The progress of some runs' training: everything needed to go on with it.
+
+    It can be resumed beside other runs than those that it was saved with.
 
     Attributes
     ----------
@@ -70,7 +72,7 @@ class SweepState:
         return placed
 
     def update(self, placed: Mapping[str, Mapping[str, np.ndarray]], layout: WeightLayout) -> None:
-        """Take over what the loop has come to."""
+        """Copy the weights, statistics and moments of the loop into this state."""
         for part in PARTS:
             arrays = dict(placed[part])
             if part == "weights":

@@ -126,7 +126,7 @@ class CompiledLoopCache:
         self._last: tuple[Any, EpochLoop] | None = None
 
     def rows(self, spec: RunSpec) -> np.ndarray:
-        """Turn to the images of `spec`; the rows int64 [n] of them that it trains on."""
+        """Select the images of `spec`, and return the rows int64 [n] that it trains on."""
         pool, rows = spec.pool(self._dataset)
         if pool is not self._pool:
             self._pool, self._pixels, self._last = pool, {}, None

@@ -1,4 +1,4 @@
-"""From specs to finished runs, whoever does the training."""
+"""Training the runs of some specs with any `Trainer`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ One that counts its work otherwise has `unit`, its name, and `work(spec, dataset
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """What became of a list of specs.
+    """The result of training a list of specs.
 
     Attributes
     ----------

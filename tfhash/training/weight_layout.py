@@ -1,4 +1,4 @@
-"""Between one network's own weights and their places among many side by side."""
+"""Converts between the weights of single networks and the arrays of many side by side."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class WeightLayout:
         return {"dead": dead, **({"moving": moving} if networks.statistics else {})}
 
     def take(self, arrays: Mapping[str, np.ndarray], i: int) -> Tensors:
-        """What of "first" and "rest", and of "dead" and "moving" if given, is network `i`'s."""
+        """The tensors of network `i`, cut out of those arrays of the four that are given."""
         networks = self.networks
         kernel = np.zeros((networks.n_inputs, networks.widths[i]), np.float32)
         kernel[self.inputs[: networks.n_live]] = arrays["first"][networks.units(i)].T
