@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import keras
 import numpy as np
@@ -31,6 +31,7 @@ class _Way:
     is_exact: bool = field(compare=False)
     source: int = field(compare=False)
     facet: int = field(compare=False)
+    key: bytes = field(compare=False)
 
 
 class Exploration:
@@ -72,10 +73,8 @@ class Exploration:
         n = len(self)
         pairs = np.array(self._pairs, np.int64).reshape(-1, 2)
         pairs = np.concatenate([pairs, pairs[:, ::-1]])
-        graph = scipy.sparse.coo_array((np.ones(len(pairs), bool), pairs.T), shape=(n, n))
-        found: scipy.sparse.csr_array = graph.tocsr()
-        found.data[:] = True
-        return found
+        ones = np.ones(len(pairs), bool)
+        return scipy.sparse.coo_array((ones, pairs.T), shape=(n, n)).tocsr()
 
     def codes(self) -> Codes:
         """The activation pattern of each region: ``len(self)`` codes."""
@@ -103,42 +102,39 @@ class Exploration:
     def _find_next(self) -> bool:
         """Find one more region; False where there is none."""
         if not self.regions:
-            self._add(self._start, 0.0, [])
+            self._add(self._start, 0.0)
             return True
         while self._ways:
             way = self._ways[0]
             source = self.regions[way.source]
-            if not way.is_exact:
-                exact = source.face_distance(way.facet)
-                heapq.heapreplace(
-                    self._ways,
-                    _Way(max(exact, way.distance), way.number, True, way.source, way.facet),
-                )
-                continue
-            there = source.neighbor(way.facet)
-            number = self._numbers.get(there.key)
-            if number is None:
-                self._add(there, way.distance, [way.source])
-            elif number != way.source:
-                self._pairs.append((way.source, number))
-            heapq.heappop(self._ways)
-            if number is None:
+            if way.key in self._numbers:  # reached through another facet since
+                heapq.heappop(self._ways)
+            elif not way.is_exact:
+                exact = max(way.distance, source.face_distance(way.facet))
+                heapq.heapreplace(self._ways, replace(way, distance=exact, is_exact=True))
+            else:
+                self._add(source.neighbor(way.facet), way.distance)
+                heapq.heappop(self._ways)
                 return True
         self.is_complete = True
         return False
 
-    def _add(self, found: Region, distance: float, touching: list[int]) -> None:
-        number = len(self.regions)
-        facets = found.facets  # computed before anything is noted: Ctrl-C leaves all or nothing
-        bounds = np.maximum(found.plane_distances(facets), distance)
-        ways = [
-            _Way(float(bound), self._n_ways + i, False, number, int(facet))
-            for i, (bound, facet) in enumerate(zip(bounds, facets, strict=True))
-        ]
+    def _add(self, found: Region, distance: float) -> None:
+        number, facets = len(self.regions), found.facets
+        bounds = np.maximum(found.plane_distances(facets), distance).tolist()
+        touching, ways = [], []
+        for bound, facet in zip(bounds, facets.tolist(), strict=True):
+            key = found.key_across(facet)
+            there = self._numbers.get(key)
+            if there is None:
+                ways.append(_Way(bound, self._n_ways + len(ways), False, number, facet, key))
+            else:
+                touching.append((there, number))
+        # Everything is known by now: Ctrl-C leaves all of a region or nothing.
         self.regions.append(found)
         self._distances.append(distance)
         self._numbers[found.key] = number
-        self._pairs += [(number, other) for other in touching]
+        self._pairs += touching
         self._n_ways += len(ways)
         for way in ways:
             heapq.heappush(self._ways, way)

@@ -14,6 +14,8 @@ Vector = NDArray[np.float64]
 Solve = Callable[[Vector], Vector]
 
 _MOST_STEPS = 60
+_SMALL = 20_000  # numbers in the normals
+_FAR = 1e3  # of the mean distance to the sides
 _GAP = 1e-10  # of the radius, between it and a proved upper bound
 
 
@@ -36,6 +38,11 @@ class Sides:
         """Whether every input has a bound on each side."""
         return len(self.lows) == len(self.highs) == len(self.low)
 
+    @property
+    def covers(self) -> bool:
+        """Whether every input has a bound on some side."""
+        return bool(((self.low > -np.inf) | (self.high < np.inf)).all())
+
     def times(self, z: Vector) -> Vector:
         """float64 [n]: every inequality's left side at a point; the box's follow the others'."""
         return np.concatenate([self.normals @ z, z[self.highs], -z[self.lows]])
@@ -51,7 +58,14 @@ class Sides:
     def slack(self, z: Vector) -> Vector:
         """float64 [n]: distances from a point to every side, below 0 where it is outside."""
         others = self.offsets - self.normals @ z
+        if not len(self.highs) and not len(self.lows):
+            return np.asarray(others)
         return np.concatenate([others, (self.high - z)[self.highs], (z - self.low)[self.lows]])
+
+    @property
+    def rows_size(self) -> int:
+        """Numbers in `rows`."""
+        return len(self.low) * (len(self.offsets) + len(self.highs) + len(self.lows))
 
     @cached_property
     def rows(self) -> Vector:
@@ -75,10 +89,10 @@ def has_largest_ball(sides: Sides) -> bool:
 def deepest_point(sides: Sides, start: Vector, cap: float = np.inf) -> tuple[Vector, float]:
     """Center and radius of the largest ball inside, no larger than ``cap``.
 
-    The linear program ``max r`` such that every side is at least ``r`` away, by Mehrotra's
-    primal-dual interior-point method (SIAM Journal on Optimization 2(4), 1992): a dozen steps
-    whatever the size. HiGHS takes as many pivots as there are sides at the ball, seconds for a
-    box of 784 inputs.
+    The linear program ``max r`` such that every side is at least ``r`` away. A small one by a
+    projection, with a proof; others, and those, by Mehrotra's primal-dual interior-point method
+    (SIAM Journal on Optimization 2(4), 1992): a dozen steps whatever the size, where HiGHS takes
+    as many pivots as there are sides at the ball, seconds for a box of 784 inputs.
 
     Parameters
     ----------
@@ -100,113 +114,175 @@ def deepest_point(sides: Sides, start: Vector, cap: float = np.inf) -> tuple[Vec
         inner = Sides(sides.normals @ basis, sides.offsets - sides.normals @ start, -free, free)
         moved, radius = deepest_point(inner, np.zeros(basis.shape[1]), cap)
         return start + basis @ moved, radius
-    z, distances = start, sides.slack(start)
-    n = len(distances)
+    if sides.rows_size <= _SMALL:
+        ball = _by_projection(sides, start, cap)
+        if ball is not None:
+            return ball
+    return _by_interior_point(sides, start, cap)
+
+
+def _by_projection(sides: Sides, start: Vector, cap: float) -> tuple[Vector, float] | None:
+    """The ball by projecting a far point of the program's own space; None where it is not proved.
+
+    Of a linear program, the feasible point nearest to one far enough up the objective is optimal
+    (Mangasarian, "Normal solutions of linear programs", 1984). The sides that it is on give it to
+    the last digits, and multipliers of theirs prove it.
+    """
+    n, d = sides.rows.shape
+    distances = sides.slack(start)
+    unit = float(np.abs(distances).mean()) or 1.0
+    capped = np.isfinite(cap)
+    system = np.empty((d + 2, n + capped))
+    system[:d, :n] = -sides.rows.T
+    system[:d, n:] = 0
+    system[d] = 1
+    system[-1, :n] = 1 - distances / (unit * _FAR)
+    system[-1, n:] = 1 - cap / (unit * _FAR)
+    wanted = np.zeros(d + 2)
+    wanted[-1] = 1.0
+    try:
+        weights, _ = nnls(system, wanted)
+        on = np.flatnonzero(weights)
+        touched = system[: d + 1, on]
+        touched[:d] *= -1
+        ends = np.append(distances, cap)[on]
+        multipliers, error = nnls(touched, wanted[1:])
+        if error > 1e-9:
+            return None
+        ball = (
+            np.linalg.solve(touched.T, ends)
+            if len(on) == d + 1
+            else (np.linalg.lstsq(touched.T, ends, rcond=None)[0])
+        )
+    except (RuntimeError, np.linalg.LinAlgError):  # too many steps, sides that are nearly parallel
+        return None
+    center = start + ball[:-1]
+    radius = float(sides.slack(center).min())
+    upper = float(multipliers @ ends)  # no ball is larger, by duality
+    good = radius > 0 and min(radius, cap) >= upper - 1e-9 * radius
+    return (center, radius) if good else None
+
+
+def _by_interior_point(sides: Sides, start: Vector, cap: float) -> tuple[Vector, float]:
     ends = [cap] if np.isfinite(cap) else []
-    best, radius = z, float(distances.min())
+    is_wide = len(sides.normals) < len(start) and sides.covers
+    balls: _Balls | _WideBalls = (_WideBalls if is_wide else _Balls)(sides, len(ends))
+    distances = sides.slack(start)
+    best, radius = start, float(distances.min())
     scale = float(np.abs(distances).mean()) or 1.0
-    r = min(radius, cap) - scale
-    slack = np.append(distances, ends) - r
+    ball = np.append(start, min(radius, cap) - scale)  # its center and its radius
+    slack = np.append(distances, ends) - ball[-1]
     weights = 1 / slack
     weights /= weights.sum()
+    wanted = np.zeros(len(ball))
+    wanted[-1] = 1.0
     for _ in range(_MOST_STEPS):
-        missing = np.append(-sides.combined(weights[:n]), 1 - weights.sum())
-        gap = float(weights @ slack)
-        if gap <= max(_GAP * abs(r), 1e-15 * scale) and np.abs(missing).max() < 1e-8:
-            break
-        newton = _Newton(sides, slack, weights, missing)
-        if not newton.is_solvable:
-            break
+        missing = wanted - balls.combined(weights)
         product = weights * slack
-        _, slack_step, weight_step = newton.step(-product)
+        gap = float(product.sum())
+        if gap <= max(_GAP * abs(ball[-1]), 1e-15 * scale) and np.abs(missing).max() < 1e-8:
+            break
+        ratio = weights / slack
+        solve = balls.solver(ratio)
+        if solve is None:
+            break
+        # First straight at the optimum, then with what that tells of how far to go.
+        move = solve(missing + balls.combined(weights))
+        slack_step = -balls.times(move)
+        weight_step = -weights - ratio * slack_step
         ahead = slack + _reach(slack, slack_step) * slack_step
         ahead_weights = weights + _reach(weights, weight_step) * weight_step
         target = (float(ahead @ ahead_weights) / gap) ** 3 * gap / len(slack)
-        move, slack_step, weight_step = newton.step(target - product - slack_step * weight_step)
-        far = 0.995 * _reach(slack, slack_step)
-        z, r = z + far * move[:-1], r + far * move[-1]
+        back = (target - product - slack_step * weight_step) / slack
+        move = solve(missing - balls.combined(back))
+        slack_step = -balls.times(move)
+        weight_step = back - ratio * slack_step
+        ball = ball + 0.995 * _reach(slack, slack_step) * move
         weights = weights + 0.995 * _reach(weights, weight_step) * weight_step
-        distances = sides.slack(z)
+        distances = sides.slack(ball[:-1])
         depth = float(distances.min())
-        slack = np.append(distances, ends) - r
+        slack = np.append(distances, ends) - ball[-1]
         if not (slack.min() > 0 and weights.min() > 0):  # as near as float64 comes
             break
         if depth > radius:
-            best, radius = z, depth
+            best, radius = ball[:-1], depth
     return best, radius
 
 
-class _Newton:
-    """The equations of one step: ``G.T @ diag(weights / slack) @ G``, ``G`` all sides and r."""
+class _Balls:
+    """The matrix ``G`` of the program: all sides' normals, and a column of 1 for the radius."""
 
-    def __init__(self, sides: Sides, slack: Vector, weights: Vector, missing: Vector) -> None:
-        self.sides, self.slack, self.missing = sides, slack, missing
-        self.n = len(sides.offsets) + len(sides.highs) + len(sides.lows)
-        self.ratio = weights / slack
-        m, d = sides.normals.shape
-        diagonal = np.zeros(d)
-        diagonal[sides.highs] += self.ratio[m : m + len(sides.highs)]
-        diagonal[sides.lows] += self.ratio[m + len(sides.highs) : self.n]
-        self.is_wide = m < d and bool(diagonal.all())
-        make = _by_woodbury if self.is_wide else _by_cholesky
-        solve = make(sides.normals, self.ratio[:m], diagonal)
-        self.is_solvable = solve is not None
-        if solve is not None:
-            self.solve_inner = solve
-            self.border = sides.combined(self.ratio[: self.n])
-            self.corner = float(self.ratio.sum())
-            self.along = solve(self.border)
-            self.pivot = self.corner - float(self.border @ self.along)
+    def __init__(self, sides: Sides, n_caps: int) -> None:
+        n, d = sides.rows.shape
+        self.matrix = np.ones((n + n_caps, d + 1))
+        self.matrix[:n, :-1] = sides.rows
+        self.matrix[n:, :-1] = 0
 
-    def step(self, complement: Vector) -> tuple[Vector, Vector, Vector]:
-        """Steps of (z, r), of the slack and of the weights."""
-        back = complement / self.slack
-        right = self.missing.copy()
-        right[:-1] -= self.sides.combined(back[: self.n])
-        right[-1] -= back.sum()
-        move = self.solve(right)
-        if self.is_wide:  # the identity loses digits near the box's sides: what is left, again
-            move += self.solve(right - self.combined(self.ratio * self.times(move)))
-        slack_step = -self.times(move)
-        return move, slack_step, back - self.ratio * slack_step
-
-    def solve(self, right: Vector) -> Vector:
-        inner = self.solve_inner(right[:-1])
-        last = (right[-1] - float(self.border @ inner)) / self.pivot
-        return np.append(inner - self.along * last, last)
-
-    def times(self, move: Vector) -> Vector:
-        made = np.full(len(self.slack), move[-1])
-        made[: self.n] += self.sides.times(move[:-1])
-        return made
+    def times(self, ball: Vector) -> Vector:
+        """``G @ ball``."""
+        return np.asarray(self.matrix @ ball)
 
     def combined(self, weights: Vector) -> Vector:
-        return np.append(self.sides.combined(weights[: self.n]), weights.sum())
+        """``G.T @ weights``."""
+        return np.asarray(weights @ self.matrix)
+
+    def solver(self, ratio: Vector) -> Solve | None:
+        """Solves with ``G.T @ diag(ratio) @ G``; None where it is singular."""
+        matrix = (self.matrix.T * ratio) @ self.matrix
+        matrix.flat[:: len(matrix) + 1] *= 1 + 1e-14
+        factor, info = dpotrf(matrix, lower=1, overwrite_a=1)
+        return None if info else lambda right: dpotrs(factor, right, lower=1)[0]
 
 
-def _by_cholesky(normals: Vector, ratio: Vector, diagonal: Vector) -> Solve | None:
-    matrix = (normals.T * ratio) @ normals
-    step = len(matrix) + 1
-    matrix.flat[::step] += diagonal
-    matrix.flat[::step] *= 1 + 1e-14
-    factor, info = dpotrf(matrix, lower=1, overwrite_a=1)
-    return None if info else lambda right: dpotrs(factor, right, lower=1)[0]
+class _WideBalls:
+    """The same with more inputs than inequalities, all of them in a box, whose part is diagonal.
 
+    What is solved is as large as the inequalities, by the Woodbury identity.
+    """
 
-def _by_woodbury(normals: Vector, ratio: Vector, diagonal: Vector) -> Solve | None:
-    """With more inputs than inequalities, equations as many as the latter."""
-    scaled = normals / diagonal
-    matrix = scaled @ normals.T
-    matrix.flat[:: len(matrix) + 1] += 1 / ratio
-    factor, info = dpotrf(matrix, lower=1, overwrite_a=1)
-    if info:
-        return None
+    def __init__(self, sides: Sides, n_caps: int) -> None:
+        self.sides, self.n_caps = sides, n_caps
 
-    def solve(right: Vector) -> Vector:
-        free = right / diagonal
-        return free - dpotrs(factor, normals @ free, lower=1)[0] @ scaled
+    def times(self, ball: Vector) -> Vector:
+        made = self.sides.times(ball[:-1]) + ball[-1]
+        return np.append(made, np.full(self.n_caps, ball[-1]))
 
-    return solve
+    def combined(self, weights: Vector) -> Vector:
+        inner = weights[: len(weights) - self.n_caps]
+        return np.append(self.sides.combined(inner), weights.sum())
+
+    def solver(self, ratio: Vector) -> Solve | None:
+        normals, highs, lows = self.sides.normals, self.sides.highs, self.sides.lows
+        m, n_high = len(normals), len(highs)
+        diagonal = np.zeros(normals.shape[1])
+        diagonal[highs] += ratio[m : m + n_high]
+        diagonal[lows] += ratio[m + n_high : m + n_high + len(lows)]
+        scaled = normals / diagonal
+        matrix = scaled @ normals.T
+        matrix.flat[:: len(matrix) + 1] += 1 / ratio[:m]
+        factor, info = dpotrf(matrix, lower=1, overwrite_a=1)
+        if info:
+            return None
+
+        def inner(right: Vector) -> Vector:
+            free = right / diagonal
+            return free - dpotrs(factor, normals @ free, lower=1)[0] @ scaled
+
+        border = self.combined(ratio)
+        along = inner(border[:-1])
+        pivot = border[-1] - float(border[:-1] @ along)
+
+        def once(right: Vector) -> Vector:
+            found = inner(right[:-1])
+            last = (right[-1] - float(border[:-1] @ found)) / pivot
+            return np.append(found - along * last, last)
+
+        def solve(right: Vector) -> Vector:
+            found = once(right)
+            # The identity loses digits near the box's sides: once more on what is left.
+            return found + once(right - self.combined(ratio * self.times(found)))
+
+        return solve
 
 
 def _reach(values: Vector, steps: Vector) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -55,13 +56,18 @@ class LocalMap:
     output: tuple[Vector, Vector] | None
     layers: Sequence[Vector] = ()
 
-    @property
+    @cached_property
     def key(self) -> bytes:
         """The same for two regions if and only if they are one."""
-        return b"".join(
-            np.packbits(part).tobytes() if part.dtype == bool else part.tobytes()
-            for part in self.pattern
-        )
+        return b"".join(part.tobytes() for part in self.pattern)
+
+    def key_with(self, layer: int, unit: int) -> bytes | None:
+        """The key with one unit on its other side; None for a maximum."""
+        part = self.pattern[layer]
+        if part.dtype != bool:
+            return None
+        at = sum(each.nbytes for each in self.pattern[:layer]) + unit
+        return self.key[:at] + (b"\0" if part[unit] else b"\1") + self.key[at + 1 :]
 
 
 class Maps(Protocol):

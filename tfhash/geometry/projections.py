@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
+from scipy.spatial import ConvexHull, QhullError
 
 from tfhash.geometry.interior import Sides, Vector
 
 _CLEAR = 1e-10  # of a distance: by less, one inequality is not told from another
 _RAYS = 1024  # at a time
+_FLAT_HULLS = 4  # dimensions in which a hull is found faster than what is in it
 
 
 def nearest_point(rows: Vector, slack: Vector) -> Vector | None:
@@ -37,9 +39,12 @@ def nearest_point(rows: Vector, slack: Vector) -> Vector | None:
     residual = system @ weights - wanted
     y = residual[:-1] * (least / residual[-1])
     active = weights > 0
-    exact: Vector = np.linalg.lstsq(rows[active], slack[active], rcond=None)[0]
-    tolerance = 1e-9 * float(np.abs(y).max())
-    return exact if np.abs(exact - y).max() <= tolerance else y
+    touched = rows[active]
+    try:  # on those sides to the last digits
+        exact: Vector = np.linalg.solve(touched @ touched.T, slack[active]) @ touched
+    except np.linalg.LinAlgError:
+        return y
+    return exact if np.abs(exact - y).max() <= 1e-7 * np.abs(y).max() else y
 
 
 def facets(sides: Sides, center: Vector) -> NDArray[np.int64]:
@@ -77,6 +82,8 @@ def facets(sides: Sides, center: Vector) -> NDArray[np.int64]:
         next_ = np.maximum(soon.max(axis=0), _box_met(sides, rays, center))
         is_known[places[first[at > next_ * (1 + _CLEAR)]]] = True
     is_open &= ~is_known[:m]
+    if 2 <= len(center) <= _FLAT_HULLS and is_open.sum() > 1:
+        is_open &= _may_bound(sides, slack)[:m]
     for i in np.flatnonzero(is_open):
         while is_open[i]:
             ray = _ray_past(sides.rows[is_known], slack[is_known], sides.normals[i], near[i])
@@ -87,6 +94,21 @@ def facets(sides: Sides, center: Vector) -> NDArray[np.int64]:
                 first_met = among[_first_met(sides.normals[among], near[among], ray)]
                 is_known[first_met], is_open[first_met] = True, False
     return np.flatnonzero(is_known[:m])
+
+
+def _may_bound(sides: Sides, slack: Vector) -> NDArray[np.bool_]:
+    """bool [n]: all but sides that follow from others, in few dimensions.
+
+    Sides that bound are the corners of the convex hull of the polar points and of 0, which Qhull
+    finds.
+    """
+    polar = sides.rows * (slack.min() / slack)[:, None]
+    may = np.zeros(len(slack) + 1, bool)
+    try:
+        may[ConvexHull(np.vstack([polar, np.zeros(polar.shape[1])])).vertices] = True
+    except QhullError:  # the points are in a plane
+        may[:] = True
+    return may[:-1]
 
 
 def _outside_box(sides: Sides) -> NDArray[np.bool_]:

@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfhash import backend
 from tfhash.codes import Codes
-from tfhash.geometry.chords import checked_points
 from tfhash.geometry.interior import Sides, Vector, deepest_point, has_largest_ball
 from tfhash.geometry.local_maps import DenseMaps, GeneralMaps, LocalMap, maps_of
 from tfhash.geometry.projections import facets, nearest_point
@@ -257,13 +256,23 @@ class Region:
         return self._face_distance(self._place(facet))
 
     def plane_distances(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """float64 [n]: L2 distances from ``x`` to the hyperplanes of inequalities, ``A @ z = b``."""
+        """float64 [n]: L2 distances from ``x`` to the hyperplanes of inequalities."""
         return np.abs(self._slack[: len(self._distinct)][self._group[rows]])
 
     @property
     def key(self) -> bytes:
         """Tells regions of a model apart: the same bytes for the same region."""
         return self._local.key
+
+    def key_across(self, facet: int) -> bytes:
+        """The key of the region across a facet."""
+        place = int(self._group[facet])
+        turning = np.flatnonzero(self._group == place)
+        if len(turning) == 1 and not len(self._local.still):
+            key = self._local.key_with(*self.units[facet])
+            if key is not None:
+                return key
+        return self.neighbor(facet).key
 
     def _place(self, facet: int) -> int:
         if facet not in self.facets:
