@@ -32,6 +32,7 @@ class _Way:
     source: int = field(compare=False)
     facet: int = field(compare=False)
     key: bytes = field(compare=False)
+    there: Region | None = field(compare=False)
 
 
 class Exploration:
@@ -113,7 +114,7 @@ class Exploration:
                 exact = max(way.distance, source.face_distance(way.facet))
                 heapq.heapreplace(self._ways, replace(way, distance=exact, is_exact=True))
             else:
-                self._add(source.neighbor(way.facet), way.distance)
+                self._add(way.there or source.neighbor(way.facet), way.distance)
                 heapq.heappop(self._ways)
                 return True
         self.is_complete = True
@@ -124,12 +125,13 @@ class Exploration:
         bounds = np.maximum(found.plane_distances(facets), distance).tolist()
         touching, ways = [], []
         for bound, facet in zip(bounds, facets.tolist(), strict=True):
-            key = found.key_across(facet)
-            there = self._numbers.get(key)
-            if there is None:
-                ways.append(_Way(bound, self._n_ways + len(ways), False, number, facet, key))
+            key, there = found.across(facet)
+            known = self._numbers.get(key)
+            if known is None:
+                way = _Way(bound, self._n_ways + len(ways), False, number, facet, key, there)
+                ways.append(way)
             else:
-                touching.append((there, number))
+                touching.append((known, number))
         # Everything is known by now: Ctrl-C leaves all of a region or nothing.
         self.regions.append(found)
         self._distances.append(distance)

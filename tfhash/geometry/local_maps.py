@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from tfhash import backend
 from tfhash.geometry.interior import Vector
 from tfhash.geometry.jvp import Choices, jvp
-from tfhash.geometry.stack import DenseStack, dense_stack, output_layer
 from tfhash.geometry.steps import Activation, Max, Plan
 
 Units = NDArray[np.int64]
@@ -43,8 +42,9 @@ class LocalMap:
         Units that are at their kink at the point that the map was made for, but not in the region.
     output : (float64 [n_outputs, n_inputs], float64 [n_outputs]) or None
         The network's output, before a softmax or sigmoid, is ``output[0] @ z + output[1]``.
-    layers : list of float64 [n_units, n_inputs + 1]
-        Of a dense stack: the pre-activations, the constant last.
+    values, parts
+        What a map across a facet may be made from: by number, the values on the way, and the
+        layers' inequalities.
     """
 
     pattern: Pattern
@@ -54,7 +54,8 @@ class LocalMap:
     still: Units
     at_zero: Units
     output: tuple[Vector, Vector] | None
-    layers: Sequence[Vector] = ()
+    values: dict[int, Vector]
+    parts: list[Part]
 
     @cached_property
     def key(self) -> bytes:
@@ -70,114 +71,14 @@ class LocalMap:
         return self.key[:at] + (b"\0" if part[unit] else b"\1") + self.key[at + 1 :]
 
 
-class Maps(Protocol):
-    """Makes the maps of a network's regions."""
-
-    def at(self, x: Vector) -> LocalMap:
-        """The map of the region of a point, float64 [n_inputs]."""
-
-    def across(self, local: LocalMap, units: Units, normal: Vector) -> LocalMap:
-        """The map past a facet on which some units are at their kinks.
-
-        Each of them, and each that was at its kink throughout, gets the side to which its own slope
-        along the normal leads past the facet, layer by layer: it may depend on those before it.
-        """
-
-
-class DenseMaps:
-    """Of a stack of dense layers with (leaky) ReLU: NumPy alone, with the weights as they were."""
-
-    def __init__(self, stack: DenseStack, output: tuple[Vector, Vector] | None) -> None:
-        self.weights: list[tuple[Vector, Vector]] = []
-        self.slopes = [slope for *_, slope in stack.layers]
-        for weights, scale, shift, _ in stack.layers:
-            weights = weights.astype(np.float64)
-            self.weights.append((weights if scale is None else weights * scale, shift))
-        for flat in reversed(stack.before):
-            kernel, constant = self.weights[0]
-            if flat.shift is not None:
-                constant = constant + flat.shift() @ kernel
-            if flat.scale is not None:
-                kernel = kernel * flat.scale()[:, None]
-            self.weights[0] = kernel, constant
-        self.output = output
-
-    def at(self, x: Vector) -> LocalMap:
-        pattern, zeros = [], []
-        h = x
-        for (kernel, shift), slope in zip(self.weights, self.slopes, strict=True):
-            z = h @ kernel + shift
-            if not np.isfinite(z).all():
-                raise ValueError(
-                    "Expected finite pre-activations. Received: NaN or infinity: the weights are "
-                    "not finite, or the numbers overflow."
-                )
-            pattern.append(z > 0)
-            zeros.append(z == 0)
-            h = np.where(z > 0, z, slope * z)
-        return self._map(tuple(pattern), [], lambda layer, z: pattern[layer], zeros)
-
-    def across(self, local: LocalMap, units: Units, normal: Vector) -> LocalMap:
-        turning = np.concatenate([units, local.still])
-        first = int(turning[:, 0].min())
-
-        def side(layer: int, z: Vector) -> NDArray[np.bool_]:
-            here = turning[turning[:, 0] == layer, 1]
-            if not len(here):
-                return local.pattern[layer]
-            rising = z[:, :-1] @ normal
-            above = local.pattern[layer].copy()
-            above[here] = rising[here] > _ZERO * np.abs(rising).max(initial=0.0)
-            return above
-
-        return self._map(local.pattern, local.layers[: first + 1], side)
-
-    def _map(
-        self,
-        pattern: Pattern,
-        known: Sequence[Vector],
-        side: Callable[[int, Vector], NDArray[np.bool_]],
-        zeros: Sequence[NDArray[np.bool_]] = (),
-    ) -> LocalMap:
-        layers, found = list(known), _Found()
-        sides: list[NDArray[np.bool_]] = []
-        for layer, (kernel, shift) in enumerate(self.weights):
-            if layer >= len(layers):
-                layers.append(self._after(layer, layers, sides, kernel, shift))
-            above = side(layer, layers[layer])
-            sides.append(above)
-            z = layers[layer]
-            signs = np.where(above, -1.0, 1.0)
-            is_zero = zeros[layer] if zeros else False
-            found.add(layer, 0, z[:, :-1], z[:, -1], signs, True, is_zero)
-        output = None
-        if self.output is not None:
-            last = self._after(len(layers), layers, sides, *self.output)
-            output = last[:, :-1], last[:, -1]
-        return found.map(tuple(sides), output, layers)
-
-    def _after(
-        self,
-        layer: int,
-        layers: Sequence[Vector],
-        sides: Sequence[NDArray[np.bool_]],
-        kernel: Vector,
-        shift: Vector,
-    ) -> Vector:
-        if layer == 0:
-            return np.concatenate([kernel.T, shift[:, None]], axis=1)
-        slope = np.where(sides[-1], 1.0, self.slopes[layer - 1])
-        made: Vector = (kernel.T * slope) @ layers[layer - 1]
-        made[:, -1] += shift
-        return made
-
-
 class GeneralMaps:
-    """Of any plan: one pass at a point, and of the derivatives along every input.
+    """Makes local maps of any plan, with the weights as they are then.
+
+    One pass at a point, and of the derivatives along every input.
 
     Parameters
     ----------
-    open_plan : gives the plan, with the weights as they are then
+    open_plan : gives the plan
     x : float64 [n_inputs]
         The point at which values are taken, of each region's map continued to it.
     """
@@ -185,19 +86,24 @@ class GeneralMaps:
     def __init__(self, open_plan: Callable[[], AbstractContextManager[Plan]], x: Vector) -> None:
         self.open_plan, self.x = open_plan, x
 
-    def at(self, x: Vector) -> LocalMap:
+    def at(self) -> LocalMap:
+        """The map of the region of ``x``."""
         with backend.float64(), self.open_plan() as plan:
             record: Choices = {}
-            self._pass(plan, np.zeros((1, len(x))), lambda *_: None, record=record)
+            self._pass(plan, np.zeros((1, len(self.x))), lambda *_: None, record=record)
             return self._map(plan, _pattern_of(plan, record), True)
 
     def across(self, local: LocalMap, units: Units, normal: Vector) -> LocalMap:
+        """As :meth:`MatrixMaps.across`."""
         turning = np.concatenate([units, local.still])
         pattern = tuple(part.copy() for part in local.pattern)
         with backend.float64(), self.open_plan() as plan:
             for layer in np.unique(turning[:, 0]):
+                if len(turning) == 1 and pattern[layer].dtype == bool:
+                    pattern[layer][turning[0, 1]] ^= True
+                    break
                 slopes = self._slopes_along(plan, int(layer), pattern, normal)
-                _turn(pattern[layer], slopes, turning[turning[:, 0] == layer, 1])
+                turn(pattern[layer], slopes, turning[turning[:, 0] == layer, 1])
             return self._map(plan, pattern, False)
 
     def _pass(
@@ -221,12 +127,13 @@ class GeneralMaps:
     def _map(self, plan: Plan, pattern: Pattern, is_at: bool) -> LocalMap:
         d = len(self.x)
         chosen = _choices_of(plan, pattern)
-        step = max(1, CHUNK_BYTES // (16 * plan.largest_step()))
+        maxima = {step.layer: step for step in plan.steps if isinstance(step, Max)}
+        width = max(1, CHUNK_BYTES // (16 * plan.largest_step()))
         values: dict[tuple[int, int], Vector] = {}
         slopes: dict[tuple[int, int], Vector] = {}
         output: tuple[Vector, Vector] | None = None
-        for start in range(0, d, step):
-            stop = min(start + step, d)
+        for start in range(0, d, width):
+            stop = min(start + width, d)
             directions = np.zeros((stop - start, d))
             directions[np.arange(stop - start), np.arange(start, stop)] = 1.0
 
@@ -246,79 +153,88 @@ class GeneralMaps:
                 output[0][:, start:stop] = rows.reshape(len(rows), -1).T
         if output is not None:
             output = output[0], output[1] - output[0] @ self.x
-        found = _Found()
-        maxima = {step.layer: step for step in plan.steps if isinstance(step, Max)}
-        for layer, first in sorted(values):
-            z, rows = values[layer, first], slopes.pop((layer, first))
+        parts = []
+        for layer in sorted({layer for layer, _ in values}):
             side = pattern[layer]
-            counts, signs = np.ones(len(z), bool), np.ones(len(z))
-            if layer in maxima:  # the chosen one, and padding, are 0 beside the chosen one
-                candidate = first // len(side)
-                valid = maxima[layer].valid[candidate]
-                counts = (side != candidate) & (True if valid is None else valid.ravel())
-            else:
+            firsts = sorted(first for at, first in values if at == layer)
+            z = np.concatenate([values[layer, first] for first in firsts])
+            blocks = [slopes.pop((layer, first)) for first in firsts]
+            rows = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+            signs: Vector | float = 1.0
+            counts: NDArray[np.bool_] | bool = True
+            if side.dtype == bool:
                 signs = np.where(side, -1.0, 1.0)
-            found.add(layer, first, rows, z - rows @ self.x, signs, counts, is_at & (z == 0))
-        return _canonical(found.map(pattern, output))
+            else:
+                counts = beside(side, maxima[layer])
+            parts.append(part_of(layer, side, rows, z, signs, counts, self.x, is_at))
+        return canonical(joined(pattern, parts, output, {}))
 
 
-class _Found:
-    """Collects inequalities, layer by layer."""
+class Part(NamedTuple):
+    """What one layer adds to a region: the side of each unit, inequalities and their units."""
 
-    def __init__(self) -> None:
-        self.parts: list[tuple[Vector, Vector, Units, Units, Units]] = []
+    side: NDArray[Any]
+    rows: Vector
+    offsets: Vector
+    units: Units
+    still: Units
+    at_zero: Units
 
-    def add(
-        self,
-        layer: int,
-        first: int,
-        slopes: Vector,
-        constants: Vector,
-        signs: Vector,
-        counts: NDArray[np.bool_] | bool,
-        is_zero: NDArray[np.bool_] | bool,
-    ) -> None:
-        """Add ``signs * (slopes @ z + constants) <= 0``, units from ``first`` on, if they count."""
-        sizes = np.sqrt(np.einsum("ij,ij->i", slopes, slopes))
-        moves = sizes > _ZERO * sizes.max(initial=0.0)
-        still = ~moves & (np.abs(constants) <= _ZERO * np.abs(constants).max(initial=0.0))
-        rows = np.flatnonzero(moves & counts)
-        self.parts.append(
-            (
-                slopes[rows] * signs[rows, None],
-                -constants[rows] * signs[rows],
-                _named(layer, first + rows),
-                _named(layer, first + np.flatnonzero(still & counts)),
-                _named(layer, first + np.flatnonzero(moves & counts & is_zero)),
-            )
-        )
 
-    def map(
-        self,
-        pattern: Pattern,
-        output: tuple[Vector, Vector] | None,
-        layers: Sequence[Vector] = (),
-    ) -> LocalMap:
-        rows, offsets, units, still, at_zero = (
-            np.concatenate(part) for part in zip(*self.parts, strict=True)
-        )
-        return LocalMap(pattern, rows, offsets, units, still, at_zero, output, layers)
+def part_of(
+    layer: int,
+    side: NDArray[Any],
+    slopes: Vector,
+    values: Vector,
+    signs: Vector | float,
+    counts: NDArray[np.bool_] | bool,
+    x: Vector,
+    is_at: bool,
+) -> Part:
+    """The inequalities ``signs * (slopes @ (z - x) + values) <= 0`` of units that count.
+
+    Parameters
+    ----------
+    is_at : whether ``x`` is in the region, so that units at 0 are told of
+    """
+    sizes = np.sqrt(np.einsum("ij,ij->i", slopes, slopes))
+    moves = sizes > _ZERO * sizes.max(initial=0.0)
+    still = ~moves & (np.abs(values) <= _ZERO * np.abs(values).max(initial=0.0)) & counts
+    rows = np.flatnonzero(moves & counts)
+    zero = rows[values[rows] == 0] if is_at else rows[:0]
+    turned = signs[rows] if isinstance(signs, np.ndarray) else np.full(len(rows), signs)
+    kept = slopes[rows] * turned[:, None]
+    offsets = kept @ x - turned * values[rows]
+    named = (_named(layer, these) for these in (rows, np.flatnonzero(still), zero))
+    return Part(side, kept, offsets, *named)
 
 
 def _named(layer: int, units: NDArray[np.int64]) -> Units:
     return np.stack([np.full(len(units), layer), units], axis=1)
 
 
-def maps_of(
-    plan: Plan, open_plan: Callable[[], AbstractContextManager[Plan]], x: Vector
-) -> DenseMaps | GeneralMaps:
-    """What makes the maps of a plan's regions."""
-    stack = None if plan.has_maxima else dense_stack(plan)
-    if stack is not None:
-        output = output_layer(plan)
-        if output is not None or plan.logits is None:
-            return DenseMaps(stack, output)
-    return GeneralMaps(open_plan, x)
+def beside(choice: NDArray[Any], step: Max) -> NDArray[np.bool_]:
+    """bool [n_candidates * n_units]: those other than the chosen one, and no padding."""
+    parts = [
+        (choice != c) & (True if valid is None else valid.ravel())
+        for c, valid in enumerate(step.valid)
+    ]
+    return np.concatenate(parts)
+
+
+def joined(
+    pattern: Pattern,
+    parts: list[Part],
+    output: tuple[Vector, Vector] | None,
+    values: dict[int, Vector],
+) -> LocalMap:
+    """The layers' inequalities together."""
+    rows, offsets, units, still, at_zero = (
+        np.concatenate(each) for each in list(zip(*parts, strict=True))[1:]
+    )
+    # To go on from, where values are kept: they are as large as all else.
+    kept = parts if values else []
+    return LocalMap(pattern, rows, offsets, units, still, at_zero, output, values, kept)
 
 
 def _sites(plan: Plan) -> Iterator[tuple[Activation | Max, int, int]]:
@@ -352,7 +268,7 @@ def _choices_of(plan: Plan, pattern: Pattern) -> Choices:
     return chosen
 
 
-def _turn(above: NDArray[Any], slopes: Vector, units: NDArray[np.int64]) -> None:
+def turn(above: NDArray[Any], slopes: Vector, units: NDArray[np.int64]) -> None:
     """Give units the side to which their slopes lead; in place."""
     least = _ZERO * float(np.abs(slopes).max(initial=0.0))
     if above.dtype == bool:
@@ -366,7 +282,7 @@ def _turn(above: NDArray[Any], slopes: Vector, units: NDArray[np.int64]) -> None
     above[outputs[rises]] = (steepest // n_units)[rises]
 
 
-def _canonical(local: LocalMap) -> LocalMap:
+def canonical(local: LocalMap) -> LocalMap:
     """Of candidates that are equal throughout the region, count the first as the maximum."""
     for i, (layer, unit) in enumerate(local.still):
         choice = local.pattern[layer]

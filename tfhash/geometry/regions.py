@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from tfhash import backend
 from tfhash.codes import Codes
 from tfhash.geometry.interior import Sides, Vector, deepest_point, has_largest_ball
-from tfhash.geometry.local_maps import DenseMaps, GeneralMaps, LocalMap, maps_of
+from tfhash.geometry.local_maps import GeneralMaps, LocalMap
+from tfhash.geometry.matrix_maps import MatrixMaps, are_small
 from tfhash.geometry.projections import facets, nearest_point
 from tfhash.geometry.steps import Layer, Plan
 from tfhash.geometry.trace import plan_for
@@ -51,7 +52,7 @@ class _Origin:
     low: Vector
     high: Vector
     layers: tuple[Layer, ...]
-    maps: DenseMaps | GeneralMaps
+    maps: MatrixMaps | GeneralMaps
     label: int | None
 
     @cached_property
@@ -232,9 +233,9 @@ class Region:
         """The region across a facet.
 
         Its pattern differs in the unit at its kink on the facet, or in several where their
-        hyperplanes coincide there. Of a stack of dense layers, only the layers after that unit are
-        computed anew, with the weights that the model had when the first region was made; of other
-        models all are, with its present weights.
+        hyperplanes coincide there. Of a model whose linear steps are matrices of up to 2**24
+        numbers in all, what comes after that unit is computed anew, with the weights that the model
+        had when the first region was made; of a larger one everything is, with its present weights.
 
         Parameters
         ----------
@@ -264,15 +265,15 @@ class Region:
         """Tells regions of a model apart: the same bytes for the same region."""
         return self._local.key
 
-    def key_across(self, facet: int) -> bytes:
-        """The key of the region across a facet."""
-        place = int(self._group[facet])
-        turning = np.flatnonzero(self._group == place)
-        if len(turning) == 1 and not len(self._local.still):
-            key = self._local.key_with(*self.units[facet])
+    def across(self, facet: int) -> tuple[bytes, Region | None]:
+        """The key of the region across a facet, and the region where that needed it."""
+        turning = self._group == self._group[facet]
+        if turning.sum() == 1 and not len(self._local.still):
+            key = self._local.key_with(*self.units[facet].tolist())
             if key is not None:
-                return key
-        return self.neighbor(facet).key
+                return key, None
+        there = self.neighbor(facet)
+        return there.key, there
 
     def _place(self, facet: int) -> int:
         if facet not in self.facets:
@@ -419,8 +420,14 @@ def _origin_of(
     bounds: Bounds | None,
 ) -> tuple[_Origin, LocalMap]:
     low, high = checked_bounds(bounds, x)
-    maps = maps_of(plan, open_plan, x.ravel())
-    local = maps.at(x.ravel())
+    flat = x.ravel()
+    maps = MatrixMaps(plan, flat) if are_small(plan) else GeneralMaps(open_plan, flat)
+    local = maps.at()
+    if not np.isfinite(local.offsets).all():
+        raise ValueError(
+            "Expected finite pre-activations. Received: NaN or infinity: the weights are not "
+            "finite, or the numbers overflow."
+        )
     label = None
     if local.output is not None and plan.logits is not None and len(plan.shapes[plan.logits]) == 1:
         logits = local.output[0] @ x.ravel() + local.output[1]

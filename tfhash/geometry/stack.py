@@ -139,29 +139,6 @@ def dense_stack(plan: Plan) -> DenseStack | None:
     return DenseStack(before, layers, most_points, [layer.name for layer in plan.layers])
 
 
-def output_layer(plan: Plan) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Weights [n_in, n_outputs] and shift that lead from the last units to the logits.
-
-    None where there are no logits, or what lies between is more than a chain of dense layers.
-    """
-    inner = plan.up_to_units("activation")
-    value = inner[-1].outputs[0]
-    weights = np.eye(size(plan.shapes[value]))
-    shift = np.zeros(len(weights))
-    for step in plan.steps[len(inner) :]:
-        if step.inputs != (value,) or not isinstance(step, Affine) or step.flat is None:
-            return None
-        value, flat = step.outputs[0], step.flat
-        if flat.weights is not None:
-            kernel = flat.weights().astype(np.float64)
-            weights, shift = weights @ kernel, shift @ kernel
-        if flat.scale is not None:
-            weights, shift = weights * flat.scale(), shift * flat.scale()
-        if flat.shift is not None:
-            shift = shift + flat.shift()
-    return (weights, shift) if value == plan.logits else None
-
-
 def _slope(step: Activation) -> float | None:
     """The slope below 0 of a (leaky) ReLU; None for another function."""
     function = step.function
