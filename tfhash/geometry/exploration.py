@@ -123,7 +123,8 @@ class Exploration:
     def _add(self, found: Region, distance: float) -> None:
         number, facets = len(self.regions), found.facets
         bounds = np.maximum(found.plane_distances(facets), distance).tolist()
-        touching, ways = [], []
+        touching: list[tuple[int, int]] = []
+        ways: list[_Way] = []
         for bound, facet in zip(bounds, facets.tolist(), strict=True):
             key, there = found.across(facet)
             known = self._numbers.get(key)
