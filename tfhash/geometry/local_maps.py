@@ -199,18 +199,22 @@ def part_of(
     """
     sizes = np.sqrt(np.einsum("ij,ij->i", slopes, slopes))
     moves = sizes > _ZERO * sizes.max(initial=0.0)
-    still = ~moves & (np.abs(values) <= _ZERO * np.abs(values).max(initial=0.0)) & counts
     rows = np.flatnonzero(moves & counts)
+    still = rows[:0]
+    if len(rows) < len(moves):
+        is_small = np.abs(values) <= _ZERO * np.abs(values).max(initial=0.0)
+        still = np.flatnonzero(~moves & is_small & counts)
     zero = rows[values[rows] == 0] if is_at else rows[:0]
     turned = signs[rows] if isinstance(signs, np.ndarray) else np.full(len(rows), signs)
     kept = slopes[rows] * turned[:, None]
     offsets = kept @ x - turned * values[rows]
-    named = (_named(layer, these) for these in (rows, np.flatnonzero(still), zero))
-    return Part(side, kept, offsets, *named)
+    return Part(side, kept, offsets, *(_named(layer, these) for these in (rows, still, zero)))
 
 
 def _named(layer: int, units: NDArray[np.int64]) -> Units:
-    return np.stack([np.full(len(units), layer), units], axis=1)
+    named = np.empty((len(units), 2), np.int64)
+    named[:, 0], named[:, 1] = layer, units
+    return named
 
 
 def beside(choice: NDArray[Any], step: Max) -> NDArray[np.bool_]:

@@ -195,10 +195,7 @@ class MatrixMaps:
 
 
 def _bent(function: PiecewiseLinear, above: list[NDArray[Any]], z: Vector) -> Vector:
-    slope, offset = (
-        np.broadcast_to(np.asarray(each[0], np.float64), len(z))
-        for each in (function.slopes, function.offsets)
-    )
+    slope, offset = function.slopes[0], function.offsets[0]
     for is_above, next_slope, next_offset in zip(
         above, function.slopes[1:], function.offsets[1:], strict=True
     ):

@@ -82,7 +82,7 @@ def facets(sides: Sides, center: Vector) -> NDArray[np.int64]:
         next_ = np.maximum(soon.max(axis=0), _box_met(sides, rays, center))
         is_known[places[first[at > next_ * (1 + _CLEAR)]]] = True
     is_open &= ~is_known[:m]
-    if 2 <= len(center) <= _FLAT_HULLS and is_open.sum() > 1:
+    if 2 <= len(center) <= _FLAT_HULLS and is_open.sum() > 3:
         is_open &= _may_bound(sides, slack)[:m]
     for i in np.flatnonzero(is_open):
         while is_open[i]:

@@ -324,7 +324,7 @@ class Region:
         offsets = (offsets / sizes)[first]
         return Sides(normals[first], offsets, self._origin.low, self._origin.high), first, group
 
-    @property
+    @cached_property
     def _sides(self) -> Sides:
         return self._hyperplanes[0]
 
@@ -489,9 +489,11 @@ def _grouped(normals: Vector, slack: Vector) -> tuple[NDArray[np.int64], NDArray
     n, d = normals.shape
     if n == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    probe = normals @ np.random.default_rng(0).standard_normal(d)
+    probe = normals @ np.sin(1.0 + np.arange(d))  # equal rows come to lie side by side
     order = np.argsort(probe, kind="stable")
     close = np.diff(probe[order]) <= _SAME * d
+    if not close.any():
+        return np.arange(n), np.arange(n)
     same = np.zeros(n, bool)
     largest = float(np.abs(slack).max())
     for i in np.flatnonzero(close):
