@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfhash import progress
 from tfhash.codes import Codes
-from tfhash.geometry.regions import Bounds, Region, codes_of, region
+from tfhash.geometry.region_inputs import Bounds
+from tfhash.geometry.regions import Region, codes_of, region
 
 
 @dataclass(frozen=True, order=True)

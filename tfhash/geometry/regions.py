@@ -19,10 +19,15 @@ from tfhash.geometry.interior import Sides, Vector, deepest_point, has_largest_b
 from tfhash.geometry.local_maps import GeneralMaps, LocalMap
 from tfhash.geometry.matrix_maps import MatrixMaps, are_small
 from tfhash.geometry.projections import facets, nearest_point
+from tfhash.geometry.region_inputs import (
+    Bounds,
+    checked_bounds,
+    checked_input,
+    one_input_shape,
+)
 from tfhash.geometry.steps import Layer, Plan
 from tfhash.geometry.trace import plan_for
 
-Bounds = tuple[ArrayLike, ArrayLike]
 _SAME = 1e-9  # of their distance: two hyperplanes no farther apart are one
 _FLAT = 1e-13  # of the distances to the sides: a region of a smaller radius has no interior
 
@@ -381,7 +386,7 @@ def region(model: keras.Model, x: ArrayLike, *, bounds: Bounds | None = None) ->
     >>> here.radius, here.boundary_distance, len(here.facets)
     >>> there = here.neighbor(here.facets[0])
     """
-    with backend.float64(), plan_for(model, _input_shape(model, x)) as plan:
+    with backend.float64(), plan_for(model, one_input_shape(model, x)) as plan:
         point = checked_input(x, plan.input_shape)
         origin, local = _origin_of(partial(plan_for, model, point.shape), plan, point, bounds)
     found = Region(origin.layers, origin, local)
@@ -433,55 +438,6 @@ def _origin_of(
         logits = local.output[0] @ x.ravel() + local.output[1]
         label = int(logits.argmax()) if len(logits) > 1 else int(logits[0] > 0)
     return _Origin(x, low, high, plan.layers, maps, label), local
-
-
-def _input_shape(model: keras.Model, x: ArrayLike) -> tuple[int, ...]:
-    shape = np.shape(x)
-    rank = len(getattr(model, "input_shape", ()) or ())
-    return shape[1:] if len(shape) == rank and shape[0] == 1 else shape
-
-
-def checked_input(x: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """One input, float64 of a shape, given with or without a batch of 1."""
-    given = np.asarray(x)
-    if given.shape == (1, *shape):
-        given = given[0]
-    if given.shape != shape:
-        raise ValueError(
-            f"Expected x to be one input, of shape {shape}. Received shape: {given.shape}."
-        )
-    if given.dtype.kind not in "fiub":
-        raise ValueError(f"Expected x to be real numbers. Received dtype: {given.dtype}.")
-    point = given.astype(np.float64)
-    if not np.isfinite(point).all():
-        raise ValueError("Expected x to be finite. Received: NaN or infinity.")
-    return point
-
-
-def checked_bounds(bounds: Bounds | None, x: NDArray[np.float64]) -> tuple[Vector, Vector]:
-    """Low and high as flat arrays, infinite without bounds; raises unless ``x`` is between."""
-    if bounds is None:
-        free = np.full(x.size, np.inf)
-        return -free, free
-    try:
-        low, high = (
-            np.broadcast_to(np.asarray(end, np.float64), x.shape).ravel() for end in bounds
-        )
-    except (TypeError, ValueError):
-        low = high = np.empty(0)
-    if not (len(low) == len(high) == x.size and (low < high).all()):
-        raise ValueError(
-            "Expected bounds=(low, high), numbers or arrays of the shape of an input, low below "
-            f"high. Received: {bounds!r}."
-        )
-    outside = np.flatnonzero((x.ravel() < low) | (x.ravel() > high))
-    if len(outside):
-        i = int(outside[0])
-        raise ValueError(
-            f"Expected x within the bounds. Received: {x.ravel()[i]} at index {i} (flattened), "
-            f"outside {low[i]} to {high[i]}. Widen the bounds, or clip x."
-        )
-    return low, high
 
 
 def _grouped(normals: Vector, slack: Vector) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
