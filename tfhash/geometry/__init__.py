@@ -5,16 +5,24 @@ from tfhash._extras import named_if_missing
 with named_if_missing("tfhash.geometry"):
     from tfhash.geometry.chords import Chords, chords
     from tfhash.geometry.diameters import stochastic_chords, stochastic_diameters
+    from tfhash.geometry.exploration import Exploration, explore
     from tfhash.geometry.lines import LineRegions, line_regions
     from tfhash.geometry.planes import PlaneRegions, plane_regions
+    from tfhash.geometry.regions import Crossing, Region, neighbors, region
 
 __all__ = [
     "Chords",
+    "Crossing",
+    "Exploration",
     "LineRegions",
     "PlaneRegions",
+    "Region",
     "chords",
+    "explore",
     "line_regions",
+    "neighbors",
     "plane_regions",
+    "region",
     "stochastic_chords",
     "stochastic_diameters",
 ]

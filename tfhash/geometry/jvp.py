@@ -71,21 +71,28 @@ def jvp(
     visit: Visit,
     chosen: Choices | None = None,
     record: Choices | None = None,
-) -> None:
+    with_logits: bool = False,
+) -> tuple[Any, Any] | None:
     """Pre-activations and their directional derivatives, layer by layer.
 
     Parameters
     ----------
-    x, directions : [n, ...input shape]
+    x, directions : [n, ...input shape], or one x for all directions
     visit : function of (side, z, u, layer, first_unit)
         Called at every layer: a unit switches where `z + t * u` crosses 0. `side` is 1 where
         it now counts as above, 0 where not: tensors, or the number 0 at candidates of a maximum,
         which are below the chosen one.
     chosen : take these pieces and candidates instead of the points' own
     record : is filled with the points' own
+    with_logits : go on to the plan's logits
+
+    Returns
+    -------
+    The logits and their derivatives, tensors; None where they are not asked for or there are none.
     """
     alive = {0: (backend.to_tensor(x, dtype), backend.to_tensor(directions, dtype))}
-    for i, step in enumerate(plan.up_to_units(region)):
+    logits = plan.logits if with_logits else None
+    for i, step in enumerate(plan.up_to_units(region) if logits is None else plan.steps):
         pairs = [alive[number] for number in step.inputs]
         values, slopes = [z for z, _ in pairs], [u for _, u in pairs]
         if isinstance(step, Affine):
@@ -95,9 +102,10 @@ def jvp(
         else:
             made = [_choose(step, values, slopes, visit, chosen, record)]
         alive.update(zip(step.outputs, made, strict=True))
-        for number in {*step.inputs, *step.outputs}:
+        for number in {*step.inputs, *step.outputs} - {logits}:
             if plan.last_use.get(number, -1) <= i:
                 alive.pop(number, None)
+    return None if logits is None else alive[logits]
 
 
 def _bend(

@@ -1,0 +1,179 @@
+"""Regions outward from an input, in the order of their distance, and which of them touch."""
+
+from __future__ import annotations
+
+import heapq
+import warnings
+from dataclasses import dataclass, field, replace
+
+import keras
+import numpy as np
+import scipy.sparse
+from numpy.typing import ArrayLike, NDArray
+
+from tfhash import progress
+from tfhash.codes import Codes
+from tfhash.geometry.region_inputs import Bounds
+from tfhash.geometry.regions import Region, codes_of, region
+
+
+@dataclass(frozen=True, order=True)
+class _Way:
+    """A facet through which another region may be reached.
+
+    Attributes
+    ----------
+    distance : from the input to the facet, or a lower bound
+    number : the order in which ways were found, which decides between equal distances
+    """
+
+    distance: float
+    number: int
+    is_exact: bool = field(compare=False)
+    source: int = field(compare=False)
+    facet: int = field(compare=False)
+    key: bytes = field(compare=False)
+    there: Region | None = field(compare=False)
+
+
+class Exploration:
+    """Regions about an input, nearest first, and their adjacency; it goes on where it stopped.
+
+    Attributes
+    ----------
+    regions : list of Region
+        In the order of their distance to the input: the first is its own.
+    is_complete : bool
+        Whether they are all that there are, within the bounds.
+    """
+
+    def __init__(self, start: Region) -> None:
+        self.regions: list[Region] = []
+        self.is_complete = False
+        self._numbers: dict[bytes, int] = {}
+        self._distances: list[float] = []
+        self._pairs: list[tuple[int, int]] = []
+        self._ways: list[_Way] = []
+        self._n_ways = 0
+        self._start = start
+
+    def __len__(self) -> int:
+        return len(self.regions)
+
+    def __repr__(self) -> str:
+        extent = "all" if self.is_complete else "the nearest; more(n) goes on"
+        return f"<Exploration of {len(self)} regions, {extent}>"
+
+    @property
+    def distances(self) -> NDArray[np.float64]:
+        """float64 [n_regions]: L2 distance from the input to each region, ascending."""
+        return np.array(self._distances)
+
+    @property
+    def adjacency(self) -> scipy.sparse.csr_array:
+        """bool [n_regions, n_regions], symmetric: which of the regions share a facet."""
+        n = len(self)
+        pairs = np.array(self._pairs, np.int64).reshape(-1, 2)
+        pairs = np.concatenate([pairs, pairs[:, ::-1]])
+        ones = np.ones(len(pairs), bool)
+        return scipy.sparse.coo_array((ones, pairs.T), shape=(n, n)).tocsr()
+
+    def codes(self) -> Codes:
+        """The activation pattern of each region: ``len(self)`` codes."""
+        return codes_of(self.regions)
+
+    def more(self, n: int) -> Exploration:
+        """Find up to ``n`` more regions; gives the exploration itself.
+
+        Ctrl-C ends it, with a warning; what was found is kept, and another call goes on.
+        """
+        if n < 1:
+            raise ValueError(f"Expected a number of regions of at least 1. Received: {n}.")
+        with progress.bar(None, "regions", "region", n > 1, total=n) as bar:
+            try:
+                for _ in range(n):
+                    if not self._find_next():
+                        break
+                    bar.update()
+            except KeyboardInterrupt:
+                warnings.warn(
+                    f"Stopped by Ctrl-C after {len(self)} regions; more(n) goes on.", stacklevel=2
+                )
+        return self
+
+    def _find_next(self) -> bool:
+        """Find one more region; False where there is none."""
+        if not self.regions:
+            self._add(self._start, 0.0)
+            return True
+        while self._ways:
+            way = self._ways[0]
+            source = self.regions[way.source]
+            if way.key in self._numbers:  # reached through another facet since
+                heapq.heappop(self._ways)
+            elif not way.is_exact:
+                exact = max(way.distance, source.face_distance(way.facet))
+                heapq.heapreplace(self._ways, replace(way, distance=exact, is_exact=True))
+            else:
+                self._add(way.there or source.neighbor(way.facet), way.distance)
+                heapq.heappop(self._ways)
+                return True
+        self.is_complete = True
+        return False
+
+    def _add(self, found: Region, distance: float) -> None:
+        number, facets = len(self.regions), found.facets
+        bounds = np.maximum(found.plane_distances(facets), distance).tolist()
+        touching: list[tuple[int, int]] = []
+        ways: list[_Way] = []
+        for bound, facet in zip(bounds, facets.tolist(), strict=True):
+            key, there = found.across(facet)
+            known = self._numbers.get(key)
+            if known is None:
+                way = _Way(bound, self._n_ways + len(ways), False, number, facet, key, there)
+                ways.append(way)
+            else:
+                touching.append((known, number))
+        # Everything is known by now: Ctrl-C leaves all of a region or nothing.
+        self.regions.append(found)
+        self._distances.append(distance)
+        self._numbers[found.key] = number
+        self._pairs += touching
+        self._n_ways += len(ways)
+        for way in ways:
+            heapq.heappush(self._ways, way)
+
+
+def explore(
+    model: keras.Model, x: ArrayLike, max_regions: int = 1000, *, bounds: Bounds | None = None
+) -> Exploration:
+    """The regions nearest to an input, in the order of their L2 distance, exactly.
+
+    From each region found, its facets lead on; the nearest of all facets known, at its exact
+    distance, is crossed next. A segment from the input to the nearest point of a region passes
+    only through regions nearer than it, so that none is found late.
+
+    Parameters
+    ----------
+    model, x, bounds : as :func:`region` takes them
+    max_regions : int
+        Stop after as many.
+
+    Returns
+    -------
+    Exploration
+        Regions, distances, the graph of which touch. Its `more` finds further ones; it is complete
+        where all regions within the bounds, or of the whole input space, were found.
+
+    Raises
+    ------
+    ValueError
+        As :func:`region`.
+
+    Examples
+    --------
+    >>> found = geometry.explore(model, x, 500, bounds=(0, 1))
+    >>> found.distances[-1], found.adjacency.sum(axis=1)      # how far; facets between them
+    >>> found.more(500)                                       # the next 500
+    """
+    return Exploration(region(model, x, bounds=bounds)).more(max_regions)
