@@ -199,6 +199,7 @@ def test_all_regions_of_a_square_are_those_of_planes(name):
 
 
 @pytest.mark.parametrize("name", ("max pooling", "residual, two kinks, maximum of branches"))
+@pytest.mark.full
 def test_passes_through_the_model_give_what_matrices_do(name, monkeypatch):
     net, found = explored(name)
     monkeypatch.setattr("tfhash.geometry.matrix_maps.MOST_NUMBERS", 0)

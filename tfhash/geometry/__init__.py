@@ -8,7 +8,8 @@ with named_if_missing("tfhash.geometry"):
     from tfhash.geometry.exploration import Exploration, explore
     from tfhash.geometry.lines import LineRegions, line_regions
     from tfhash.geometry.planes import PlaneRegions, plane_regions
-    from tfhash.geometry.regions import Crossing, Region, neighbors, region
+    from tfhash.geometry.regions import Crossing, Region
+    from tfhash.geometry.regions_at import neighbors, region
 
 __all__ = [
     "Chords",

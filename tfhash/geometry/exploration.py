@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from tfhash import progress
 from tfhash.codes import Codes
 from tfhash.geometry.region_inputs import Bounds
-from tfhash.geometry.regions import Region, codes_of, region
+from tfhash.geometry.regions import Region, codes_of
+from tfhash.geometry.regions_at import region
 
 
 @dataclass(frozen=True, order=True)
@@ -79,11 +80,11 @@ class Exploration:
         return scipy.sparse.coo_array((ones, pairs.T), shape=(n, n)).tocsr()
 
     def codes(self) -> Codes:
-        """The activation pattern of each region: ``len(self)`` codes."""
+        """The activation pattern of each region: `len(self)` codes."""
         return codes_of(self.regions)
 
     def more(self, n: int) -> Exploration:
-        """Find up to ``n`` more regions; gives the exploration itself.
+        """Find up to `n` more regions; gives the exploration itself.
 
         Ctrl-C ends it, with a warning; what was found is kept, and another call goes on.
         """
@@ -155,7 +156,7 @@ def explore(
 
     Parameters
     ----------
-    model, x, bounds : as :func:`region` takes them
+    model, x, bounds : as `region` takes them
     max_regions : int
         Stop after as many.
 
@@ -168,7 +169,7 @@ def explore(
     Raises
     ------
     ValueError
-        As :func:`region`.
+        As `region`.
 
     Examples
     --------

@@ -20,7 +20,7 @@ _GAP = 1e-10  # of the radius, between it and a proved upper bound
 
 
 class Sides:
-    """The inequalities ``normals @ z <= offsets`` and ``low <= z <= high``.
+    """The inequalities `normals @ z <= offsets` and `low <= z <= high`.
 
     Parameters
     ----------
@@ -87,9 +87,9 @@ def has_largest_ball(sides: Sides) -> bool:
 
 
 def deepest_point(sides: Sides, start: Vector, cap: float = np.inf) -> tuple[Vector, float]:
-    """Center and radius of the largest ball inside, no larger than ``cap``.
+    """Center and radius of the largest ball inside, no larger than `cap`.
 
-    The linear program ``max r`` such that every side is at least ``r`` away. A small one by a
+    The linear program `max r` such that every side is at least `r` away. A small one by a
     projection, with a proof; others, and those, by Mehrotra's primal-dual interior-point method
     (SIAM Journal on Optimization 2(4), 1992): a dozen steps whatever the size, where HiGHS takes
     as many pivots as there are sides at the ball, seconds for a box of 784 inputs.
@@ -210,7 +210,7 @@ def _by_interior_point(sides: Sides, start: Vector, cap: float) -> tuple[Vector,
 
 
 class _Balls:
-    """The matrix ``G`` of the program: all sides' normals, and a column of 1 for the radius."""
+    """The matrix `G` of the program: all sides' normals, and a column of 1 for the radius."""
 
     def __init__(self, sides: Sides, n_caps: int) -> None:
         n, d = sides.rows.shape
@@ -219,15 +219,15 @@ class _Balls:
         self.matrix[n:, :-1] = 0
 
     def times(self, ball: Vector) -> Vector:
-        """``G @ ball``."""
+        """`G @ ball`."""
         return np.asarray(self.matrix @ ball)
 
     def combined(self, weights: Vector) -> Vector:
-        """``G.T @ weights``."""
+        """`G.T @ weights`."""
         return np.asarray(weights @ self.matrix)
 
     def solver(self, ratio: Vector) -> Solve | None:
-        """Solves with ``G.T @ diag(ratio) @ G``; None where it is singular."""
+        """Solves with `G.T @ diag(ratio) @ G`; None where it is singular."""
         matrix = (self.matrix.T * ratio) @ self.matrix
         matrix.flat[:: len(matrix) + 1] *= 1 + 1e-14
         factor, info = dpotrf(matrix, lower=1, overwrite_a=1)

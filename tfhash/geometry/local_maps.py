@@ -33,15 +33,15 @@ class LocalMap:
     ----------
     pattern : Pattern
     rows, offsets : float64 [m, n_inputs], float64 [m]
-        The region is ``rows @ z <= offsets``; a row for each unit whose value there changes.
+        The region is `rows @ z <= offsets`; a row for each unit whose value there changes.
     units : int64 [m, 2]
-        The layer of each row, and the unit: of a maximum, ``candidate * n_units + output``.
+        The layer of each row, and the unit: of a maximum, `candidate * n_units + output`.
     still : int64 [k, 2]
         Units that are at their kink in the whole region.
     at_zero : int64 [j, 2]
         Units that are at their kink at the point that the map was made for, but not in the region.
     output : (float64 [n_outputs, n_inputs], float64 [n_outputs]) or None
-        The network's output, before a softmax or sigmoid, is ``output[0] @ z + output[1]``.
+        The network's output, before a softmax or sigmoid, is `output[0] @ z + output[1]`.
     values, parts
         What a map across a facet may be made from: by number, the values on the way, and the
         layers' inequalities.
@@ -87,14 +87,14 @@ class GeneralMaps:
         self.open_plan, self.x = open_plan, x
 
     def at(self) -> LocalMap:
-        """The map of the region of ``x``."""
+        """The map of the region of `x`."""
         with backend.float64(), self.open_plan() as plan:
             record: Choices = {}
             self._pass(plan, np.zeros((1, len(self.x))), lambda *_: None, record=record)
             return self._map(plan, _pattern_of(plan, record), True)
 
     def across(self, local: LocalMap, units: Units, normal: Vector) -> LocalMap:
-        """As :meth:`MatrixMaps.across`."""
+        """As `MatrixMaps.across`."""
         turning = np.concatenate([units, local.still])
         pattern = tuple(part.copy() for part in local.pattern)
         with backend.float64(), self.open_plan() as plan:
@@ -191,11 +191,11 @@ def part_of(
     x: Vector,
     is_at: bool,
 ) -> Part:
-    """The inequalities ``signs * (slopes @ (z - x) + values) <= 0`` of units that count.
+    """The inequalities `signs * (slopes @ (z - x) + values) <= 0` of units that count.
 
     Parameters
     ----------
-    is_at : whether ``x`` is in the region, so that units at 0 are told of
+    is_at : whether `x` is in the region, so that units at 0 are told of
     """
     sizes = np.sqrt(np.einsum("ij,ij->i", slopes, slopes))
     moves = sizes > _ZERO * sizes.max(initial=0.0)

@@ -89,7 +89,7 @@ class MatrixMaps:
                 self.linear.append(_matrices(plan, step.inputs, step.linear, step.apply))
 
     def at(self) -> LocalMap:
-        """The map of the region of ``x``."""
+        """The map of the region of `x`."""
 
         def side(_: int, found: list[Vector]) -> NDArray[Any]:
             if len(found) == 1:

@@ -9,13 +9,14 @@ from scipy.spatial import ConvexHull, QhullError
 
 from tfhash.geometry.interior import Sides, Vector
 
+_SAME = 1e-9  # of their distance: two hyperplanes no farther apart are one
 _CLEAR = 1e-10  # of a distance: by less, one inequality is not told from another
 _RAYS = 1024  # at a time
 _FLAT_HULLS = 4  # dimensions in which a hull is found faster than what is in it
 
 
 def nearest_point(rows: Vector, slack: Vector) -> Vector | None:
-    """The shortest ``y`` with ``rows @ y <= slack``; None where there is none.
+    """The shortest `y` with `rows @ y <= slack`; None where there is none.
 
     Least distance programming by nonnegative least squares (Lawson and Hanson, Solving Least
     Squares Problems, 1974, chapter 23): an active-set method, exact but for rounding.
@@ -146,3 +147,33 @@ def _first_met(normals: Vector, slack: Vector, ray: Vector) -> int:
     met = np.flatnonzero(soon >= soon.max() * (1 - _CLEAR))
     # Of several at once, the nearest to the center is no combination of the others.
     return int(met[np.argmin(slack[met])])
+
+
+def distinct_half_spaces(
+    normals: Vector, slack: Vector
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The first row of each half-space, and for each row the number of its half-space."""
+    n, d = normals.shape
+    if n == 0:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    probe = normals @ np.sin(1.0 + np.arange(d))  # equal rows come to lie side by side
+    order = np.argsort(probe, kind="stable")
+    close = np.diff(probe[order]) <= _SAME * d
+    if not close.any():
+        return np.arange(n), np.arange(n)
+    same = np.zeros(n, bool)
+    largest = float(np.abs(slack).max())
+    for i in np.flatnonzero(close):
+        one, other = order[i], order[i + 1]
+        apart = abs(slack[one] - slack[other])
+        same[i + 1] = (
+            apart <= _SAME * (abs(slack[one]) + 1e-3 * largest)
+            and np.abs(normals[one] - normals[other]).max() <= _SAME
+        )
+    number = np.empty(n, np.int64)
+    number[order] = np.cumsum(~same) - 1
+    _, first, group = np.unique(number, return_index=True, return_inverse=True)
+    rank = np.argsort(first)
+    place = np.empty(len(first), np.int64)
+    place[rank] = np.arange(len(first))
+    return first[rank].astype(np.int64), place[group]

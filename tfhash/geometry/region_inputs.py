@@ -12,7 +12,7 @@ Bounds = tuple[ArrayLike, ArrayLike]
 
 
 def one_input_shape(model: keras.Model, x: ArrayLike) -> tuple[int, ...]:
-    """The shape of ``x`` without a batch of 1."""
+    """The shape of `x` without a batch of 1."""
     shape = np.shape(x)
     rank = len(getattr(model, "input_shape", ()) or ())
     return shape[1:] if len(shape) == rank and shape[0] == 1 else shape
@@ -36,7 +36,7 @@ def checked_input(x: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 def checked_bounds(bounds: Bounds | None, x: NDArray[np.float64]) -> tuple[Vector, Vector]:
-    """Low and high as flat arrays, infinite without bounds; raises unless ``x`` is between."""
+    """Low and high as flat arrays, infinite without bounds; raises unless `x` is between."""
     if bounds is None:
         free = np.full(x.size, np.inf)
         return -free, free

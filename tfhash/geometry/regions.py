@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import NamedTuple
 
-import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfhash import backend
 from tfhash.codes import Codes
 from tfhash.geometry.interior import Sides, Vector, deepest_point, has_largest_ball
 from tfhash.geometry.local_maps import GeneralMaps, LocalMap
-from tfhash.geometry.matrix_maps import MatrixMaps, are_small
-from tfhash.geometry.projections import facets, nearest_point
-from tfhash.geometry.region_inputs import (
-    Bounds,
-    checked_bounds,
-    checked_input,
-    one_input_shape,
-)
-from tfhash.geometry.steps import Layer, Plan
-from tfhash.geometry.trace import plan_for
+from tfhash.geometry.matrix_maps import MatrixMaps
+from tfhash.geometry.projections import distinct_half_spaces, facets, nearest_point
+from tfhash.geometry.region_inputs import checked_input
+from tfhash.geometry.steps import Layer
 
-_SAME = 1e-9  # of their distance: two hyperplanes no farther apart are one
 _FLAT = 1e-13  # of the distances to the sides: a region of a smaller radius has no interior
 
 
@@ -50,7 +39,7 @@ class Crossing(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Origin:
+class Origin:
     """What all regions about one input share."""
 
     x: NDArray[np.float64]
@@ -76,7 +65,7 @@ class Region:
     """
 
     layers: tuple[Layer, ...]
-    _origin: _Origin = field(repr=False)
+    _origin: Origin = field(repr=False)
     _local: LocalMap = field(repr=False)
 
     @property
@@ -90,7 +79,7 @@ class Region:
     @property
     def weights(self) -> NDArray[np.float64]:
         """float64 [n_outputs, n_inputs]: in the region the model's output, before a softmax or
-        sigmoid at its end, is ``weights @ z + bias`` for a flattened input ``z``."""
+        sigmoid at its end, is `weights @ z + bias` for a flattened input `z`."""
         return self._output[0]
 
     @property
@@ -100,11 +89,11 @@ class Region:
 
     @property
     def inequalities(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """``(A, b)``, float64 [m, n_inputs] and [m]: the region is where ``A @ z <= b``.
+        """`(A, b)`, float64 [m, n_inputs] and [m]: the region is where `A @ z <= b`.
 
         One row for each unit whose pre-activation changes in the region, and for each candidate of
         a maximum beside the one that is chosen; the box is not among them. On the side of a kink
-        itself a unit is off, so that strictly the rows of units that are on say ``<``.
+        itself a unit is off, so that strictly the rows of units that are on say `<`.
         """
         return self._local.rows, self._local.offsets
 
@@ -112,22 +101,22 @@ class Region:
     def units(self) -> NDArray[np.int64]:
         """int64 [m, 2]: the unit of each inequality, its layer and its index there, flattened.
 
-        Of a maximum, the index is ``candidate * n_units + output``.
+        Of a maximum, the index is `candidate * n_units + output`.
         """
         return self._local.units
 
     @property
     def on_boundary(self) -> NDArray[np.int64]:
-        """int64 [k, 2]: units exactly at their kink at ``x``, which count as off.
+        """int64 [k, 2]: units exactly at their kink at `x`, which count as off.
 
         The region is the one on whose side they are off; of candidates that are the maximum
-        together, the first is chosen. Empty where ``x`` is inside, and for neighbors.
+        together, the first is chosen. Empty where `x` is inside, and for neighbors.
         """
         return self._local.at_zero
 
     @property
     def code(self) -> Codes:
-        """One code: the region's activation pattern, as :meth:`LineRegions.codes` has it."""
+        """One code: the region's activation pattern, as `LineRegions.codes` has it."""
         return codes_of([self])
 
     @cached_property
@@ -136,7 +125,7 @@ class Region:
 
         Each is a facet: without it the region would be larger. Of rows that are the same
         hyperplane, the first. Found by rays, and nonnegative least squares where these leave it
-        open; see :func:`tfhash.geometry.projections.facets` for the method and its sources.
+        open; see `geometry.projections.facets` for the method and its sources.
 
         Raises
         ------
@@ -147,7 +136,7 @@ class Region:
         if radius <= _FLAT * float(np.abs(self._sides.slack(center)).max(initial=0.0)):
             raise ValueError(
                 "Expected a region with an interior. Received: one without, between units that "
-                f"are exactly at their kinks: {self._names(self.on_boundary)}. Move x a little."
+                f"are exactly at their kinks: {self.names(self.on_boundary)}. Move x a little."
             )
         return self._distinct[facets(self._sides, center)]
 
@@ -171,16 +160,16 @@ class Region:
 
     @cached_property
     def distance(self) -> float:
-        """L2 distance from ``x`` to the region, exact: 0 for the region of ``x``."""
+        """L2 distance from `x` to the region, exact: 0 for the region of `x`."""
         moved = nearest_point(self._sides.rows, self._slack)
         return np.inf if moved is None else float(np.linalg.norm(moved))
 
     @cached_property
     def boundary_distance(self) -> float:
-        """L2 distance from ``x`` to the region's boundary, exact; infinite where it has none.
+        """L2 distance from `x` to the region's boundary, exact; infinite where it has none.
 
         The box's sides are no boundary. The nearest hyperplane gives it, unless the point of it
-        nearest to ``x`` is outside the box.
+        nearest to `x` is outside the box.
         """
         if float(self._slack.min(initial=0.0)) < 0:
             return self.distance
@@ -194,11 +183,11 @@ class Region:
 
     @cached_property
     def decision_boundary(self) -> Crossing:
-        """The point of the region nearest to ``x`` at which another class is as likely, exactly.
+        """The point of the region nearest to `x` at which another class is as likely, exactly.
 
         Least over the classes, by projection onto the part of the region in which each is at least
-        as likely as the class at ``x``. The least over regions in the order of their distance
-        (:func:`tfhash.geometry.explore`) is the distance to the nearest other class at all
+        as likely as the class at `x`. The least over regions in the order of their distance
+        (`geometry.explore`) is the distance to the nearest other class at all
         (Jordan, Lewis and Dimakis, "Provable certificates for adversarial examples", 2019).
 
         Raises
@@ -258,11 +247,11 @@ class Region:
         return Region(self.layers, self._origin, local)
 
     def face_distance(self, facet: int) -> float:
-        """L2 distance from ``x`` to a facet, one of `facets`, exact."""
+        """L2 distance from `x` to a facet, one of `facets`, exact."""
         return self._face_distance(self._place(facet))
 
     def plane_distances(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """float64 [n]: L2 distances from ``x`` to the hyperplanes of inequalities."""
+        """float64 [n]: L2 distances from `x` to the hyperplanes of inequalities."""
         return np.abs(self._slack[: len(self._distinct)][self._group[rows]])
 
     @property
@@ -289,7 +278,7 @@ class Region:
         return int(self._group[facet])
 
     def _face_distance(self, place: int) -> float:
-        """L2 distance from ``x`` to the part of the region on a hyperplane, infinite if none."""
+        """L2 distance from `x` to the part of the region on a hyperplane, infinite if none."""
         normal, slack = self._sides.normals[place], self._slack[place]
         foot = self._sides.slack(self._origin.flat + slack * normal)
         foot[place] = 0.0
@@ -306,7 +295,8 @@ class Region:
                 "geometry.region(model, x, bounds=(low, high))."
             )
 
-    def _names(self, units: NDArray[np.int64]) -> str:
+    def names(self, units: NDArray[np.int64]) -> str:
+        """Units [k, 2] by layer and index, the first five of them."""
         named = [f"{self.layers[layer].name!r} unit {unit}" for layer, unit in units[:5].tolist()]
         return ", ".join(named) + (", ..." if len(units) > 5 else "")
 
@@ -325,7 +315,7 @@ class Region:
         rows, offsets = self.inequalities
         sizes = np.sqrt(np.einsum("ij,ij->i", rows, rows))
         normals, slack = rows / sizes[:, None], (offsets - rows @ self._origin.flat) / sizes
-        first, group = _grouped(normals, slack)
+        first, group = distinct_half_spaces(normals, slack)
         offsets = (offsets / sizes)[first]
         return Sides(normals[first], offsets, self._origin.low, self._origin.high), first, group
 
@@ -353,61 +343,6 @@ class Region:
         return *deepest_point(self._sides, self._origin.flat, cap), is_largest
 
 
-def region(model: keras.Model, x: ArrayLike, *, bounds: Bounds | None = None) -> Region:
-    """The linear region of one input: its affine map, its inequalities, what lies across them.
-
-    One pass at ``x`` gives the pattern, and one of the derivatives along every input the affine
-    map of the output and of every pre-activation under it. What takes longer, facets and center, is
-    computed when it is asked for.
-
-    Parameters
-    ----------
-    model : keras.Model
-        As :func:`tfhash.geometry.chords` takes it. Maxima, such as max pooling, bound regions too.
-    x : float [...input shape], or [1, ...input shape]
-    bounds : (low, high), each a number or float [...input shape], optional
-        Look at the part of the region in this box, which ``x`` is in. Without it regions may be
-        unbounded.
-
-    Returns
-    -------
-    Region
-        All of it in float64. An ``x`` exactly on a boundary is warned of, and named in
-        `Region.on_boundary`: units at their kink are off.
-
-    Raises
-    ------
-    ValueError
-        As :func:`tfhash.geometry.chords`; where ``x`` is not one input, or is outside the bounds.
-
-    Examples
-    --------
-    >>> here = geometry.region(model, x_test[0], bounds=(0, 1))
-    >>> here.radius, here.boundary_distance, len(here.facets)
-    >>> there = here.neighbor(here.facets[0])
-    """
-    with backend.float64(), plan_for(model, one_input_shape(model, x)) as plan:
-        point = checked_input(x, plan.input_shape)
-        origin, local = _origin_of(partial(plan_for, model, point.shape), plan, point, bounds)
-    found = Region(origin.layers, origin, local)
-    if len(found.on_boundary):
-        warnings.warn(
-            f"x is exactly on a boundary: {found._names(found.on_boundary)} at the kink. The "
-            "region is the one on whose side they are off.",
-            stacklevel=2,
-        )
-    return found
-
-
-def neighbors(model: keras.Model, x: ArrayLike, *, bounds: Bounds | None = None) -> list[Region]:
-    """The regions across every facet of the region of ``x``, in the order of its facets.
-
-    Parameters, results and errors as :func:`region`.
-    """
-    here = region(model, x, bounds=bounds)
-    return [here.neighbor(facet) for facet in here.facets]
-
-
 def codes_of(regions: Sequence[Region]) -> Codes:
     """The activation patterns of regions of one model: a code each."""
     layers = regions[0].layers
@@ -416,56 +351,6 @@ def codes_of(regions: Sequence[Region]) -> Codes:
     ends = np.cumsum([0, *(layers[i].n_units for i in pattern)]).tolist()
     spans = [(layers[i].name, *ends[k : k + 2]) for k, i in enumerate(pattern)]
     return Codes(Codes.from_bits(np.stack(bits)).words, ends[-1], spans)
-
-
-def _origin_of(
-    open_plan: Callable[[], AbstractContextManager[Plan]],
-    plan: Plan,
-    x: NDArray[np.float64],
-    bounds: Bounds | None,
-) -> tuple[_Origin, LocalMap]:
-    low, high = checked_bounds(bounds, x)
-    flat = x.ravel()
-    maps = MatrixMaps(plan, flat) if are_small(plan) else GeneralMaps(open_plan, flat)
-    local = maps.at()
-    if not np.isfinite(local.offsets).all():
-        raise ValueError(
-            "Expected finite pre-activations. Received: NaN or infinity: the weights are not "
-            "finite, or the numbers overflow."
-        )
-    label = None
-    if local.output is not None and plan.logits is not None and len(plan.shapes[plan.logits]) == 1:
-        logits = local.output[0] @ x.ravel() + local.output[1]
-        label = int(logits.argmax()) if len(logits) > 1 else int(logits[0] > 0)
-    return _Origin(x, low, high, plan.layers, maps, label), local
-
-
-def _grouped(normals: Vector, slack: Vector) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The first row of each half-space, and for each row the number of its half-space."""
-    n, d = normals.shape
-    if n == 0:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    probe = normals @ np.sin(1.0 + np.arange(d))  # equal rows come to lie side by side
-    order = np.argsort(probe, kind="stable")
-    close = np.diff(probe[order]) <= _SAME * d
-    if not close.any():
-        return np.arange(n), np.arange(n)
-    same = np.zeros(n, bool)
-    largest = float(np.abs(slack).max())
-    for i in np.flatnonzero(close):
-        one, other = order[i], order[i + 1]
-        apart = abs(slack[one] - slack[other])
-        same[i + 1] = (
-            apart <= _SAME * (abs(slack[one]) + 1e-3 * largest)
-            and np.abs(normals[one] - normals[other]).max() <= _SAME
-        )
-    number = np.empty(n, np.int64)
-    number[order] = np.cumsum(~same) - 1
-    _, first, group = np.unique(number, return_index=True, return_inverse=True)
-    rank = np.argsort(first)
-    place = np.empty(len(first), np.int64)
-    place[rank] = np.arange(len(first))
-    return first[rank].astype(np.int64), place[group]
 
 
 def _more_likely(
