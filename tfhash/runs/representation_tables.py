@@ -10,7 +10,7 @@ from functools import cache
 import pandas as pd
 
 from tfhash.errors import InputError
-from tfhash.runs.paper import packaged, paper_representations
+from tfhash.runs.paper import packaged
 from tfhash.runs.representation import CHARACTERISTICS, TITLES
 
 CONDITION = ["sample_size", "width"]
@@ -62,8 +62,15 @@ def chosen_weights(networks: pd.DataFrame) -> pd.DataFrame:
     return _in_papers_order(best)
 
 
-def table_6(networks: pd.DataFrame) -> pd.DataFrame:
+def table_6(networks: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     """Characteristics of the networks at the chosen weights, of one condition.
+
+    Parameters
+    ----------
+    networks
+        What `networks` gave.
+    paper
+        Of `paper_representations`; empty where the condition is not the paper's.
 
     Returns
     -------
@@ -77,7 +84,7 @@ def table_6(networks: pd.DataFrame) -> pd.DataFrame:
     table = _summary(chosen, best)
     for name in columns:
         table[name] = table["regularizer"].map(best.groupby("regularizer")[name].mean())
-    paper = paper_representations().query("table == 'table_6'")
+    paper = paper[paper["table"] == "table_6"]
     theirs = paper.pivot_table(index="row", columns="column", values="value")
     theirs = theirs.rename(columns={"error_percent": "test_error"})
     table["regularizer"] = table["regularizer"].map(TITLES)
@@ -88,8 +95,13 @@ def table_6(networks: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def table_8(networks: pd.DataFrame) -> pd.DataFrame:
+def table_8(networks: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     """Test errors (percent) of all conditions at the chosen weights, with the paper's.
+
+    Parameters
+    ----------
+    networks, paper
+        As `table_6` takes them.
 
     Returns
     -------
@@ -99,7 +111,7 @@ def table_8(networks: pd.DataFrame) -> pd.DataFrame:
         repeat), paper, paper_std (NaN where it has none), and apart, the difference in the paper's
         standard deviations.
     """
-    paper = paper_representations().query("table == 'table_8'").set_index(["column", "row"])
+    paper = paper[paper["table"] == "table_8"].set_index(["column", "row"])
     tables = []
     for key, group in networks.groupby(CONDITION):
         chosen, best = _best(group)

@@ -18,6 +18,7 @@ from tfhash.studies import (
     drawing_geometry,
     drawing_layers,
     drawing_phases,
+    drawing_representations,
     drawing_shifts,
 )
 
@@ -28,6 +29,7 @@ DRAWERS = (
     drawing_cnn.draw,
     drawing_phases.draw,
     drawing_shifts.draw,
+    drawing_representations.draw,
 )
 
 

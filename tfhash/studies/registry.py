@@ -11,6 +11,7 @@ from tfhash.studies import (
     random_data,
     region_density,
     regularizers,
+    representations,
     sample_size,
     training_time,
 )
@@ -29,6 +30,7 @@ STUDIES: dict[str, Study] = {
         label_noise,
         regularizers,
         phase_chart,
+        representations,
         cnn,
     )
 }

@@ -1,0 +1,130 @@
+"""The study of regularizers of representations: its networks, its choice of weights, its tables."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tfhash import cli, results
+from tfhash.errors import InputError
+from tfhash.runs import representation_tables as tables
+from tfhash.runs.paper import paper_representations
+from tfhash.runs.representation import CHARACTERISTICS, TITLES, WEIGHTS
+from tfhash.studies import study
+from tfhash.studies.options import RepresentationOptions
+
+
+def options(**asked):
+    return RepresentationOptions(**{"dataset": "mnist", "path": Path("runs"), **asked})
+
+
+def test_networks_of_the_study():
+    """Nine regularizers at six weights, and three that have none, of the paper's network."""
+    specs = study("representations").specs(options(repeat=2))
+    assert len({one.directory for one in specs}) == len(specs) == 2 * (9 * len(WEIGHTS) + 3)
+    one = specs[0]
+    assert (one.depth, one.width, one.batch_size, one.learning_rate) == (5, 100, 100, 1e-4)
+    assert one.sample_size is None and round(60_000 * one.hold_out) == 10_000
+    sizes = study("representations").specs(
+        options(sample_sizes=(1000, 50_000), regularizers=("cr", "l1w"), repeat=1, normalized=True)
+    )
+    assert [one.sample_size for one in sizes] == [1000] * 12 + [None] * 12
+    assert {(one.regularizer, one.regularizer_normalized) for one in sizes} == {
+        ("cr", True),
+        ("l1w", False),
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"regularizers": ("cwvr",)}, "regularizers"),
+        ({"sample_sizes": (50_001,)}, "up to 50000"),
+        ({"dataset": "digits", "quick": True}, "Leave quick out"),
+    ],
+)
+def test_what_cannot_be_asked(asked, message):
+    with pytest.raises(InputError, match=message):
+        study("representations").specs(options(**asked))
+
+
+def rows(**errors):
+    """As `results.last_epoch(results.load(...))` gives them, by (regularizer, weight)."""
+    found = []
+    for (name, weight), validation, test in errors["of"]:
+        for repeat, (v, t) in enumerate(zip(validation, test, strict=True), 1):
+            common = {
+                "sample_size": np.nan,
+                "width": 100,
+                "regularizer": name,
+                "regularizer_normalized": False,
+                "regularizer_weight": weight,
+                "repeat": repeat,
+                "epochs": 50,
+            }
+            for metric, split, value in (
+                ("accuracy", "validation", 1 - v),
+                ("accuracy", "test", 1 - t),
+                ("accuracy", "train", 1.0),
+                ("sparsity", "test", 0.25),
+                ("correlation", "test", np.nan if name == "l1r" else 0.5),
+            ):
+                found.append({**common, "metric": metric, "split": split, "value": value})
+    return pd.DataFrame(found)
+
+
+NETWORKS = (
+    (("l1r", 1.0), (0.04, 0.06), (0.03, 0.03)),
+    (("l1r", 0.1), (0.03, 0.05), (0.05, 0.07)),
+    (("l1r", 10.0), (0.04, 0.04), (0.01, 0.01)),
+    (("none", 0.0), (0.05, 0.05), (0.04, 0.04)),
+)
+
+
+def test_weights_are_chosen_on_validation_data_not_on_test_data():
+    chosen = tables.chosen_weights(tables.networks(rows(of=NETWORKS)))
+    assert chosen["regularizer"].tolist() == ["none", "l1r"]  # the paper's order
+    # 0.1 and 10 have the same validation error: the smaller one, though the test set likes it less.
+    assert chosen["regularizer_weight"].tolist() == [0.0, 0.1]
+    assert chosen["tried"].tolist() == [1, 3]
+    np.testing.assert_allclose(chosen["validation_error"], [5.0, 4.0])
+
+
+def test_tables_6_and_8_beside_the_papers():
+    networks = tables.networks(rows(of=NETWORKS))
+    table = tables.table_6(networks, paper_representations()).set_index("regularizer")
+    assert table.loc["L1R", "paper: sparsity"] == 0.97 and table.loc["L1R", "sparsity"] == 0.25
+    assert table.loc["L1R", "test_error"] == pytest.approx(6.0)
+    assert np.isnan(table.loc["L1R", "correlation"]) and table.loc["Baseline", "correlation"] == 0.5
+    errors = tables.table_8(networks, paper_representations()).set_index("regularizer")
+    assert errors["condition"].tolist() == ["default", "default"]
+    assert errors.loc["L1R", ["paper", "paper_std"]].tolist() == [2.35, 0.08]
+    assert errors.loc["L1R", "std"] == pytest.approx(np.std([5, 7], ddof=1))
+    assert errors.loc["L1R", "apart"] == pytest.approx((6.0 - 2.35) / 0.08)
+    empty = tables.table_8(networks, paper_representations().iloc[:0])
+    assert empty["paper"].isna().all()
+
+
+def test_the_papers_tables_are_whole():
+    paper = paper_representations()
+    for name, columns in (("table_6", 7), ("table_8", 5), ("table_4", 7), ("table_9", 7)):
+        of_one = paper[paper["table"] == name]
+        assert sorted(of_one["row"].unique()) == sorted(TITLES.values())
+        assert len(of_one) == 12 * columns and of_one["value"].notna().all()
+
+
+@pytest.mark.full
+def test_digits_from_the_command_to_the_tables(tmp_path, capsys):
+    flags = ["--dataset=digits", "--repeat=1", "--epoch=1", "--widths=8", "--depth=2"]
+    program = ["tfhash", "run", "representations", *flags, f"--save_path={tmp_path}"]
+    assert cli.tfhash([*program, "--regularizers=none,bn,dropout,vr"]) == 0
+    assert "Trained 9 networks" in capsys.readouterr().out
+    table = results.load(tmp_path, history=False, stages=("encoding",))
+    assert set(CHARACTERISTICS) | {"accuracy"} == set(table["metric"])
+    assert set(table.query("metric == 'accuracy'")["split"]) == {"train", "test", "validation"}
+    assert cli.tfhash(["tfhash", "draw", f"--load_path={tmp_path}"]) == 0
+    text = (tmp_path / "figures/representations_table_8_digits.md").read_text()
+    assert [line.split(" | ")[0] for line in text.splitlines()[2:]] == [
+        *("| Baseline", "| Dropout", "| BN", "| VR")
+    ]

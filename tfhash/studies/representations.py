@@ -1,0 +1,88 @@
+"""What twelve regularizers do to the last hidden layer and the error (Choi et al., Tables 6, 8).
+
+tfhash run representations --sample_sizes=1000,5000,50000
+
+trains, at each of the paper's six loss weights, five networks of each kind and measures the last
+hidden layer of all of them; `--quick` trains at the stored weights alone. 57 networks are trained
+side by side, with batch normalization one more. `tfhash draw` chooses the loss weights on the
+validation data and writes the tables, the paper's numbers beside ours.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfhash.datasets import record
+from tfhash.errors import InputError
+from tfhash.runs.representation import (
+    DROPOUT_RATE,
+    WEIGHTS,
+    WITHOUT_WEIGHT,
+)
+from tfhash.studies.options import RepresentationOptions
+from tfhash.studies.study import Grid, Measured, Study, recipe_widths
+
+
+def sizes(options: RepresentationOptions) -> Sequence[int | None]:
+    """The sample sizes that are asked for; None, as by default, is all that is not held out."""
+    n = record(options.dataset).n_train
+    available = n - round(n * options.recipe.hold_out)
+    asked = options.sample_sizes or (available,)
+    if asked[-1] > available:
+        raise InputError(
+            f"Expected sample sizes up to {available}, the training examples of "
+            f"{options.dataset} but for those that are held out. Received: {asked[-1]}."
+        )
+    return [None if size == available else size for size in asked]
+
+
+def conditions(options: RepresentationOptions) -> Sequence[Mapping[str, Any]]:
+    """Each sample size, width and regularizer with each of its loss weights."""
+    found = []
+    for size in sizes(options):
+        for width in recipe_widths(options):
+            for name in options.regularizers:
+                for weight in _weights(name, size, width, options):
+                    penalty = name not in (*WITHOUT_WEIGHT, "dropout", "l1w", "l2w")
+                    found.append(
+                        {
+                            "sample_size": size,
+                            "width": width,
+                            "regularizer": name,
+                            "regularizer_weight": weight,
+                            "regularizer_normalized": penalty and options.normalized,
+                        }
+                    )
+    return found
+
+
+def _weights(
+    name: str, size: int | None, width: int, options: RepresentationOptions
+) -> Sequence[float]:
+    if name in WITHOUT_WEIGHT:
+        return (0.0,)
+    if name == "dropout":
+        return (DROPOUT_RATE,)
+    if not options.quick:
+        return WEIGHTS
+    from tfhash.runs.representation_tables import stored_weight
+
+    return (stored_weight(options.dataset, name, size, width, options.normalized),)
+
+
+STUDY = Study(
+    name="representations",
+    title="characteristics of the last hidden layer under twelve regularizers",
+    grids=(
+        Grid(
+            # One axis, as --quick has other weights for each size and width.
+            axes={"sample_size": conditions},
+            measures=(
+                Measured(measure="accuracy"),
+                Measured(measure="validation"),
+                Measured(measure="characteristics"),
+            ),
+        ),
+    ),
+    options=RepresentationOptions,
+    figures=("representations_table_6", "representations_table_8"),
+)
