@@ -108,6 +108,11 @@ DRAW = _of_module(
 DEMO = _of_module("the digits, trained, measured and drawn in two minutes", "tfhash.studies.demo")
 TSNE = _of_module("draw a map of one network's codes", "tfhash.studies.tsne")
 
+EXAMPLES = _of_module(
+    "draw representations of single networks, and what transforms make of one",
+    "tfhash.studies.representation_examples",
+)
+
 
 def _of_files(title: str, function: Callable[[str, str, Any], None], options: type) -> Command:
     """A command on a model's file and a data file."""
@@ -153,6 +158,7 @@ SUBCOMMANDS: dict[str, Command] = {
     },
     "run demo": DEMO,
     "run tsne": TSNE,
+    "run representation_examples": EXAMPLES,
     "draw": DRAW,
 }
 

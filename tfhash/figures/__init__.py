@@ -13,6 +13,7 @@ with named_if_missing("tfhash.figures"):
         characteristics_by_layer,
         unit_histogram,
         unit_scatter,
+        units_by_regularizer,
     )
     from tfhash.figures.style import TITLES, Caption, save
     from tfhash.figures.tsne import figure_1
@@ -34,4 +35,5 @@ __all__ = [
     "save",
     "unit_histogram",
     "unit_scatter",
+    "units_by_regularizer",
 ]

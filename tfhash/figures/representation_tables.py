@@ -47,6 +47,16 @@ def errors(table: pd.DataFrame) -> str:
     return _markdown(head, rows)
 
 
+def transformed(table: pd.DataFrame) -> str:
+    """Table 3 from `studies.representation_examples.table_3`: errors in percent."""
+    names = [name for name in table if name != "transform" and not name.startswith("paper: ")]
+    rows = [
+        [row["transform"], *(_number(row[name], row.get(f"paper: {name}")) for name in names)]
+        for _, row in table.iterrows()
+    ]
+    return _markdown(["transform", *(name.replace("_", " ") for name in names)], rows)
+
+
 def _spread(mean: float, std: float, paper: float, paper_std: float) -> str:
     ours = f"{mean:.2f}" if pd.isna(std) else f"{mean:.2f} ± {std:.2f}"
     return ours if pd.isna(paper) else f"{ours} ({paper:.2f} ± {paper_std:.2f})"

@@ -106,7 +106,8 @@ def groups(
         together.setdefault(common, []).append(spec)
     n_inputs = int(np.prod(dataset.input_shape))
     budget = backend.memory() // 4
-    for alike in together.values():
+    # Those with batch normalization last: groups after one another then share a program.
+    for alike in sorted(together.values(), key=lambda alike: alike[0].regularizer == "bn"):
         group: list[RunSpec] = []
         size = 0
         for spec in sorted(alike, key=lambda spec: (spec.width, spec.directory)):
