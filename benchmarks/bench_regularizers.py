@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from benchmarks.bench_training import _side_by_side
@@ -32,8 +33,18 @@ def rows(options: Options) -> Iterator[Row]:
     mnist = replace(mnist, x_test=mnist.x_test[:TESTS], y_test=mnist.y_test[:TESTS])
     for trials in (1, TRIALS):
         specs = [_spec(name, trial) for trial in range(1, trials + 1) for name in TITLES]
-        sides = (_side_by_side(specs, mnist), _one_by_one(specs, mnist))
+        # As in training, where each program is compiled once and trains its networks to the end.
+        parts = [
+            _side_by_side([spec for spec in specs if (spec.regularizer == "bn") == apart], mnist)
+            for apart in (False, True)
+        ]
+        sides = (partial(_all, parts), _one_by_one(specs, mnist))
         yield _row(options, sides, f"30 steps of 12 regularizers x {trials} trials")
+
+
+def _all(parts: Sequence[Callable[[int], None]], number: int) -> None:
+    for part in parts:
+        part(number)
 
 
 def _row(options: Options, sides: Sequence[Callable[[int], None]], work: str) -> Row:

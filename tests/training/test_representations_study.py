@@ -114,6 +114,42 @@ def test_the_papers_tables_are_whole():
         assert len(of_one) == 12 * columns and of_one["value"].notna().all()
 
 
+def test_the_linear_layers_networks_are_others():
+    specs = study("representations_linear").specs(options(repeat=1))
+    assert [one.regularizer for one in specs] == ["none", "dropout", "bn"]
+    assert {(one.depth, one.last_layer) for one in specs} == {(6, "linear_6")}
+    assert all("last_activation=linear" in one.directory.parts for one in specs)
+
+
+@pytest.mark.full
+def test_a_linear_layer_has_identical_outputs_and_table_3_keeps_the_error(tmp_path, capsys):
+    """On digits, of tiny networks: rows of Tables 2 and 3 that are to have the same error have."""
+    flags = ["--dataset=digits", "--repeat=1", "--epoch=8", "--widths=12"]
+    where = f"--save_path={tmp_path}"
+    for name, depth, of in (
+        ("representations", 2, "none"),
+        ("representations_linear", 3, "none,bn"),
+    ):
+        program = ["tfhash", "run", name, *flags, f"--depth={depth}", f"--regularizers={of}", where]
+        assert cli.tfhash(program) == 0
+    program = ["tfhash", "run", "representation_examples", "--dataset=digits"]
+    assert cli.tfhash([*program, "--candidates=5", f"--load_path={tmp_path}"]) == 0
+    linear = pd.read_csv(tmp_path / "figures/representations_table_2_digits.csv")
+    assert linear["network"].tolist()[:4] == [
+        *("Baseline (1st)", "Baseline (2nd)", "Baseline (3rd)", "Baseline (3rd, whitened)")
+    ]
+    errors = linear["test_error"].to_numpy().reshape(2, 4)
+    assert (errors == errors[:, :1]).all() and errors[0, 0] != errors[1, 0]
+    assert (linear["sparsity"][[2, 6]] == 0).all() and linear["sparsity"][0] > 0
+    table = pd.read_csv(tmp_path / "figures/representations_table_3_digits.csv")
+    table = table.set_index("network")
+    same = table.loc[["Identity", "Random positive diagonal"]]
+    assert same["test_error"].nunique() == same["sparsity"].nunique() == 1
+    assert same["amplitude"].nunique() == 2
+    ones, white = table.loc["Ones with random positive diagonal"], table.loc["Whitening"]
+    assert ones["correlation"] > 0.8 > abs(white["correlation"])
+
+
 @pytest.mark.full
 def test_digits_from_the_command_to_the_tables(tmp_path, capsys):
     flags = ["--dataset=digits", "--repeat=1", "--epoch=1", "--widths=8", "--depth=2"]

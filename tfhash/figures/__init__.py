@@ -11,6 +11,7 @@ with named_if_missing("tfhash.figures"):
     from tfhash.figures.regularizers import figure_6, figure_10
     from tfhash.figures.representations import (
         characteristics_by_layer,
+        information,
         unit_histogram,
         unit_scatter,
         units_by_regularizer,
@@ -29,6 +30,7 @@ __all__ = [
     "figure_5",
     "figure_6",
     "figure_10",
+    "information",
     "phase_chart",
     "plane",
     "planes",

@@ -48,13 +48,13 @@ def errors(table: pd.DataFrame) -> str:
 
 
 def transformed(table: pd.DataFrame) -> str:
-    """Table 3 from `studies.representation_examples.table_3`: errors in percent."""
-    names = [name for name in table if name != "transform" and not name.startswith("paper: ")]
+    """Tables 2 and 3 from `studies.representation_transforms`: errors in percent."""
+    names = [name for name in table if name != "network" and not name.startswith("paper: ")]
     rows = [
-        [row["transform"], *(_number(row[name], row.get(f"paper: {name}")) for name in names)]
+        [row["network"], *(_number(row[name], row.get(f"paper: {name}")) for name in names)]
         for _, row in table.iterrows()
     ]
-    return _markdown(["transform", *(name.replace("_", " ") for name in names)], rows)
+    return _markdown(["network", *(name.replace("_", " ") for name in names)], rows)
 
 
 def _spread(mean: float, std: float, paper: float, paper_std: float) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from tfhash.figures.style import STYLE, Figure
+from tfhash.figures.style import GRAY, SERIES, STYLE, Figure
 
 
 def unit_histogram(table: pd.DataFrame, title: str = "") -> MatplotlibFigure:
@@ -73,6 +73,39 @@ def units_by_regularizer(histograms: pd.DataFrame, points: pd.DataFrame) -> Matp
         panels[1][0].set_ylabel("another unit")
         lines = panels[1][0].get_legend_handles_labels()
         figure.legend(*lines, title="class", loc="outside right center", markerscale=2)
+        return figure
+
+
+def information(table: pd.DataFrame, correlations: pd.DataFrame) -> MatplotlibFigure:
+    """Choi et al., Figure 4: bounds of the mutual information and the error, by regularizer.
+
+    Parameters
+    ----------
+    table
+        As `runs.representation_tables.table_6` gives it: regularizer, test_error (percent), and
+        the bounds mi_x_lower, mi_x_upper, mi_y_lower and mi_y_upper (nats).
+    correlations
+        As `runs.representation_tables.correlations` gives them: bound, correlation, n.
+    """
+    of_bound = correlations.set_index("bound")["correlation"]
+    places = range(len(table))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 3.8), layout="constrained")
+        axes = figure.add_subplot()
+        for what, color in (("x", SERIES[0]), ("y", SERIES[1])):
+            for bound, marker in (("lower", "^"), ("upper", "v")):
+                name = f"mi_{what}_{bound}"
+                label = f"I(z; {what}), {bound} bound (r = {of_bound[name]:.2f})"
+                axes.plot(places, table[name], marker, color=color, markersize=4, label=label)
+            lower, upper = table[f"mi_{what}_lower"], table[f"mi_{what}_upper"]
+            axes.vlines(places, lower, upper, color=color, linewidth=1)
+        error = axes.twinx()
+        error.plot(places, table["test_error"], "o--", color=GRAY, markersize=3, linewidth=0.9)
+        error.set_ylabel("test error, percent (dashed)")
+        axes.set_xticks(places)
+        axes.set_xticklabels(table["regularizer"], rotation=45, ha="right")
+        axes.set_ylabel("nats")
+        figure.legend(loc="outside lower center", ncols=2, fontsize=8)
         return figure
 
 

@@ -7,9 +7,10 @@ network representations"; `tfhash.regularizers` has the penalties.
 from __future__ import annotations
 
 # As `tfhash.representation.characteristics` has them: what is measured of the last hidden layer.
+BOUNDS = ("mi_x_lower", "mi_x_upper", "mi_y_lower", "mi_y_upper")
 CHARACTERISTICS = (
     *("amplitude", "covariance", "correlation", "sparsity", "dead_units", "stable_rank"),
-    *("mi_x_lower", "mi_x_upper", "mi_y_lower", "mi_y_upper"),
+    *BOUNDS,
 )
 
 # By name, as `tfhash.regularizers.NAMES`, in the paper's order: what the paper calls them.

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
 import pandas as pd
 
 from tfhash.errors import InputError
 from tfhash.runs.paper import packaged
-from tfhash.runs.representation import CHARACTERISTICS, TITLES
+from tfhash.runs.representation import BOUNDS, CHARACTERISTICS, TITLES
 
 CONDITION = ["sample_size", "width"]
 CHOICE = [*CONDITION, "regularizer", "regularizer_normalized"]
@@ -95,6 +96,25 @@ def table_6(networks: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def correlations(table: pd.DataFrame) -> pd.DataFrame:
+    """Pearson's correlations of the bounds of the mutual information with the test error (Fig. 4).
+
+    Parameters
+    ----------
+    table
+        What `table_6` gave. Regularizers without all of the numbers are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a bound: bound, correlation (NaN for fewer than 3 regularizers), n (of them).
+    """
+    whole = table.dropna(subset=["test_error", *BOUNDS])
+    n = len(whole)
+    values = [whole[name].corr(whole["test_error"]) if n > 2 else float("nan") for name in BOUNDS]
+    return pd.DataFrame({"bound": BOUNDS, "correlation": values, "n": n})
+
+
 def table_8(networks: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     """Test errors (percent) of all conditions at the chosen weights, with the paper's.
 
@@ -135,32 +155,34 @@ def _stored() -> pd.DataFrame:
 
 
 def stored_weight(
-    dataset: str, regularizer: str, sample_size: int | None, width: int, normalized: bool
+    dataset: str, regularizer: str, sample_size: int, width: int, normalized: bool
 ) -> float:
-    """The loss weight that was chosen for a condition by a run of all weights.
+    """The loss weight that a run of all weights chose.
+
+    Where none was chosen for the sample size, that of the one nearest to it by ratio.
 
     Raises
     ------
     InputError
-        None is stored.
+        None is stored for the dataset, the regularizer and the width.
     """
     known = _stored()
     here = known[
         (known["dataset"] == dataset)
         & (known["regularizer"] == regularizer)
-        & (known["sample_size"] == (sample_size or 0))
         & (known["width"] == width)
-        & (known["normalized"] == normalized)
+        & (known["regularizer_normalized"] == normalized)
     ]
     if here.empty:
-        have = known[["dataset", "sample_size", "width"]].drop_duplicates()
-        listed = "; ".join(f"{d}, {n or 'all'} examples, width {w}" for d, n, w in have.to_numpy())
+        have = known[["dataset", "width"]].drop_duplicates().to_numpy()
+        listed = "; ".join(f"{name}, width {units}" for name, units in have)
         raise InputError(
-            f"Expected a condition with a stored loss weight ({listed}). Received: {dataset}, "
-            f"{sample_size or 'all'} examples, width {width}, {regularizer}"
-            f"{', normalized' if normalized else ''}. Leave quick out: all weights are tried."
+            f"Expected a dataset and a width with stored loss weights ({listed}). Received: "
+            f"{dataset}, width {width}, {regularizer}{', normalized' if normalized else ''}. "
+            "Leave quick out: all weights are tried."
         )
-    return float(here["regularizer_weight"].iloc[0])
+    apart = np.abs(np.log(here["sample_size"] / sample_size))
+    return float(here.loc[apart.idxmin(), "regularizer_weight"])
 
 
 def _best(networks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tfhash.datasets import Dataset
 from tfhash.models import mlp
-from tfhash.models.mlp import L2_LAYERS
+from tfhash.models.mlp import L2_LAYERS, LAST_ACTIVATIONS
 from tfhash.runs.recipes import RECIPES
 from tfhash.runs.representation import OF_KERNELS, TITLES, WITHOUT_WEIGHT
 from tfhash.runs.spec_json import Spec, SpecError
@@ -60,6 +60,8 @@ class RunSpec(Spec):
     label_noise : float
         Share of the training labels that is replaced before training, each by one drawn uniformly
         from all classes, so that some stay what they were. The test labels are never touched.
+    last_activation : str
+        "relu", or "linear" for a last hidden layer without a ReLU.
     regularizer : str
         One of the twelve of `tfhash.regularizers`, on the last hidden layer: its kernel for "l1w"
         and "l2w", else its activations. Dropout's draws are the trainer's own: `fit` and networks
@@ -95,6 +97,7 @@ class RunSpec(Spec):
     epoch_size: int | None = None
     inputs: str | None = None
     label_noise: float = 0.0
+    last_activation: str = "relu"
     regularizer: str = "none"
     regularizer_weight: float = 0.0
     regularizer_normalized: bool = False
@@ -119,6 +122,11 @@ class RunSpec(Spec):
         if not 0 <= self.label_noise < 1:
             raise SpecError(
                 f"Expected label_noise of at least 0 and below 1. Received: {self.label_noise}."
+            )
+        if self.last_activation not in LAST_ACTIVATIONS:
+            raise SpecError(
+                f"Expected last_activation among {', '.join(LAST_ACTIVATIONS)}. "
+                f"Received: {self.last_activation!r:.80}."
             )
         self._check_regularizer()
         kept = self.checkpoint_epochs
@@ -156,6 +164,11 @@ class RunSpec(Spec):
             )
 
     @property
+    def last_layer(self) -> str:
+        """Name of the layer that gives the activations of the last hidden one."""
+        return f"{self.last_activation}_{self.depth}"
+
+    @property
     def norm_layers(self) -> tuple[int, ...]:
         """Hidden layers, from 1, with batch normalization before their ReLU."""
         if self.batch_norm:
@@ -173,6 +186,8 @@ class RunSpec(Spec):
         parts += self._regularizers()
         if self.label_noise:
             parts.append(f"label_noise={float(self.label_noise)}")
+        if self.last_activation != "relu":
+            parts.append(f"last_activation={self.last_activation}")
         if self.regularizer != "none":
             parts.append(f"regularizer={self.regularizer}")
             if self.regularizer not in WITHOUT_WEIGHT:
@@ -260,6 +275,7 @@ class RunSpec(Spec):
             batch_norm=self.batch_norm,
             l2=self.l2,
             l2_layers=self.l2_layers,
+            last_activation=self.last_activation,
             seed=[self.seed, self.repeat],
         )
         if self.regularizer not in (*OF_KERNELS, "bn"):

@@ -1,4 +1,4 @@
-"""Tables 6 and 8 of the second paper, and the loss weights chosen on validation data."""
+"""Tables 6 and 8 and Figure 4 of the second paper, and the loss weights that validation chooses."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from tfhash import results
+from tfhash import figures, results
+from tfhash.datasets import record
 from tfhash.figures import representation_tables as written
 from tfhash.files import write_text
 from tfhash.runs import representation_tables as tables
 from tfhash.runs.paper import paper_representations
+from tfhash.runs.representation import BOUNDS
 from tfhash.studies.representations import STUDY
 
 PAPERS_DATASET, PAPERS_WIDTH = "mnist", 100  # of Table 6, on all training examples
@@ -26,6 +28,11 @@ def draw(path: Path, datasets: Collection[str], figures_path: Path) -> list[str]
         networks = tables.networks(results.last_epoch(rows))
         chosen = tables.chosen_weights(networks)
         chosen.insert(0, "dataset", dataset)
+        # As many as there are, for those that stored weights are looked up for.
+        run = rows.iloc[0]
+        n = record(str(dataset)).n_train
+        available = n - round(n * run["hold_out"])
+        chosen["sample_size"] = chosen["sample_size"].replace(0, available)
         _write(chosen, figures_path / f"representations_weights_{dataset}.csv")
         paper = paper_representations()
         if dataset != PAPERS_DATASET:
@@ -43,6 +50,13 @@ def draw(path: Path, datasets: Collection[str], figures_path: Path) -> list[str]
             _write(of_one, figures_path / f"{name}.csv")
             write_text(figures_path / f"{name}.md", written.characteristics(of_one))
             names.append(f"{name}.md")
+            if not set(BOUNDS) <= set(of_one):
+                continue
+            found = tables.correlations(of_one)
+            name = f"representations_figure_4_{dataset}{suffix}"
+            figures.save(figures.information(of_one, found), figures_path / name)
+            _write(found, figures_path / f"{name}.csv")
+            names.append(f"{name}.png")
     return names
 
 

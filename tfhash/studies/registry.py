@@ -12,6 +12,7 @@ from tfhash.studies import (
     region_density,
     regularizers,
     representations,
+    representations_linear,
     sample_size,
     training_time,
 )
@@ -31,6 +32,7 @@ STUDIES: dict[str, Study] = {
         regularizers,
         phase_chart,
         representations,
+        representations_linear,
         cnn,
     )
 }

@@ -1,11 +1,14 @@
-"""Figure 1 and Table 3 of the second paper, from one trained network each.
+"""Figure 1 and Tables 2 and 3 of the second paper, from one trained network each.
 
 tfhash run representations --repeat=1 --quick
+tfhash run representations_linear --repeat=1
 tfhash run representation_examples
 
 Takes a few minutes. Figure 1: activations of the last hidden layer on the test set, for five of
-the regularizers at the loss weights that validation chooses. Table 3: what becomes of the network
-without a regularizer where its last hidden layer is transformed, its output weights fitted anew.
+the regularizers at the loss weights that validation chooses. Table 2: layers of networks whose
+sixth is linear, and of a network with the same outputs that has it whitened. Table 3: what becomes
+of the network without a regularizer where its last hidden layer is transformed, its output weights
+fitted anew.
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -27,20 +29,16 @@ from tfhash.runs import RunSpec, checkpoints, stored_runs
 from tfhash.runs import representation_tables as tables
 from tfhash.runs.paper import paper_representations
 from tfhash.runs.representation import TITLES
+from tfhash.studies import representation_transforms as transforms
+from tfhash.studies import representations_linear
+from tfhash.studies.drawing_representations import PAPERS_DATASET
 from tfhash.studies.loading import load_model
 from tfhash.studies.options import DataOptions, option
+from tfhash.studies.representation_transforms import Example
 from tfhash.studies.representations import STUDY
-
-if TYPE_CHECKING:
-    import keras
 
 SHOWN = ("none", "dropout", "bn", "cr", "l1r")
 POINTS, BINS = 2_000, 40
-# A matrix of ones is scored on so many examples, and taken where its error on the held-out ones is
-# at most so many percent points above the network's own; so many are tried, the most correlated
-# first.
-SCORED, COMPARABLE, TRIED = 2_000, 1.0, 5
-FLOOR = 1e-6  # of the eigenvalues that whitening divides by, as a share of the largest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,26 +61,6 @@ class ExampleOptions(DataOptions):
 OPTIONS = ExampleOptions
 
 
-@dataclass(frozen=True)
-class Example:
-    """A trained network: its spec, and the model in its last checkpoint."""
-
-    spec: RunSpec
-    model: keras.Model
-
-    @property
-    def layer(self) -> str:
-        """The last hidden layer's name."""
-        return f"relu_{self.spec.depth}"
-
-    def read(self, layer: str, x: np.ndarray) -> np.ndarray:
-        """Activations float32 [n, units] of a layer."""
-        import keras
-
-        given = self.model.get_layer(layer).output
-        return np.asarray(keras.Model(self.model.inputs, given).predict(x, 2048, verbose=0))
-
-
 def run(options: ExampleOptions) -> None:
     """Read, transform and draw."""
     data = options.load_dataset()
@@ -97,15 +75,27 @@ def run(options: ExampleOptions) -> None:
         text = table.round(4).to_csv(index=False, lineterminator="\n")
         write_text(folder / f"{name}_{end}.csv", text)
     print(f"Drew {folder / name}.png, of {', '.join(dict.fromkeys(histograms['regularizer']))}")
-    if "none" not in found:
+    linear = {one.spec.regularizer: one for one in _linear(options)}
+    linear = {name: linear[name] for name in TITLES if name in linear}
+    made = {}
+    if linear:
+        made[2] = transforms.table_2(linear, data, options.fit_on, options.seed)
+    else:
+        print(f"Left out Table 2: no networks of `tfhash run {representations_linear.STUDY.name}`.")
+    if "none" in found:
+        made[3] = transforms.table_3(
+            found["none"], data, options.fit_on, options.candidates, options.seed
+        )
+    else:
         print("Left out Table 3: no network without a regularizer.")
-        return
-    name = f"representations_table_3_{suffix}"
-    table = table_3(found["none"], data, options)
-    write_text(folder / f"{name}.csv", table.round(6).to_csv(index=False, lineterminator="\n"))
-    text = representation_tables.transformed(table)
-    write_text(folder / f"{name}.md", text)
-    print(f"{folder / name}.md:\n{text}", flush=True)
+    for number, table in made.items():
+        if options.dataset == PAPERS_DATASET and options.sample_size is None:
+            table = transforms.beside_papers(table, paper_representations(), f"table_{number}")
+        name = f"representations_table_{number}_{suffix}"
+        write_text(folder / f"{name}.csv", table.round(6).to_csv(index=False, lineterminator="\n"))
+        text = representation_tables.transformed(table)
+        write_text(folder / f"{name}.md", text)
+        print(f"{folder / name}.md:\n{text}", flush=True)
 
 
 def _examples(options: ExampleOptions) -> Iterator[Example]:
@@ -142,6 +132,19 @@ def _examples(options: ExampleOptions) -> Iterator[Example]:
             yield Example(spec, load_model(list(checkpoints(run.path).values())[-1]))
 
 
+def _linear(options: ExampleOptions) -> Iterator[Example]:
+    """The networks whose sixth layer is linear."""
+    wanted = (representations_linear.STUDY.directory, options.dataset)
+    for run in stored_runs(options.load_path):
+        spec = run.spec
+        if (
+            isinstance(spec, RunSpec)
+            and (spec.experiment, spec.dataset) == wanted
+            and (spec.sample_size, spec.repeat) == (options.sample_size, options.repeat)
+        ):
+            yield Example(spec, load_model(list(checkpoints(run.path).values())[-1]))
+
+
 def figure_1(
     examples: list[Example], data: Dataset, options: ExampleOptions
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -167,101 +170,3 @@ def figure_1(
         points = {"first": z[rows, first], "second": z[rows, second], "label": data.y_test[rows]}
         scatters.append(pd.DataFrame({"regularizer": title, **points}))
     return pd.concat(histograms, ignore_index=True), pd.concat(scatters, ignore_index=True)
-
-
-def table_3(example: Example, data: Dataset, options: ExampleOptions) -> pd.DataFrame:
-    """The network, and others with its last hidden layer transformed: errors, characteristics.
-
-    Returns
-    -------
-    pandas.DataFrame
-        transform (as the paper calls it), test_error (percent) and the six characteristics of the
-        last hidden layer on the test set, each with the paper's after it where the data are its.
-    """
-    from tfhash import representation
-
-    paper = paper_representations()
-    paper = paper[paper["table"] == ("table_3" if options.dataset == "mnist" else "")]
-    theirs = paper.pivot_table(index="row", columns="column", values="value")
-    theirs = theirs.rename(columns={"error_percent": "test_error"})
-    rows = []
-    for title, model in _transformed(example, data, options):
-        found = representation.characteristics(model, data.x_test, layers=[example.layer])
-        row: dict[str, Any] = {"transform": title}
-        measured = {"test_error": _error(model, data.x_test, data.y_test)}
-        measured.update(found.iloc[0].drop("n_units"))
-        for name, value in measured.items():
-            row[name] = value
-            if title in theirs.index and name in theirs:
-                row[f"paper: {name}"] = theirs.loc[title, name]
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _transformed(
-    example: Example, data: Dataset, options: ExampleOptions
-) -> Iterator[tuple[str, keras.Model]]:
-    from tfhash import representation
-
-    model, layer = example.model, example.layer
-    rng = np.random.default_rng(options.seed)
-    trained = example.spec.measured_data(data)
-    rows = rng.permutation(len(trained.x_train))[: options.fit_on]
-    x, y = trained.x_train[rows], trained.y_train[rows]
-    h = example.read(f"dense_{example.spec.depth}", x).astype(np.float64)
-    d = h.shape[1]
-    yield "Identity", model
-    yield (
-        "Random positive diagonal",
-        representation.identical_output_network(model, layer, rng.uniform(0, 1, d)),
-    )
-    ones = _ones(example, h, x, data, rng, options.candidates)
-    yield (
-        "Ones with random positive diagonal",
-        representation.comparable_network(model, layer, ones, x, y),
-    )
-    mean, covariance = h.mean(axis=0), np.cov(h.T)
-    values, vectors = np.linalg.eigh(covariance)
-    scales = 1 / np.sqrt(np.maximum(values, FLOOR * values.max()))
-    whitening = (vectors * scales) @ vectors.T
-    yield "Whitening", representation.comparable_network(model, layer, whitening, x, y, mean)
-
-
-def _ones(
-    example: Example,
-    h: np.ndarray,
-    x: np.ndarray,
-    data: Dataset,
-    rng: np.random.Generator,
-    candidates: int,
-) -> np.ndarray:
-    """Of random candidates, the most correlated one whose network is comparable."""
-    from tfhash import representation
-
-    d = h.shape[1]
-    scored = []
-    for diagonal in rng.uniform(0, 1, (candidates, d)):
-        matrix = np.ones((d, d))
-        matrix[np.diag_indices(d)] = diagonal
-        statistics = representation.Statistics(d)
-        statistics.update(np.maximum(h[:SCORED] @ matrix.T, 0))
-        scored.append((float(np.nan_to_num(statistics.result().correlation)), matrix))
-    scored.sort(key=lambda pair: -pair[0])
-    kept = len(data.hold_out(example.spec.hold_out).x_train)
-    x_held, y_held = data.x_train[kept:], data.y_train[kept:]
-    if not len(x_held):
-        return scored[0][1]
-    own = _error(example.model, x_held, y_held)
-    errors = []
-    for _, matrix in scored[:TRIED]:
-        new = representation.comparable_network(example.model, example.layer, matrix, x[:SCORED])
-        errors.append(_error(new, x_held, y_held))
-        if errors[-1] <= own + COMPARABLE:
-            break
-    return scored[int(np.argmin(errors))][1]
-
-
-def _error(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:
-    """Percent of wrong answers."""
-    outputs = model.predict(x, batch_size=2048, verbose=0)
-    return 100 * float(np.mean(outputs.argmax(axis=1) != y))

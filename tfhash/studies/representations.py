@@ -15,6 +15,7 @@ from tfhash.datasets import record
 from tfhash.errors import InputError
 from tfhash.runs.representation import (
     DROPOUT_RATE,
+    OF_KERNELS,
     WEIGHTS,
     WITHOUT_WEIGHT,
 )
@@ -24,8 +25,7 @@ from tfhash.studies.study import Grid, Measured, Study, recipe_widths
 
 def sizes(options: RepresentationOptions) -> Sequence[int | None]:
     """The sample sizes that are asked for; None, as by default, is all that is not held out."""
-    n = record(options.dataset).n_train
-    available = n - round(n * options.recipe.hold_out)
+    available = _available(options)
     asked = options.sample_sizes or (available,)
     if asked[-1] > available:
         raise InputError(
@@ -35,6 +35,12 @@ def sizes(options: RepresentationOptions) -> Sequence[int | None]:
     return [None if size == available else size for size in asked]
 
 
+def _available(options: RepresentationOptions) -> int:
+    """Training examples but for those that are held out."""
+    n = record(options.dataset).n_train
+    return n - round(n * options.recipe.hold_out)
+
+
 def conditions(options: RepresentationOptions) -> Sequence[Mapping[str, Any]]:
     """Each sample size, width and regularizer with each of its loss weights."""
     found = []
@@ -42,7 +48,7 @@ def conditions(options: RepresentationOptions) -> Sequence[Mapping[str, Any]]:
         for width in recipe_widths(options):
             for name in options.regularizers:
                 for weight in _weights(name, size, width, options):
-                    penalty = name not in (*WITHOUT_WEIGHT, "dropout", "l1w", "l2w")
+                    penalty = name not in (*WITHOUT_WEIGHT, *OF_KERNELS, "dropout")
                     found.append(
                         {
                             "sample_size": size,
@@ -66,7 +72,9 @@ def _weights(
         return WEIGHTS
     from tfhash.runs.representation_tables import stored_weight
 
-    return (stored_weight(options.dataset, name, size, width, options.normalized),)
+    normalized = options.normalized and name not in OF_KERNELS
+    examples = size or _available(options)
+    return (stored_weight(options.dataset, name, examples, width, normalized),)
 
 
 STUDY = Study(
@@ -84,5 +92,5 @@ STUDY = Study(
         ),
     ),
     options=RepresentationOptions,
-    figures=("representations_table_6", "representations_table_8"),
+    figures=(*("representations_table_6", "representations_table_8", "representations_figure_4"),),
 )

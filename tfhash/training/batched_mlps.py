@@ -74,6 +74,8 @@ class BatchedMLPs:
         get no gradient, are left alone, unless there is L2.
     norm_layers : tuple of int
         Hidden layers, from 1, with batch normalization before their ReLU.
+    last_linear : bool
+        No ReLU in the last hidden layer.
     l2, l2_logits, clip_norm : tuple of float
         Of each network: weight in the loss of the squared kernels of its hidden layers, and of its
         logits; what the norm of its gradients is clipped to, `inf` for no clipping.
@@ -89,6 +91,7 @@ class BatchedMLPs:
     n_classes: int
     n_live: int
     norm_layers: tuple[int, ...] = ()
+    last_linear: bool = False
     l2: tuple[float, ...] = field(default=())
     l2_logits: tuple[float, ...] = field(default=())
     clip_norm: tuple[float, ...] = field(default=())
@@ -175,7 +178,7 @@ class BatchedMLPs:
                     mean, variance = now
                 scale = ops.rsqrt(variance + BN_EPSILON) * of[("gamma", *key)]
                 z = z * scale + (of[("beta", *key)] - mean * scale)
-            return ops.relu(z)
+            return z if self.last_linear and key[0] == self.depth else ops.relu(z)
 
         z = ops.matmul(weights["first"], ops.transpose(x[:, : self.n_live]))
         if x.shape[1] > self.n_live:

@@ -130,7 +130,7 @@ def _face(model: keras.Model, spec: RunSpec) -> keras.Model:
     for layer in model.layers:
         if not isinstance(layer, keras.layers.InputLayer):
             x = layer(x)
-        if layer.name == f"relu_{spec.depth}":
+        if layer.name == spec.last_layer:
             x = behind(x)
     return kind(model.inputs, x)
 

@@ -177,6 +177,7 @@ class CompiledLoopCache:
             n_classes=self._pool.n_classes,
             n_live=images.n_live,
             norm_layers=specs[0].norm_layers,
+            last_linear=specs[0].last_activation == "linear",
             l2=tuple(spec.l2 for spec in specs),
             l2_logits=tuple(spec.l2 if spec.l2_layers == "all" else 0.0 for spec in specs),
             clip_norm=tuple(spec.clip_norm or np.inf for spec in specs),

@@ -29,7 +29,7 @@ def _characteristics(
             model,
             data.x_test,
             data.y_test,
-            layers=[f"relu_{spec.depth}"],
+            layers=[spec.last_layer],
             mutual_information=True,
         )
         values = {name: float(table[name].iloc[0]) for name in CHARACTERISTICS}
