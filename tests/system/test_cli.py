@@ -63,7 +63,9 @@ def test_every_option_is_a_flag_of_its_study(tmp_path):
             axis = one.metadata.get("axis")
             if one.name != "path" and axis in (None, "width"):
                 assert one.name in values, (name, one.name)
-        assert ("sample_sizes" in values) == (name in ("sample_size", "phase_chart"))
+        assert ("sample_sizes" in values) == study.has_axis("sample_size")
+    varied = {name for name, study in STUDIES.items() if study.has_axis("sample_size")}
+    assert varied == {"sample_size", "phase_chart", "representations", "representations_linear"}
 
 
 def test_help_is_quick_to_load():
