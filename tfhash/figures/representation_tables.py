@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from tfhash.runs.representation import CHARACTERISTICS
+
 # Beside what the two papers' tables have: how the networks were trained.
 _RUN = ("weight", "normalized", "repeats", "epochs")
 
 
 def characteristics(table: pd.DataFrame) -> str:
     """Table 6 from `runs.representation_tables.table_6`."""
-    names = [name for name in table if f"paper: {name}" in table or name.startswith("mi_")]
+    names = [name for name in table if name in ("test_error", *CHARACTERISTICS)]
     rows = [
         [
             row["regularizer"],

@@ -154,12 +154,12 @@ def _stored() -> pd.DataFrame:
     return packaged("representation_weights.csv")
 
 
-def stored_weight(
-    dataset: str, regularizer: str, sample_size: int, width: int, normalized: bool
-) -> float:
-    """The loss weight that a run of all weights chose.
+def stored_choice(
+    dataset: str, regularizer: str, sample_size: int, width: int
+) -> tuple[float, bool]:
+    """The loss weight that a run of all weights chose, and whether the penalty is normalized.
 
-    Where none was chosen for the sample size, that of the one nearest to it by ratio.
+    Where none was chosen for the sample size, those of the one nearest to it by ratio.
 
     Raises
     ------
@@ -171,18 +171,18 @@ def stored_weight(
         (known["dataset"] == dataset)
         & (known["regularizer"] == regularizer)
         & (known["width"] == width)
-        & (known["regularizer_normalized"] == normalized)
     ]
     if here.empty:
         have = known[["dataset", "width"]].drop_duplicates().to_numpy()
         listed = "; ".join(f"{name}, width {units}" for name, units in have)
         raise InputError(
             f"Expected a dataset and a width with stored loss weights ({listed}). Received: "
-            f"{dataset}, width {width}, {regularizer}{', normalized' if normalized else ''}. "
-            "Leave quick out: all weights are tried."
+            f"{dataset}, width {width}, {regularizer}. Leave quick out: all weights are tried."
         )
     apart = np.abs(np.log(here["sample_size"] / sample_size))
-    return float(here.loc[apart.idxmin(), "regularizer_weight"])
+    nearest = here[apart == apart.min()]
+    one = nearest.loc[nearest["validation_error"].idxmin()]
+    return float(one["regularizer_weight"]), bool(one["regularizer_normalized"])
 
 
 def _best(networks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -241,7 +241,7 @@ class RepresentationOptions(MlpOptions):
         tuple(TITLES), f"Regularizers, out of {', '.join(TITLES)}."
     )
     quick: bool = option(
-        False, "At the stored loss weights alone, not at all those that the paper chooses from."
+        False, "At stored loss weights (and normalizations), not at all that the paper has."
     )
     normalized: bool = option(
         False, "Divide penalties by the numbers of units, or pairs of them, and of classes."

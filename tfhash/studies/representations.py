@@ -47,15 +47,14 @@ def conditions(options: RepresentationOptions) -> Sequence[Mapping[str, Any]]:
     for size in sizes(options):
         for width in recipe_widths(options):
             for name in options.regularizers:
-                for weight in _weights(name, size, width, options):
-                    penalty = name not in (*WITHOUT_WEIGHT, *OF_KERNELS, "dropout")
+                for weight, normalized in _weights(name, size, width, options):
                     found.append(
                         {
                             "sample_size": size,
                             "width": width,
                             "regularizer": name,
                             "regularizer_weight": weight,
-                            "regularizer_normalized": penalty and options.normalized,
+                            "regularizer_normalized": normalized,
                         }
                     )
     return found
@@ -63,18 +62,17 @@ def conditions(options: RepresentationOptions) -> Sequence[Mapping[str, Any]]:
 
 def _weights(
     name: str, size: int | None, width: int, options: RepresentationOptions
-) -> Sequence[float]:
+) -> Sequence[tuple[float, bool]]:
+    """Loss weights of a regularizer, each with whether the penalty is normalized."""
     if name in WITHOUT_WEIGHT:
-        return (0.0,)
+        return [(0.0, False)]
     if name == "dropout":
-        return (DROPOUT_RATE,)
-    if not options.quick:
-        return WEIGHTS
-    from tfhash.runs.representation_tables import stored_weight
+        return [(DROPOUT_RATE, False)]
+    if options.quick:
+        from tfhash.runs.representation_tables import stored_choice
 
-    normalized = options.normalized and name not in OF_KERNELS
-    examples = size or _available(options)
-    return (stored_weight(options.dataset, name, examples, width, normalized),)
+        return [stored_choice(options.dataset, name, size or _available(options), width)]
+    return [(weight, options.normalized and name not in OF_KERNELS) for weight in WEIGHTS]
 
 
 STUDY = Study(
