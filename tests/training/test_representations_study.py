@@ -49,6 +49,39 @@ def test_what_cannot_be_asked(asked, message):
         study("representations").specs(options(**asked))
 
 
+def test_quick_takes_the_stored_weight_of_the_nearest_size(monkeypatch):
+    columns = "dataset sample_size width regularizer regularizer_normalized regularizer_weight"
+    kept = pd.DataFrame(
+        [
+            ("mnist", 1000, 100, "cr", False, 0.1, 9.0),
+            ("mnist", 1000, 100, "cr", True, 10.0, 8.0),
+            ("mnist", 5000, 100, "cr", False, 1.0, 5.0),
+        ],
+        columns=[*columns.split(), "validation_error"],
+    )
+    monkeypatch.setattr(tables, "_stored", lambda: kept)
+    asked = options(quick=True, regularizers=("none", "cr"), sample_sizes=(1000, 3000), repeat=1)
+    found = [
+        (one.sample_size, one.regularizer, one.regularizer_weight, one.regularizer_normalized)
+        for one in study("representations").specs(asked)
+    ]
+    # 3,000 is nearer to 5,000 than to 1,000 by ratio; of two choices that of less error is taken.
+    assert found == [
+        (1000, "none", 0.0, False),
+        (1000, "cr", 10.0, True),
+        (3000, "none", 0.0, False),
+        (3000, "cr", 1.0, False),
+    ]
+    with pytest.raises(InputError, match="mnist, width 100"):
+        study("representations").specs(options(quick=True, widths=(8,)))
+
+
+def test_the_weights_that_are_stored_are_the_papers():
+    specs = study("representations").specs(options(quick=True, repeat=1))
+    assert [one.regularizer for one in specs] == list(TITLES)
+    assert {one.regularizer_weight for one in specs} <= {0.0, 0.5, *WEIGHTS}
+
+
 def rows(**errors):
     """As `results.last_epoch(results.load(...))` gives them, by (regularizer, weight)."""
     found = []
