@@ -6,12 +6,14 @@ network representations"; `tfhash.regularizers` has the penalties.
 
 from __future__ import annotations
 
-# As `tfhash.representation.characteristics` has them: what is measured of the last hidden layer.
-BOUNDS = ("mi_x_lower", "mi_x_upper", "mi_y_lower", "mi_y_upper")
-CHARACTERISTICS = (
-    *("amplitude", "covariance", "correlation", "sparsity", "dead_units", "stable_rank"),
-    *BOUNDS,
+# What is measured of the last hidden layer: of `tfhash.representation`'s `Characteristics`, and the
+# bounds of its `mutual_information`.
+STATISTICS = (
+    *("amplitude", "covariance", "correlation", "absolute_covariance", "absolute_correlation"),
+    *("sparsity", "dead_units", "stable_rank"),
 )
+BOUNDS = ("mi_x_lower", "mi_x_upper", "mi_y_lower", "mi_y_upper")
+CHARACTERISTICS = (*STATISTICS, *BOUNDS)
 
 # By name, as `tfhash.regularizers.NAMES`, in the paper's order: what the paper calls them.
 TITLES = {

@@ -11,7 +11,8 @@ import pandas as pd
 
 from tfhash.datasets import Dataset
 from tfhash.runs import RunSpec
-from tfhash.runs.representation import TITLES
+from tfhash.runs.representation import STATISTICS, TITLES
+from tfhash.runs.representation_tables import PAPERS_NAMES
 
 if TYPE_CHECKING:
     import keras
@@ -62,7 +63,7 @@ def table_2(examples: Mapping[str, Example], data: Dataset, fit_on: int, seed: i
     pandas.DataFrame
         A row a layer, the first, the last with a ReLU and the linear one, then the linear layer of
         the network of identical outputs that has it whitened: network, test_error (percent), and
-        the six characteristics of the layer on the test set.
+        the characteristics of the layer on the test set.
     """
     from tfhash import representation
 
@@ -116,7 +117,7 @@ def beside_papers(table: pd.DataFrame, paper: pd.DataFrame, number: str) -> pd.D
     theirs = paper[paper["table"] == number].pivot_table(
         index="row", columns="column", values="value"
     )
-    theirs = theirs.rename(columns={"error_percent": "test_error"})
+    theirs = theirs.rename(columns=PAPERS_NAMES)
     table = table.copy()
     for name in [name for name in table if name in theirs]:
         at = int(table.columns.get_indexer([name])[0]) + 1
@@ -125,11 +126,17 @@ def beside_papers(table: pd.DataFrame, paper: pd.DataFrame, number: str) -> pd.D
 
 
 def _measured(model: keras.Model, layer: str, data: Dataset) -> dict[str, float]:
-    from tfhash import representation
+    import keras
 
-    found = representation.characteristics(model, data.x_test, layers=[layer])
-    error = _error(model, data.x_test, data.y_test)
-    return {"test_error": error, **found.iloc[0].drop("n_units")}
+    from tfhash.representation import Statistics
+
+    read = keras.Model(model.inputs, model.get_layer(layer).output)
+    z = np.asarray(read.predict(data.x_test, batch_size=2048, verbose=0))
+    statistics = Statistics(z.shape[1])
+    statistics.update(z)
+    found = statistics.result()
+    values = {name: getattr(found, name) for name in STATISTICS}
+    return {"test_error": _error(model, data.x_test, data.y_test), **values}
 
 
 def _transformed(
@@ -193,7 +200,8 @@ def _ones(
         matrix[np.diag_indices(d)] = diagonal
         statistics = representation.Statistics(d)
         statistics.update(np.maximum(h[:SCORED] @ matrix.T, 0))
-        scored.append((float(np.nan_to_num(statistics.result().correlation)), matrix))
+        correlation = statistics.result().absolute_correlation
+        scored.append((float(np.nan_to_num(correlation)), matrix))
     scored.sort(key=lambda pair: -pair[0])
     kept = len(data.hold_out(example.spec.hold_out).x_train)
     x_held, y_held = data.x_train[kept:], data.y_train[kept:]

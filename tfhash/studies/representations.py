@@ -86,6 +86,7 @@ STUDY = Study(
                 Measured(measure="accuracy"),
                 Measured(measure="validation"),
                 Measured(measure="characteristics"),
+                Measured(measure="information"),
             ),
         ),
     ),

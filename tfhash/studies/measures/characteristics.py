@@ -8,31 +8,35 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfhash.datasets import Dataset
-from tfhash.runs import AnySpec, RunSpec
+from tfhash.runs import AnySpec
 from tfhash.runs.records import PROPERTIES, Record
-from tfhash.runs.representation import CHARACTERISTICS
+from tfhash.runs.representation import BOUNDS, STATISTICS
 from tfhash.studies.measure import PREDICT_AT_ONCE, Measure
 
 if TYPE_CHECKING:
     import keras
 
 
-def _characteristics(
-    model: keras.Model, data: Dataset, spec: RunSpec
-) -> Mapping[Record, dict[str, Any]]:
-    """All of them NaN where training has ended in weights that are no numbers."""
-    from tfhash import representation
+def _characteristics(representation: np.ndarray) -> Mapping[Record, dict[str, Any]]:
+    """All of them NaN where training has ended in numbers that are not finite."""
+    from tfhash.representation import Statistics
 
-    values = dict.fromkeys(CHARACTERISTICS, float("nan"))
-    if all(np.isfinite(weights).all() for weights in model.get_weights()):
-        table = representation.characteristics(
-            model,
-            data.x_test,
-            data.y_test,
-            layers=[spec.last_layer],
-            mutual_information=True,
-        )
-        values = {name: float(table[name].iloc[0]) for name in CHARACTERISTICS}
+    values = dict.fromkeys(STATISTICS, float("nan"))
+    if np.isfinite(representation).all():
+        statistics = Statistics(representation.shape[1])
+        statistics.update(representation)
+        found = statistics.result()
+        values = {name: getattr(found, name) for name in STATISTICS}
+    return {PROPERTIES: {f"test_{name}": value for name, value in values.items()}}
+
+
+def _information(representation: np.ndarray, data: Dataset) -> Mapping[Record, dict[str, Any]]:
+    """Bounds in nats, at a noise variance of 0.1; NaN as `_characteristics` has it."""
+    from tfhash.representation import mutual_information
+
+    values = dict.fromkeys(BOUNDS, float("nan"))
+    if np.isfinite(representation).all():
+        values = dict(zip(BOUNDS, mutual_information(representation, data.y_test), strict=True))
     return {PROPERTIES: {f"test_{name}": value for name, value in values.items()}}
 
 
@@ -52,9 +56,15 @@ def _validation(
 MEASURES = (
     Measure(
         name="characteristics",
-        columns={PROPERTIES: tuple(f"test_{name}" for name in CHARACTERISTICS)},
-        needs=("model", "data", "spec"),
+        columns={PROPERTIES: tuple(f"test_{name}" for name in STATISTICS)},
+        needs=("representation",),
         function=_characteristics,
+    ),
+    Measure(
+        name="information",
+        columns={PROPERTIES: tuple(f"test_{name}" for name in BOUNDS)},
+        needs=("representation", "data"),
+        function=_information,
     ),
     Measure(
         name="validation",
