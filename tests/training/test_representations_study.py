@@ -124,6 +124,16 @@ def test_weights_are_chosen_on_validation_data_not_on_test_data():
     np.testing.assert_allclose(chosen["validation_error"], [5.0, 4.0])
 
 
+def test_repeats_that_some_weights_lack_do_not_decide():
+    """At 10 alone there is a third, bad one: of the two that all have, 10 is the best."""
+    more = (("l1r", 10.0), (0.01, 0.01, 0.50), (0.01, 0.01, 0.10))
+    networks = tables.networks(rows(of=(*NETWORKS[:2], more)))
+    (chosen,) = tables.chosen_weights(networks).itertuples()
+    assert chosen.regularizer_weight == 10.0 and chosen.validation_error == pytest.approx(1.0)
+    table = tables.table_8(networks, paper_representations())
+    assert table["repeats"].tolist() == [3] and table["mean"].tolist() == [pytest.approx(4.0)]
+
+
 def test_tables_6_and_8_beside_the_papers():
     networks = tables.networks(rows(of=NETWORKS))
     table = tables.table_6(networks, paper_representations()).set_index("regularizer")

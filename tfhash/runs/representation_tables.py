@@ -55,7 +55,9 @@ def networks(rows: pd.DataFrame) -> pd.DataFrame:
 def chosen_weights(networks: pd.DataFrame) -> pd.DataFrame:
     """Of each condition and regularizer, the loss weight of the least validation error.
 
-    The error is the mean over repeats; of equal ones, the smaller weight is chosen.
+    The error is the mean over those repeats that all weights of the regularizer were trained for (or
+    over all, where they share none): of the chosen weight there may be more. Of equal ones, the
+    smaller weight is chosen.
 
     Returns
     -------
@@ -63,7 +65,8 @@ def chosen_weights(networks: pd.DataFrame) -> pd.DataFrame:
         Columns `CHOICE`, regularizer_weight, validation_error and tried (the number of weights).
     """
     keys = [*CHOICE, "regularizer_weight"]
-    means = networks.groupby(keys, as_index=False)["validation_error"].mean()
+    parts = [_shared_repeats(group) for _, group in networks.groupby(CHOICE)]
+    means = pd.concat(parts).groupby(keys, as_index=False)["validation_error"].mean()
     best = means.sort_values(["validation_error", "regularizer_weight"], kind="stable")
     tried = means.groupby(CHOICE)["regularizer_weight"].nunique().rename("tried")
     best = best.groupby(CHOICE, as_index=False).first().merge(tried.reset_index(), on=CHOICE)
@@ -190,6 +193,14 @@ def stored_choice(
     nearest = here[apart == apart.min()]
     one = nearest.loc[nearest["validation_error"].idxmin()]
     return float(one["regularizer_weight"]), bool(one["regularizer_normalized"])
+
+
+def _shared_repeats(networks: pd.DataFrame) -> pd.DataFrame:
+    """Of one regularizer: the networks of those repeats that every loss weight has."""
+    n_weights = networks["regularizer_weight"].nunique()
+    counts = networks.groupby("repeat")["regularizer_weight"].transform("nunique")
+    shared = networks[counts == n_weights]
+    return networks if shared.empty else shared
 
 
 def _best(networks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
