@@ -55,9 +55,9 @@ def networks(rows: pd.DataFrame) -> pd.DataFrame:
 def chosen_weights(networks: pd.DataFrame) -> pd.DataFrame:
     """Of each condition and regularizer, the loss weight of the least validation error.
 
-    The error is the mean over those repeats that all weights of the regularizer were trained for (or
-    over all, where they share none): of the chosen weight there may be more. Of equal ones, the
-    smaller weight is chosen.
+    The error is the mean over those repeats that all weights of the regularizer were trained for
+    (or over all, where they share none): of the chosen weight there may be more. Of equal ones,
+    the smaller weight is chosen.
 
     Returns
     -------
