@@ -309,6 +309,8 @@ def characteristics(z: NDArray) -> dict[str, float]:
         "amplitude": np.mean([u[u > 0].mean() for u in z.T if (u > 0).any()]),
         "covariance": np.mean(covariances) if covariances else np.nan,
         "correlation": np.mean(correlations) if correlations else np.nan,
+        "absolute_covariance": np.mean(np.abs(covariances)) if covariances else np.nan,
+        "absolute_correlation": np.mean(np.abs(correlations)) if correlations else np.nan,
         "sparsity": np.mean(z == 0),
         "dead_units": np.mean((z == 0).all(axis=0)),
         "stable_rank": np.square(values).sum() / values.max() ** 2,

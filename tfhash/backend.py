@@ -161,6 +161,21 @@ def gradients(function: Callable[..., Any], weights: Any, *rest: Any) -> tuple[A
     return tape.gradient(total, weights), other
 
 
+def uniform(shape: Any, seed: Any, step: Any) -> Any:
+    """Draws float32 from [0, 1), the same ones for the same `seed`, int32 [2], and `step`, int32.
+
+    Inside a program, where Keras's own generators have no state. Each backend draws others.
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        key = jax.random.key(seed[0])
+        return jax.random.uniform(jax.random.fold_in(jax.random.fold_in(key, seed[1]), step), shape)
+    import tensorflow as tf
+
+    return tf.random.stateless_uniform(shape, tf.random.experimental.stateless_fold_in(seed, step))
+
+
 def memory() -> int:
     """Bytes of the memory in which models are trained: the accelerator's where JAX has one."""
     if keras.backend.backend() == "jax":

@@ -68,7 +68,9 @@ def test_every_option_is_a_flag_of_its_study(tmp_path):
             axis = one.metadata.get("axis")
             if one.name != "path" and axis in (None, "width"):
                 assert one.name in values, (name, one.name)
-        assert ("sample_sizes" in values) == (name in ("sample_size", "phase_chart"))
+        assert ("sample_sizes" in values) == known.has_axis("sample_size")
+    varied = {name for name in STUDIES if STUDIES[name].has_axis("sample_size")}
+    assert varied == {"sample_size", "phase_chart", "representations", "representations_linear"}
 
 
 def test_a_batch_is_of_training_or_of_the_encoder(monkeypatch):

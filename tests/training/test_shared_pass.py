@@ -1,12 +1,13 @@
 """Networks measured in one pass: the codes and outputs that each gives alone."""
 
+import keras
 import numpy as np
 import pytest
 
-from tfhash import datasets
+from tfhash import datasets, runs
 from tfhash.encoder import Encoder
 from tfhash.models import mlp
-from tfhash.studies.networks import Branches
+from tfhash.studies.networks import Branches, Networks
 from tfhash.studies.shared_pass import SharedPass
 
 SHAPES = ((3, 1, False), (7, 1, False), (5, 3, True), (64, 2, False))  # width, depth, batch norm
@@ -28,3 +29,27 @@ def test_each_network_gives_what_it_gives_alone(number):
         for ours, logits, (theirs, wanted) in zip(codes, outputs, expected, strict=True):
             assert ours == theirs and ours.layers == theirs.layers
             np.testing.assert_allclose(logits, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_checkpoint_is_loaded_into_a_network_of_its_own_architecture(tmp_path):
+    """Weights of equal shapes do not make two networks one: here a linear layer and a ReLU's."""
+    data = datasets.load("digits")
+    recipe = runs.recipe("paper", "digits")
+    networks, models = Networks(), []
+    for repeat, activation in ((1, "relu"), (1, "linear"), (2, "relu")):
+        spec = runs.RunSpec.from_recipe(
+            recipe,
+            experiment="made",
+            width=6,
+            repeat=repeat,
+            epochs=0,
+            last_activation=activation,
+        )
+        file = tmp_path / f"{repeat}_{activation}.keras"
+        spec.build_model(data).save(file)
+        models.append(networks.load(file, spec, data))
+        expected = keras.saving.load_model(file).predict(data.x_test, verbose=0)
+        np.testing.assert_array_equal(models[-1].predict(data.x_test, verbose=0), expected)
+        if repeat == 1:
+            networks.release()
+    assert models[2] is models[0] and models[1] is not models[0]

@@ -32,3 +32,31 @@ def test_characteristics_by_layer():
     assert [axes.lines[0].get_ydata().tolist() for axes in figure.axes] == [[0.1, 0.5], [2, 3]]
     with pytest.raises(ValueError, match="rank"):
         figures.characteristics_by_layer(table, ["rank"])
+
+
+def test_units_by_regularizer_is_two_panels_each():
+    names = ["Baseline", "CR"]
+    bins = pd.DataFrame(
+        [(name, 0, i, i + 1, i + len(name)) for name in names for i in range(3)],
+        columns=["regularizer", "label", "left", "right", "count"],
+    )
+    points = pd.DataFrame({"regularizer": names, "label": 0, "first": [1, 3], "second": [2, 4]})
+    axes = figures.units_by_regularizer(bins, points).axes
+    assert [one.get_title(loc="left") for one in axes[:2]] == names
+    assert [one.patches[0].get_data().values.tolist() for one in axes[:2]] == [
+        [8, 9, 10],
+        [2, 3, 4],
+    ]
+    assert [one.collections[0].get_offsets().tolist() for one in axes[2:]] == [[[1, 2]], [[3, 4]]]
+
+
+def test_information_has_both_bounds_and_the_error():
+    bounds = ["mi_x_lower", "mi_x_upper", "mi_y_lower", "mi_y_upper"]
+    table = pd.DataFrame({name: [i + 1.0, i + 2.0] for i, name in enumerate(bounds)})
+    table = table.assign(regularizer=["Baseline", "CR"], test_error=[3.0, 2.5])
+    correlations = pd.DataFrame({"bound": bounds, "correlation": 0.5, "n": 2})
+    axes, error = figures.information(table, correlations).axes
+    drawn = [line.get_ydata().tolist() for line in axes.lines]
+    assert drawn == [table[name].tolist() for name in bounds]
+    assert error.lines[0].get_ydata().tolist() == [3.0, 2.5]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["Baseline", "CR"]

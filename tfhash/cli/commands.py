@@ -113,6 +113,11 @@ DRAW = _of_module(
 DEMO = _of_module("the digits, trained, measured and drawn in two minutes", "tfhash.studies.demo")
 TSNE = _of_module("draw a map of one network's codes", "tfhash.studies.tsne")
 
+EXAMPLES = _of_module(
+    "draw representations of single networks, and what transforms make of one",
+    "tfhash.studies.representation_examples",
+)
+
 
 def _of_files(title: str, module: str, function: str, options: str) -> Command:
     """A command on a model's file and a data file: a function and its options, by name."""
@@ -162,6 +167,7 @@ SUBCOMMANDS: dict[str, Command] = {
     },
     "run demo": DEMO,
     "run tsne": TSNE,
+    "run representation_examples": EXAMPLES,
     "draw": DRAW,
 }
 

@@ -11,8 +11,10 @@ with named_if_missing("tfhash.figures"):
     from tfhash.figures.regularizers import figure_6, figure_10
     from tfhash.figures.representations import (
         characteristics_by_layer,
+        information,
         unit_histogram,
         unit_scatter,
+        units_by_regularizer,
     )
     from tfhash.figures.style import TITLES, Caption, save
     from tfhash.figures.tsne import figure_1
@@ -28,10 +30,12 @@ __all__ = [
     "figure_5",
     "figure_6",
     "figure_10",
+    "information",
     "phase_chart",
     "plane",
     "planes",
     "save",
     "unit_histogram",
     "unit_scatter",
+    "units_by_regularizer",
 ]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import matplotlib
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from tfhash.figures.style import STYLE, Figure
+from tfhash.figures.style import GRAY, SERIES, STYLE, Figure
 
 
 def unit_histogram(table: pd.DataFrame, title: str = "") -> MatplotlibFigure:
@@ -25,9 +26,7 @@ def unit_histogram(table: pd.DataFrame, title: str = "") -> MatplotlibFigure:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.8, 3.2), layout="constrained")
         axes = figure.add_subplot()
-        for label, bins in table.groupby("label", sort=True):
-            edges = [*bins["left"], bins["right"].iloc[-1]]
-            axes.stairs(bins["count"], edges, fill=True, alpha=0.4, label=str(label))
+        _histogram(axes, table)
         axes.set(title=title, xlabel="activation", ylabel="inputs")
         axes.legend(title="class", ncols=2)
         return figure
@@ -46,10 +45,67 @@ def unit_scatter(table: pd.DataFrame, title: str = "") -> MatplotlibFigure:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.2, 3.8), layout="constrained")
         axes = figure.add_subplot()
-        for label, points in table.groupby("label", sort=True):
-            axes.scatter(points["first"], points["second"], s=4, alpha=0.5, label=str(label))
+        _scatter(axes, table)
         axes.set(title=title, xlabel="first unit", ylabel="second unit")
         axes.legend(title="class", ncols=2, markerscale=2)
+        return figure
+
+
+def units_by_regularizer(histograms: pd.DataFrame, points: pd.DataFrame) -> MatplotlibFigure:
+    """Choi et al., Figure 1: a column a regularizer.
+
+    Parameters
+    ----------
+    histograms, points
+        As `unit_histogram` and `unit_scatter` take them, with a column regularizer.
+    """
+    names = list(dict.fromkeys(histograms["regularizer"]))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(0.6 + 2.3 * len(names), 4.8), layout="constrained")
+        panels = figure.subplots(2, len(names), squeeze=False)
+        for (upper, lower), name in zip(panels.T, names, strict=True):
+            _histogram(upper, histograms[histograms["regularizer"] == name])
+            _scatter(lower, points[points["regularizer"] == name])
+            upper.set_title(name)
+            upper.set_xlabel("activation of a unit")
+            lower.set_xlabel("one unit")
+        panels[0][0].set_ylabel("inputs")
+        panels[1][0].set_ylabel("another unit")
+        lines = panels[1][0].get_legend_handles_labels()
+        figure.legend(*lines, title="class", loc="outside right center", markerscale=2)
+        return figure
+
+
+def information(table: pd.DataFrame, correlations: pd.DataFrame) -> MatplotlibFigure:
+    """Choi et al., Figure 4: bounds of the mutual information and the error, by regularizer.
+
+    Parameters
+    ----------
+    table
+        As `runs.representation_tables.table_6` gives it: regularizer, test_error (percent), and
+        the bounds mi_x_lower, mi_x_upper, mi_y_lower and mi_y_upper (nats).
+    correlations
+        As `runs.representation_tables.correlations` gives them: bound, correlation, n.
+    """
+    of_bound = correlations.set_index("bound")["correlation"]
+    places = range(len(table))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 3.8), layout="constrained")
+        axes = figure.add_subplot()
+        for what, color in (("x", SERIES[0]), ("y", SERIES[1])):
+            for bound, marker in (("lower", "^"), ("upper", "v")):
+                name = f"mi_{what}_{bound}"
+                label = f"I(z; {what}), {bound} bound (r = {of_bound[name]:.2f})"
+                axes.plot(places, table[name], marker, color=color, markersize=4, label=label)
+            lower, upper = table[f"mi_{what}_lower"], table[f"mi_{what}_upper"]
+            axes.vlines(places, lower, upper, color=color, linewidth=1)
+        error = axes.twinx()
+        error.plot(places, table["test_error"], "o--", color=GRAY, markersize=3, linewidth=0.9)
+        error.set_ylabel("test error, percent (dashed)")
+        axes.set_xticks(places)
+        axes.set_xticklabels(table["regularizer"], rotation=45, ha="right")
+        axes.set_ylabel("nats")
+        figure.legend(loc="outside lower center", ncols=2, fontsize=8)
         return figure
 
 
@@ -88,3 +144,14 @@ def characteristics_by_layer(
                 axes.set_xlabel("layer, from the first on")
         figure.suptitle(title, fontsize=9)
         return figure
+
+
+def _histogram(axes: Axes, table: pd.DataFrame) -> None:
+    for label, bins in table.groupby("label", sort=True):
+        edges = [*bins["left"], bins["right"].iloc[-1]]
+        axes.stairs(bins["count"], edges, fill=True, alpha=0.4, label=str(label))
+
+
+def _scatter(axes: Axes, table: pd.DataFrame) -> None:
+    for label, points in table.groupby("label", sort=True):
+        axes.scatter(points["first"], points["second"], s=4, alpha=0.5, label=str(label))

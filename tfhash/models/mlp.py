@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons: hidden layers of one width, ReLU after each."""
+"""Multi-layer perceptrons: hidden layers of one width, ReLU after each, or after all but one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 L2_LAYERS = ("all", "hidden")  # whose kernels the penalty may be of
+LAST_ACTIVATIONS = ("relu", "linear")
 
 
 def mlp(
@@ -22,11 +23,13 @@ def mlp(
     batch_norm: bool = False,
     l2: float = 0.0,
     l2_layers: str = "all",
+    last_activation: str = "relu",
     seed: int | Sequence[int] | None = None,
 ) -> keras.Model:
     """An uncompiled multi-layer perceptron that ends in logits.
 
-    Its layers are `dense_i`, `batch_norm_i` (on request), `relu_i` for i = 1 to depth, then
+    Its layers are `dense_i`, `batch_norm_i` (on request), `relu_i` for i = 1 to depth (on request
+    `linear_i`, which changes nothing, for the last of them), then
     `logits`, a linear layer: train it with a loss that has `from_logits=True`. The neural code is
     what `relu_1` to `relu_depth` give.
 
@@ -46,6 +49,8 @@ def mlp(
         Weight of the sum of squared kernel weights in the loss.
     l2_layers
         Whose kernels these are: "all" dense layers, or the "hidden" ones, all but `logits`.
+    last_activation
+        "relu", or "linear" for none in the last hidden layer.
     seed
         The same seed gives the same initial weights: each layer draws its Glorot-uniform kernel
         from a seed of its own. None draws new weights each time.
@@ -53,7 +58,7 @@ def mlp(
     Raises
     ------
     ValueError
-        A size below 1, a negative `l2` or unknown `l2_layers`.
+        A size below 1, a negative `l2`, unknown `l2_layers` or `last_activation`.
     """
     if min(width, depth, n_classes) < 1 or l2 < 0:
         raise ValueError(
@@ -62,6 +67,10 @@ def mlp(
         )
     if l2_layers not in L2_LAYERS:
         raise ValueError(f"Expected l2_layers among {L2_LAYERS}. Received: {l2_layers!r}.")
+    if last_activation not in LAST_ACTIVATIONS:
+        raise ValueError(
+            f"Expected last_activation among {LAST_ACTIVATIONS}. Received: {last_activation!r}."
+        )
     from keras import Input, Sequential, initializers, layers, regularizers
 
     seeds = np.random.SeedSequence(seed).generate_state(depth + 1)
@@ -81,6 +90,7 @@ def mlp(
         stack.append(dense(width, i, f"dense_{i + 1}"))
         if batch_norm:
             stack.append(layers.BatchNormalization(name=f"batch_norm_{i + 1}"))
-        stack.append(layers.Activation("relu", name=f"relu_{i + 1}"))
+        activation = last_activation if i == depth - 1 else "relu"
+        stack.append(layers.Activation(activation, name=f"{activation}_{i + 1}"))
     stack.append(dense(n_classes, depth, "logits"))
     return Sequential(stack, name="mlp")

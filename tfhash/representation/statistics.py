@@ -31,6 +31,9 @@ class Characteristics:
         of the covariance, divided by their number, and of Pearson's correlation. Pairs that have
         fewer than two such samples are left out, of the correlation also those with a unit that is
         constant in them.
+    absolute_covariance, absolute_correlation : float
+        Means of the absolute values of the same. Table 1 does not say so, but the numbers of the
+        paper's Tables 2, 3 and 6 are these (docs/reproduction.md).
     sparsity : float
         Share of activations that are 0.
     dead_units : float
@@ -47,6 +50,8 @@ class Characteristics:
     amplitude: float
     covariance: float
     correlation: float
+    absolute_covariance: float
+    absolute_correlation: float
     sparsity: float
     dead_units: float
     stable_rank: float
@@ -166,13 +171,15 @@ class Statistics:
             )
         alive = self._positives > 0
         constant = alive & (self._most - self._least_positive <= 1e-6 * self._most)
-        covariance, correlation = self._pair_means()
+        covariance, correlation = self._pairs()
         return Characteristics(
             n=self.n,
             n_units=self.n_units,
             amplitude=_mean(self._positive_sum[alive] / self._positives[alive]),
-            covariance=covariance,
-            correlation=correlation,
+            covariance=_mean(covariance),
+            correlation=_mean(correlation),
+            absolute_covariance=_mean(np.abs(covariance)),
+            absolute_correlation=_mean(np.abs(correlation)),
             sparsity=float(self._zeros.sum() / (self.n * self.n_units)),
             dead_units=float(np.mean(self._zeros == self.n)),
             stable_rank=stable_rank(self.covariance),
@@ -217,7 +224,8 @@ class Statistics:
         single = positive.astype(np.float32)  # exact: a chunk has fewer than 2^24 rows
         self._both += (single.T @ single).astype(np.int64)
 
-    def _pair_means(self) -> tuple[float, float]:
+    def _pairs(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Covariances, and correlations, of those pairs of units that have any."""
         counted = self._both >= 2
         np.fill_diagonal(counted, False)
         n = np.where(counted, self._both, 1)
@@ -228,7 +236,7 @@ class Statistics:
         varies &= varies.T
         deviation = np.sqrt(np.where(varies, variance, 1))
         correlation = covariance / deviation / deviation.T
-        return _mean(covariance[counted]), _mean(correlation[varies])
+        return covariance[counted], correlation[varies]
 
 
 def stable_rank(covariance: NDArray[np.float64]) -> float:

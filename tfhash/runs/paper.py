@@ -19,7 +19,7 @@ def paper_curves() -> pd.DataFrame:
         (about a 95% reading error of y) and reading (whether the curve was covered by another).
         The network's own accuracy is the metric "accuracy", as in `load`.
     """
-    table = _packaged("paper_curves.csv")
+    table = packaged("paper_curves.csv")
     table["metric"] = table["metric"].replace({"test_accuracy": "accuracy"})
     table["series"] = table["series"].fillna("")
     return table
@@ -27,7 +27,19 @@ def paper_curves() -> pd.DataFrame:
 
 def paper_tables() -> pd.DataFrame:
     """The paper's Tables 1, 2 and 5: columns source, table, dataset, model, metric, value, unit."""
-    return _packaged("paper_tables.csv")
+    return packaged("paper_tables.csv")
+
+
+def paper_representations() -> pd.DataFrame:
+    """Tables of Choi et al., "On the statistical and information-theoretic characteristics ...".
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns table ("table_2", 3, 4, 6, 8 or 9), row and column as the paper calls them, value
+        and standard_deviation (NaN where none is given). Errors are in percent.
+    """
+    return packaged("representation_tables.csv")
 
 
 def deviations(ours: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
@@ -63,6 +75,7 @@ def deviations(ours: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _packaged(name: str) -> pd.DataFrame:
+def packaged(name: str) -> pd.DataFrame:
+    """A table that comes with the package."""
     with resources.as_file(resources.files("tfhash") / "data" / name) as file:
         return pd.read_csv(file)

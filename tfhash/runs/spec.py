@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,9 @@ import numpy as np
 
 from tfhash.datasets import Dataset
 from tfhash.models import mlp
-from tfhash.models.mlp import L2_LAYERS
+from tfhash.models.mlp import L2_LAYERS, LAST_ACTIVATIONS
 from tfhash.runs.recipes import RECIPES
+from tfhash.runs.representation import OF_KERNELS, TITLES, WITHOUT_WEIGHT
 from tfhash.runs.spec_json import Spec, SpecError
 
 if TYPE_CHECKING:
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 
 # Keep random images and labels apart from the random orders of the epochs.
 _IMAGES, _LABELS = 1 << 32, (1 << 32) + 1
+
+
+# Fields that `build_model` does not look at, or only for the first weights. A field that is not
+# named here is taken to change the network.
+_OF_TRAINING = {
+    *("experiment", "protocol", "repeat", "seed", "epochs", "batch_size", "learning_rate"),
+    *("decay", "decay_every", "clip_norm", "early_stopping", "hold_out", "sample_size"),
+    *("epoch_size", "inputs", "label_noise", "checkpoint_epochs"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +70,16 @@ class RunSpec(Spec):
     label_noise : float
         Share of the training labels that is replaced before training, each by one drawn uniformly
         from all classes, so that some stay what they were. The test labels are never touched.
+    last_activation : str
+        "relu", or "linear" for a last hidden layer without a ReLU.
+    regularizer : str
+        One of the twelve of `tfhash.regularizers`, on the last hidden layer: its kernel for "l1w"
+        and "l2w", else its activations. Dropout's draws are the trainer's own: `fit` and networks
+        side by side do not make the same weights of it.
+    regularizer_weight : float
+        Its weight in the loss; of "dropout" the rate; 0 for "none" and "bn".
+    regularizer_normalized : bool
+        Whether a penalty is divided as in `tfhash.regularizers.get`.
     checkpoint_epochs : tuple of int
         Epochs whose weights are kept, increasing; 0 is before training. The last epoch that was
         trained is kept in any case.
@@ -87,6 +107,10 @@ class RunSpec(Spec):
     epoch_size: int | None = None
     inputs: str | None = None
     label_noise: float = 0.0
+    last_activation: str = "relu"
+    regularizer: str = "none"
+    regularizer_weight: float = 0.0
+    regularizer_normalized: bool = False
     checkpoint_epochs: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -109,6 +133,12 @@ class RunSpec(Spec):
             raise SpecError(
                 f"Expected label_noise of at least 0 and below 1. Received: {self.label_noise}."
             )
+        if self.last_activation not in LAST_ACTIVATIONS:
+            raise SpecError(
+                f"Expected last_activation among {', '.join(LAST_ACTIVATIONS)}. "
+                f"Received: {self.last_activation!r:.80}."
+            )
+        self._check_regularizer()
         kept = self.checkpoint_epochs
         if any(b <= a for a, b in pairwise(kept)) or any(
             not 0 <= epoch <= self.epochs for epoch in kept
@@ -117,6 +147,43 @@ class RunSpec(Spec):
                 f"Expected increasing checkpoint epochs from 0 to {self.epochs}. "
                 f"Received: {list(kept)}."
             )
+
+    def _check_regularizer(self) -> None:
+        name, weight = self.regularizer, self.regularizer_weight
+        if name not in TITLES:
+            raise SpecError(
+                f"Expected a regularizer among {', '.join(TITLES)}. Received: {name!r:.80}."
+            )
+        if name in WITHOUT_WEIGHT and (weight or self.regularizer_normalized):
+            raise SpecError(
+                f"Expected no weight and no normalization of regularizer {name!r}, which has none. "
+                f"Received: {weight}, {self.regularizer_normalized}."
+            )
+        if weight < 0 or (name == "dropout" and weight >= 1):
+            bounds = "in [0, 1)" if name == "dropout" else "of at least 0"
+            raise SpecError(f"Expected regularizer_weight {bounds}. Received: {weight}.")
+        if name in OF_KERNELS and self.depth < 2:
+            raise SpecError(
+                f"Expected a depth of at least 2 for regularizer {name!r}, as the first kernel is "
+                f"trained for the inputs that are not always 0 alone. Received: {self.depth}."
+            )
+        if name == "bn" and self.batch_norm:
+            raise SpecError(
+                "Expected batch_norm or regularizer 'bn', which is the same of the last hidden "
+                "layer. Received: both."
+            )
+
+    @property
+    def last_layer(self) -> str:
+        """Name of the layer that gives the activations of the last hidden one."""
+        return f"{self.last_activation}_{self.depth}"
+
+    @property
+    def norm_layers(self) -> tuple[int, ...]:
+        """Hidden layers, from 1, with batch normalization before their ReLU."""
+        if self.batch_norm:
+            return tuple(range(1, self.depth + 1))
+        return (self.depth,) if self.regularizer == "bn" else ()
 
     @property
     def directory(self) -> Path:
@@ -129,6 +196,14 @@ class RunSpec(Spec):
         parts += self._regularizers()
         if self.label_noise:
             parts.append(f"label_noise={float(self.label_noise)}")
+        if self.last_activation != "relu":
+            parts.append(f"last_activation={self.last_activation}")
+        if self.regularizer != "none":
+            parts.append(f"regularizer={self.regularizer}")
+            if self.regularizer not in WITHOUT_WEIGHT:
+                parts.append(f"regularizer_weight={float(self.regularizer_weight)}")
+            if self.regularizer_normalized:
+                parts.append("regularizer_normalized=True")
         return Path(*parts, f"repeat={self.repeat}")
 
     def _regularizers(self) -> list[str]:
@@ -183,7 +258,7 @@ class RunSpec(Spec):
     @property
     def architecture_key(self) -> tuple[Any, ...] | None:
         """Equal for runs whose `build_model` gives the same network but for its weights."""
-        return self.dataset, self.width, self.depth, self.batch_norm, self.l2, self.l2_layers
+        return tuple(getattr(self, f.name) for f in fields(self) if f.name not in _OF_TRAINING)
 
     def pool(self, dataset: Dataset) -> tuple[Dataset, np.ndarray]:
         """A dataset and the rows of it, int64 [n], that are this run's training data.
@@ -215,8 +290,8 @@ class RunSpec(Spec):
         return noisy
 
     def build_model(self, dataset: Dataset) -> keras.Model:
-        """The network before training, uncompiled."""
-        return mlp(
+        """The network before training, uncompiled, without what acts in training alone."""
+        model = mlp(
             dataset.input_shape,
             self.width,
             self.depth,
@@ -224,5 +299,12 @@ class RunSpec(Spec):
             batch_norm=self.batch_norm,
             l2=self.l2,
             l2_layers=self.l2_layers,
+            last_activation=self.last_activation,
             seed=[self.seed, self.repeat],
         )
+        if self.regularizer not in (*OF_KERNELS, "bn"):
+            return model
+        from tfhash import regularizers
+
+        weight = self.regularizer_weight if self.regularizer in OF_KERNELS else None
+        return regularizers.apply(model, f"dense_{self.depth}", self.regularizer, weight)

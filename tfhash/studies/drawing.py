@@ -20,6 +20,7 @@ from tfhash.studies import (
     drawing_geometry,
     drawing_layers,
     drawing_phases,
+    drawing_representations,
     drawing_shifts,
 )
 from tfhash.studies.definition import Study
@@ -36,6 +37,7 @@ DRAWINGS: dict[str, FigureKind | Drawing] = {
             drawing_layers,
             drawing_cnn,
             drawing_phases,
+            drawing_representations,
             drawing_shifts,
         )
         for one in module.DRAWINGS

@@ -24,6 +24,7 @@ from tfhash.runs import (
     cnn_recipe,
     recipe,
 )
+from tfhash.runs.representation import TITLES
 from tfhash.studies.option import MEASURE, TRAIN, option
 
 if TYPE_CHECKING:
@@ -203,6 +204,32 @@ class MlpOptions(RunOptions):
         from tfhash.training import SweepTrainer, fit_one_by_one
 
         return fit_one_by_one if self.one_by_one else SweepTrainer(group_size=self.group_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepresentationOptions(MlpOptions):
+    """What the study of regularizers of representations takes."""
+
+    regularizers: tuple[str, ...] = option(
+        tuple(TITLES), f"Regularizers, out of {', '.join(TITLES)}."
+    )
+    quick: bool = option(
+        False, "At stored loss weights (and normalizations), not at all that the paper has."
+    )
+    normalized: bool = option(
+        False, "Divide penalties by the numbers of units, or pairs of them, and of classes."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in self.regularizers:
+            if name not in TITLES:
+                raise unknown_name("regularizers", name, TITLES)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe for the dataset."""
+        return recipe(self.protocol or "representations", self.dataset)
 
 
 @dataclass(frozen=True, kw_only=True)

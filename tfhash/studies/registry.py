@@ -27,6 +27,8 @@ TITLES = {
     "label_noise": "encoding properties of networks trained with wrong labels",
     "regularizers": "encoding properties of networks trained with regularizers and without",
     "phase_chart": "encoding properties against width, training steps and sample size together",
+    "representations": "characteristics of the last hidden layer under twelve regularizers",
+    "representations_linear": "networks whose last hidden layer is linear",
     "cnn": "encoding properties of the paper's convolutional networks",
 }
 

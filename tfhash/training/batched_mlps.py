@@ -5,6 +5,9 @@ layer on, networks of similar width are stacked, narrower ones padded with units
 zero. Such units give zero, get zero gradients and stay zero, also under batch normalization, Adam,
 L2 and clipping: no mask is needed, and no network can disturb another.
 
+Regularizers of the representation are on the last hidden layer, each network's own
+(`batched_penalties`).
+
 Activations are [units, batch] and kernels [units, inputs], the transpose of Keras's: the units of
 one network then lie together in memory, and taking networks apart copies nothing.
 """
@@ -19,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from tfhash.training.batched_penalties import NOTHING, Penalty, dropped, penalties
 from tfhash.training.loss import cross_entropies
 
 # Keras's defaults for BatchNormalization.
@@ -68,11 +72,15 @@ class BatchedMLPs:
     n_live : int
         The inputs after the first `n_live` are zero in all training examples: their weights, which
         get no gradient, are left alone, unless there is L2.
-    batch_norm : bool
-        Batch normalization before each ReLU.
+    norm_layers : tuple of int
+        Hidden layers, from 1, with batch normalization before their ReLU.
+    last_linear : bool
+        No ReLU in the last hidden layer.
     l2, l2_logits, clip_norm : tuple of float
         Of each network: weight in the loss of the squared kernels of its hidden layers, and of its
         logits; what the norm of its gradients is clipped to, `inf` for no clipping.
+    regularizers : tuple of Penalty
+        Of each network, what regularizes its last hidden layer; empty for nothing in all.
     max_padding : float
         A network is stacked with narrower ones where that adds at most this share of units.
     """
@@ -82,10 +90,12 @@ class BatchedMLPs:
     n_inputs: int
     n_classes: int
     n_live: int
-    batch_norm: bool = False
+    norm_layers: tuple[int, ...] = ()
+    last_linear: bool = False
     l2: tuple[float, ...] = field(default=())
     l2_logits: tuple[float, ...] = field(default=())
     clip_norm: tuple[float, ...] = field(default=())
+    regularizers: tuple[Penalty, ...] = field(default=())
     max_padding: float = 0.0
 
     @cached_property
@@ -117,44 +127,49 @@ class BatchedMLPs:
     @cached_property
     def weights(self) -> list[Segment]:
         """The segments of the vector "rest", which holds all weights but the first kernels."""
-        common = ["bias", *(["gamma", "beta"] if self.batch_norm else [])]
-        segments = [Segment(kind, 1, None, (self.n_units, 1)) for kind in common]
+        segments = [Segment(kind, 1, None, (self.n_units, 1)) for kind in self._columns(1)]
         for layer in range(2, self.depth + 2):
             last = layer > self.depth
             for stack in self.stacks:
                 units = self.n_classes if last else stack.width
                 segments.append(Segment("kernel", layer, stack, (len(stack), units, stack.width)))
-                kinds = ["bias"] if last else common
+                kinds = self._columns(layer)
                 segments += [Segment(k, layer, stack, (len(stack), units, 1)) for k in kinds]
         return segments
+
+    def _columns(self, layer: int) -> list[str]:
+        """The weights of a layer that are one number a unit."""
+        return ["bias", "gamma", "beta"] if layer in self.norm_layers else ["bias"]
 
     @cached_property
     def statistics(self) -> list[Segment]:
         """The segments of the vector "moving", which holds the statistics."""
-        if not self.batch_norm:
-            return []
-        kinds = ("mean", "variance")
-        return [Segment(kind, 1, None, (self.n_units, 1)) for kind in kinds] + [
-            Segment(kind, layer, stack, (len(stack), stack.width, 1))
-            for layer in range(2, self.depth + 1)
-            for stack in self.stacks
-            for kind in kinds
-        ]
+        segments = []
+        for layer in self.norm_layers:
+            for stack in self.stacks if layer > 1 else [None]:
+                shape = (len(stack), stack.width, 1) if stack else (self.n_units, 1)
+                segments += [Segment(kind, layer, stack, shape) for kind in ("mean", "variance")]
+        return segments
 
-    def logits(self, weights: Any, statistics: Any, x: Any, valid: Any = None) -> tuple[Any, Any]:
-        """Logits [n_models, n_classes, batch] and new statistics.
+    def logits(
+        self, weights: Any, statistics: Any, x: Any, valid: Any = None, steps: Any = None
+    ) -> tuple[Any, Any, list[Any]]:
+        """Logits [n_models, n_classes, batch], new statistics and last hidden layers by stack.
 
         Inputs are [batch, n_live] where the others are zero, or [batch, n_inputs]. In training,
-        `valid`, float32 [batch], is 1 for those that batch normalization looks at.
+        `valid`, float32 [batch], is 1 for those that batch normalization looks at, and `steps` is
+        what dropout draws from, as `Step.loss` has it. The last hidden layers, [networks, units,
+        batch], are before dropout.
         """
         from keras import ops
 
         of = self._cut(weights["rest"], self.weights)
-        moving = self._cut(statistics["moving"], self.statistics) if self.batch_norm else {}
+        moving = self._cut(statistics["moving"], self.statistics) if self.norm_layers else {}
         new: dict[Any, Any] = {}
+        last_hidden = []
 
         def activate(z: Any, *key: Any) -> Any:
-            if self.batch_norm:
+            if key[0] in self.norm_layers:
                 mean, variance = moving[("mean", *key)], moving[("variance", *key)]
                 if valid is not None:
                     now = _moments(z, valid)
@@ -163,7 +178,7 @@ class BatchedMLPs:
                     mean, variance = now
                 scale = ops.rsqrt(variance + BN_EPSILON) * of[("gamma", *key)]
                 z = z * scale + (of[("beta", *key)] - mean * scale)
-            return ops.relu(z)
+            return z if self.last_linear and key[0] == self.depth else ops.relu(z)
 
         z = ops.matmul(weights["first"], ops.transpose(x[:, : self.n_live]))
         if x.shape[1] > self.n_live:
@@ -176,31 +191,38 @@ class BatchedMLPs:
             for layer in range(2, self.depth + 1):
                 z = ops.matmul(of["kernel", layer, stack], hidden) + of["bias", layer, stack]
                 hidden = activate(z, layer, stack)
+            last_hidden.append(hidden)
+            if steps is not None:
+                hidden = dropped(hidden, self._regularizers(stack), steps)
             last = self.depth + 1
             logits.append(ops.matmul(of["kernel", last, stack], hidden) + of["bias", last, stack])
-        if self.batch_norm and valid is not None:
+        if self.norm_layers and valid is not None:
             flat = [new[s.kind, s.layer, s.stack] for s in self.statistics]
             moved = {"moving": ops.concatenate([ops.reshape(t, (-1,)) for t in flat])}
-            return ops.concatenate(logits), moved
-        return ops.concatenate(logits), {}
+            return ops.concatenate(logits), moved, last_hidden
+        return ops.concatenate(logits), {}, last_hidden
 
-    def loss(self, weights: Any, statistics: Any, x: Any, y: Any, valid: Any) -> tuple[Any, Any]:
+    def loss(
+        self, weights: Any, statistics: Any, x: Any, y: Any, valid: Any, steps: Any
+    ) -> tuple[Any, Any]:
         """Sum of all mean losses, without L2; (new statistics, measures). As `Step.loss`."""
         from keras import ops
 
-        logits, moved = self.logits(weights, statistics, x, valid)
+        logits, moved, hidden = self.logits(weights, statistics, x, valid, steps)
         losses, right = (ops.sum(each * valid, axis=1) for each in self._score(logits, y))
         n = ops.sum(valid)
-        measures = ops.stack([losses + n * self._penalties(weights), right])
-        return ops.sum(losses) / n, (moved, measures)
+        added = self._of_kernels(weights) + self._of_representations(hidden, y, valid)
+        measures = ops.stack([losses + n * (added + self._penalties(weights)), right])
+        return ops.sum(losses / n + added), (moved, measures)
 
     def measure(self, weights: Any, statistics: Any, x: Any, y: Any) -> Any:
         """Measures at inference. As `Step.measure`."""
         from keras import ops
 
         losses, right = self._score(self.logits(weights, statistics, x)[0], y)
-        if any(self.l2):
-            losses = losses + self._penalties(weights)[:, None]
+        if any(self.l2) or self.regularizers:
+            added = self._penalties(weights) + self._of_kernels(weights)
+            losses = losses + added[:, None]
         return ops.stack([losses, right])
 
     def gradients(self, gradients: Any, weights: Any) -> Any:
@@ -218,6 +240,36 @@ class BatchedMLPs:
             scales = self._per_model(factors)
             gradients = {k: g * scales[k] for k, g in gradients.items()}
         return gradients
+
+    def _regularizers(self, stack: Stack) -> tuple[Penalty, ...]:
+        return self.regularizers[stack.start : stack.stop] or (NOTHING,) * len(stack)
+
+    def _of_kernels(self, weights: Any) -> Any:
+        """What regularizers of the last hidden kernel add to each loss, [n_models] or 0."""
+        from keras import ops
+
+        if not self.regularizers:
+            return 0.0
+        of = self._cut(weights["rest"], self.weights)
+        return ops.concatenate(
+            [
+                penalties(self._regularizers(stack), kernel=of.get(("kernel", self.depth, stack)))
+                for stack in self.stacks
+            ]
+        )
+
+    def _of_representations(self, hidden: list[Any], y: Any, valid: Any) -> Any:
+        """What regularizers of the last hidden layer add to each loss, [n_models] or 0."""
+        from keras import ops
+
+        if not self.regularizers:
+            return 0.0
+        return ops.concatenate(
+            [
+                penalties(self._regularizers(stack), z=z, y=y, valid=valid, n=self.n_classes)
+                for stack, z in zip(self.stacks, hidden, strict=True)
+            ]
+        )
 
     def _score(self, logits: Any, y: Any) -> tuple[Any, Any]:
         """Each network's cross-entropies, and 1 for each right answer, [n_models, batch]."""

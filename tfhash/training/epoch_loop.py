@@ -30,10 +30,11 @@ class Step(NamedTuple):
     n_models : int
         Models that are trained side by side.
     loss
-        From (weights, statistics, x, y, valid) to (total, (statistics that change, measures)): the
-        total is what is differentiated by the weights. Measures are float32 [2, n_models], the sums
-        over the batch of each model's loss and of its right answers. `valid`, float32 [batch], is 1
-        for examples and 0 for what only fills up the last batch of an epoch.
+        From (weights, statistics, x, y, valid, steps) to (total, (statistics that change,
+        measures)): the total is what is differentiated by the weights. Measures are float32
+        [2, n_models], the sums over the batch of each model's loss and of its right answers.
+        `valid`, float32 [batch], is 1 for examples and 0 for what only fills up the last batch of
+        an epoch; `steps` is that part of the state, which random draws are made from.
     gradients
         From (gradients, weights) to the gradients that Adam is given.
     measure
@@ -95,7 +96,7 @@ class EpochLoop:
         """Go on from `state`, which is what `read` gives.
 
         Its parts are "weights", "statistics", "momentum" and "velocity", all of float32 arrays by
-        name, and "steps", {"steps": int32 scalar}.
+        name, and "steps", {"steps": int32 scalar, "seed": int32 [2]}.
         """
         self._state = {
             part: {name: ops.convert_to_tensor(array) for name, array in arrays.items()}
@@ -173,6 +174,7 @@ def _epoch(
             _unit(ops.take(x, rows, axis=0)),
             ops.take(y, rows, axis=0),
             ops.cast(i * batch_size + ops.arange(batch_size, dtype="int32") < n, "float32"),
+            state["steps"],
         )
         found = step.gradients(found, state["weights"])
         steps = state["steps"]["steps"] + 1
@@ -185,7 +187,7 @@ def _epoch(
             new["weights"][name] = weight - m * alpha / (ops.sqrt(v) + EPSILON)
             new["momentum"][name], new["velocity"][name] = m, v
         new["statistics"] = {**state["statistics"], **statistics}
-        return {**new, "steps": {"steps": steps}}, sums + measures
+        return {**new, "steps": {**state["steps"], "steps": steps}}, sums + measures
 
     return ops.fori_loop(0, n_steps, train_on, (state, ops.zeros((2, step.n_models), "float32")))
 

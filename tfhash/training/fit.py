@@ -6,15 +6,19 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tfhash.datasets import Dataset
 from tfhash.runs import Runs, RunSpec, RunWriter
 from tfhash.training.evaluating import evaluate
 from tfhash.training.loss import keras_loss
 
 if TYPE_CHECKING:
+    import keras
     from tqdm import tqdm
 
 EVALUATION_BATCH = 10_000
+_DROPOUT = 1 << 33  # keeps its draws apart from the orders of the epochs
 
 
 def fit_one_by_one(
@@ -45,7 +49,7 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
     model = spec.build_model(dataset)
     # A second face of the same layers is compiled and trained, so that what is kept is the bare
     # network: no optimizer state, nothing of how it was trained.
-    fitted = keras.Model(model.inputs, model.outputs)
+    fitted = _face(model, spec)
     batches = _batches(spec, data)
     fitted.compile(
         optimizer=keras.optimizers.Adam(spec.learning_rate, global_clipnorm=spec.clip_norm),
@@ -104,6 +108,31 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
         )
     recorder.save(int(history[-1]["epoch"]))
     writer.save_history(history)
+
+
+def _face(model: keras.Model, spec: RunSpec) -> keras.Model:
+    """The same layers, with what acts in training alone behind the last ReLU."""
+    import keras
+
+    from tfhash import regularizers
+
+    extra = regularizers.get(spec.regularizer, spec.regularizer_weight, spec.regularizer_normalized)
+    kind: Any = keras.Model
+    behind: keras.layers.Layer | None = None
+    if isinstance(extra, regularizers.RepresentationRegularizer):
+        kind, behind = regularizers.RegularizedModel, regularizers.RepresentationPenalty(extra)
+    elif isinstance(extra, keras.layers.Dropout):
+        seed = np.random.SeedSequence([spec.seed, spec.repeat, _DROPOUT]).generate_state(1)[0]
+        behind = keras.layers.Dropout(extra.rate, seed=int(seed >> 1))
+    if behind is None:
+        return keras.Model(model.inputs, model.outputs)
+    x = model.inputs[0]
+    for layer in model.layers:
+        if not isinstance(layer, keras.layers.InputLayer):
+            x = layer(x)
+        if layer.name == spec.last_layer:
+            x = behind(x)
+    return kind(model.inputs, x)
 
 
 def _evaluate(fitted: Any, data: Dataset, split: str) -> dict[str, float]:

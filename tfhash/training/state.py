@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import keras
 
 PARTS = ("weights", "momentum", "velocity")
+_SEEDS = 1 << 31
 
 
 @dataclass
@@ -68,7 +69,9 @@ class SweepState:
         """The state as `EpochLoop.load` takes it."""
         placed = {part: layout.weights(self.models[part]) for part in PARTS}
         placed["statistics"] = layout.statistics(self.models["weights"])
-        placed["steps"] = {"steps": np.array(self.steps, np.int32)}
+        one = self.specs[0]  # seed and repeat are those of all
+        seed = np.array([one.seed % _SEEDS, one.repeat % _SEEDS], np.int32)
+        placed["steps"] = {"steps": np.array(self.steps, np.int32), "seed": seed}
         return placed
 
     def update(self, placed: Mapping[str, Mapping[str, np.ndarray]], layout: WeightLayout) -> None:

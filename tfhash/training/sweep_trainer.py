@@ -19,6 +19,7 @@ import numpy as np
 from tfhash.datasets import Dataset
 from tfhash.runs import Runs, RunSpec, RunWriter
 from tfhash.training.batched_mlps import BatchedMLPs
+from tfhash.training.batched_penalties import NOTHING, Penalty
 from tfhash.training.interrupts import Interrupts
 from tfhash.training.packed_images import PackedImages
 from tfhash.training.progress import skip
@@ -83,18 +84,30 @@ def groups(
     """`specs` in groups that can be trained as one program, by width.
 
     What differs in a group is width and what belongs to single networks (L2, clipping,
-    checkpoints); batches, data and everything else are common. Runs of the same network, for
+    regularizers but batch normalization, checkpoints); batches, data and everything else are
+    common. Runs of the same network, for
     different experiments, are next to each other.
     """
     from tfhash import backend
 
     together: dict[RunSpec, list[RunSpec]] = {}
     for spec in specs:
-        common = replace(spec.network, width=1, l2=0.0, l2_layers="all", clip_norm=None)
+        common = replace(
+            spec.network,
+            width=1,
+            l2=0.0,
+            l2_layers="all",
+            clip_norm=None,
+            # It has weights of its own.
+            regularizer="bn" if spec.regularizer == "bn" else "none",
+            regularizer_weight=0.0,
+            regularizer_normalized=False,
+        )
         together.setdefault(common, []).append(spec)
     n_inputs = int(np.prod(dataset.input_shape))
     budget = backend.memory() // 4
-    for alike in together.values():
+    # Those with batch normalization last: groups after one another then share a program.
+    for alike in sorted(together.values(), key=lambda alike: alike[0].regularizer == "bn"):
         group: list[RunSpec] = []
         size = 0
         for spec in sorted(alike, key=lambda spec: (spec.width, spec.directory)):
@@ -107,6 +120,17 @@ def groups(
             group.append(spec)
             size += needed
         yield group
+
+
+def _regularizers(specs: Sequence[RunSpec]) -> tuple[Penalty, ...]:
+    """Of each network, what `BatchedMLPs` takes; empty for nothing in all of them."""
+    found = tuple(
+        Penalty(one.regularizer, one.regularizer_weight, one.regularizer_normalized)
+        if one.regularizer != "bn"
+        else NOTHING
+        for one in specs
+    )
+    return found if any(one != NOTHING for one in found) else ()
 
 
 class CompiledLoopCache:
@@ -152,10 +176,12 @@ class CompiledLoopCache:
             n_inputs=len(images.order),
             n_classes=self._pool.n_classes,
             n_live=images.n_live,
-            batch_norm=specs[0].batch_norm,
+            norm_layers=specs[0].norm_layers,
+            last_linear=specs[0].last_activation == "linear",
             l2=tuple(spec.l2 for spec in specs),
             l2_logits=tuple(spec.l2 if spec.l2_layers == "all" else 0.0 for spec in specs),
             clip_norm=tuple(spec.clip_norm or np.inf for spec in specs),
+            regularizers=_regularizers(specs),
             max_padding=MAX_PADDING,
         )
         key = (networks, specs[0].batch_size, n_steps >= XLA_STEPS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,15 +20,18 @@ STATISTICS = ("mean", "variance")
 
 
 def variables(model: keras.Model, depth: int) -> dict[tuple[str, int], Any]:
-    """The Keras variables of a network that `models.mlp` built."""
+    """The Keras variables of a network that `RunSpec.build_model` built."""
     found: dict[tuple[str, int], Any] = {}
     for layer in range(1, depth + 2):
         dense = model.get_layer(f"dense_{layer}" if layer <= depth else "logits")
         found["kernel", layer], found["bias", layer] = dense.kernel, dense.bias
-    norms = [layer for layer in model.layers if layer.name.startswith("batch_norm_")]
-    for layer, norm in enumerate(norms, start=1):
-        found["gamma", layer], found["beta", layer] = norm.gamma, norm.beta
-        found["mean", layer], found["variance", layer] = norm.moving_mean, norm.moving_variance
+    for norm in model.layers:
+        # "batch_norm_5", or "dense_5_bn" where it is put in as a regularizer.
+        number = re.fullmatch(r"batch_norm_(\d+)|dense_(\d+)_bn", norm.name)
+        if number:
+            layer = int(number[1] or number[2])
+            found["gamma", layer], found["beta", layer] = norm.gamma, norm.beta
+            found["mean", layer], found["variance", layer] = norm.moving_mean, norm.moving_variance
     return found
 
 

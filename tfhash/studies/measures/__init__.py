@@ -3,6 +3,7 @@
 from tfhash.errors import unknown_name
 from tfhash.studies.measure import Measure
 from tfhash.studies.measures import (
+    characteristics,
     diameters,
     encoding,
     layers,
@@ -20,6 +21,7 @@ MEASURES: dict[str, Measure] = {
         *regions.MEASURES,
         *random_inputs.MEASURES,
         *trained_labels.MEASURES,
+        *characteristics.MEASURES,
     )
 }
 

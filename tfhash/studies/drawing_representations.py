@@ -1,0 +1,107 @@
+"""Tables 6 and 8 and Figure 4 of the second paper, and the loss weights that validation chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from tfhash import figures, results
+from tfhash.datasets import record
+from tfhash.figures import representation_tables as written
+from tfhash.files import write_text
+from tfhash.runs import representation_tables as tables
+from tfhash.runs.paper import paper_representations
+from tfhash.runs.representation import BOUNDS
+from tfhash.studies.drawing_record import Drawing, write_table
+from tfhash.studies.representations import STUDY
+
+PAPERS_DATASET, PAPERS_WIDTH = "mnist", 100  # of Table 6, on all training examples
+
+
+def weights(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
+    """Write the loss weights that validation chooses."""
+    files = {}
+    for dataset, rows in _last_epochs(path, datasets).items():
+        chosen = tables.chosen_weights(tables.networks(rows))
+        chosen.insert(0, "dataset", dataset)
+        # As many as there are, for those that stored weights are looked up for.
+        n = record(dataset).n_train
+        available = n - round(n * rows["hold_out"].iloc[0])
+        chosen["sample_size"] = chosen["sample_size"].replace(0, available)
+        files[dataset] = [f"representations_weights_{dataset}.csv"]
+        write_table(chosen, figures_path / files[dataset][0])
+    return files
+
+
+def table_8(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
+    """Write the errors of each dataset's networks, the paper's beside ours."""
+    files = {}
+    for dataset, rows in _last_epochs(path, datasets).items():
+        errors = tables.table_8(tables.networks(rows), _paper(dataset))
+        name = f"representations_table_8_{dataset}"
+        write_table(errors, figures_path / f"{name}.csv")
+        write_text(figures_path / f"{name}.md", written.errors(errors))
+        files[dataset] = [f"{name}.md"]
+    return files
+
+
+def table_6(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
+    """Write the characteristics of each condition, the paper's beside ours."""
+    files: dict[str, list[str]] = {}
+    for dataset, suffix, of_one in _conditions(path, datasets):
+        name = f"representations_table_6_{dataset}{suffix}"
+        write_table(of_one, figures_path / f"{name}.csv")
+        write_text(figures_path / f"{name}.md", written.characteristics(of_one))
+        files.setdefault(dataset, []).append(f"{name}.md")
+    return files
+
+
+def figure_4(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
+    """Draw the bounds on mutual information of each condition against the error."""
+    files: dict[str, list[str]] = {}
+    for dataset, suffix, of_one in _conditions(path, datasets):
+        if not set(BOUNDS) <= set(of_one):
+            continue
+        found = tables.correlations(of_one)
+        name = f"representations_figure_4_{dataset}{suffix}"
+        figures.save(figures.information(of_one, found), figures_path / name)
+        write_table(found, figures_path / f"{name}.csv")
+        files.setdefault(dataset, []).append(f"{name}.png")
+    return files
+
+
+def _last_epochs(path: Path, datasets: Collection[str]) -> dict[str, pd.DataFrame]:
+    """By dataset, what was measured of the study's networks at their last epoch."""
+    table = results.load(path, history=False, stages=("encoding",))
+    table = table[(table["experiment"] == STUDY.directory) & table["dataset"].isin(datasets)]
+    return {str(name): results.last_epoch(rows) for name, rows in table.groupby("dataset")}
+
+
+def _conditions(path: Path, datasets: Collection[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Dataset, what its files' names end in and Table 6 of each sample size and width."""
+    for dataset, rows in _last_epochs(path, datasets).items():
+        for key, group in tables.networks(rows).groupby(tables.CONDITION):
+            is_papers = key == (0, PAPERS_WIDTH)
+            paper = _paper(dataset)
+            suffix = "" if is_papers else f"_sample_size={key[0] or 'all'}_width={key[1]}"
+            yield dataset, suffix, tables.table_6(group, paper if is_papers else paper.iloc[:0])
+
+
+def _paper(dataset: str) -> pd.DataFrame:
+    """The paper's numbers, none where the dataset is not its own."""
+    paper = paper_representations()
+    return paper if dataset == PAPERS_DATASET else paper.iloc[:0]
+
+
+_NEEDED = "characteristics of networks with regularizers"
+DRAWINGS = tuple(
+    Drawing(name=f"representations_{name}", needs=_NEEDED, draw=draw)
+    for name, draw in (
+        ("table_6", table_6),
+        ("table_8", table_8),
+        ("figure_4", figure_4),
+        ("weights", weights),
+    )
+)

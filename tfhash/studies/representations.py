@@ -1,0 +1,99 @@
+"""What twelve regularizers do to the last hidden layer and the error (Choi et al., Tables 6, 8).
+
+tfhash run representations --sample_sizes=1000,5000,50000
+
+trains, at each of the paper's six loss weights, five networks of each kind and measures the last
+hidden layer of all of them; `--quick` trains at the stored weights alone. 57 networks are trained
+side by side, with batch normalization one more. `tfhash draw` chooses the loss weights on the
+validation data and writes the tables, the paper's numbers beside ours.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfhash.datasets import record
+from tfhash.errors import InputError
+from tfhash.runs.representation import (
+    DROPOUT_RATE,
+    OF_KERNELS,
+    WEIGHTS,
+    WITHOUT_WEIGHT,
+)
+from tfhash.studies.definition import Grid, Measured, Study, recipe_widths
+from tfhash.studies.options import RepresentationOptions
+
+
+def sizes(options: RepresentationOptions) -> Sequence[int | None]:
+    """The sample sizes that are asked for; None, as by default, is all that is not held out."""
+    available = _available(options)
+    asked = options.sample_sizes or (available,)
+    if asked[-1] > available:
+        raise InputError(
+            f"Expected sample sizes up to {available}, the training examples of "
+            f"{options.dataset} but for those that are held out. Received: {asked[-1]}."
+        )
+    return [None if size == available else size for size in asked]
+
+
+def _available(options: RepresentationOptions) -> int:
+    """Training examples but for those that are held out."""
+    n = record(options.dataset).n_train
+    return n - round(n * options.recipe.hold_out)
+
+
+def conditions(options: RepresentationOptions) -> Sequence[Mapping[str, Any]]:
+    """Each sample size, width and regularizer with each of its loss weights."""
+    found = []
+    for size in sizes(options):
+        for width in recipe_widths(options):
+            for name in options.regularizers:
+                for weight, normalized in _weights(name, size, width, options):
+                    found.append(
+                        {
+                            "sample_size": size,
+                            "width": width,
+                            "regularizer": name,
+                            "regularizer_weight": weight,
+                            "regularizer_normalized": normalized,
+                        }
+                    )
+    return found
+
+
+def _weights(
+    name: str, size: int | None, width: int, options: RepresentationOptions
+) -> Sequence[tuple[float, bool]]:
+    """Loss weights of a regularizer, each with whether the penalty is normalized."""
+    if name in WITHOUT_WEIGHT:
+        return [(0.0, False)]
+    if name == "dropout":
+        return [(DROPOUT_RATE, False)]
+    if options.quick:
+        from tfhash.runs.representation_tables import stored_choice
+
+        return [stored_choice(options.dataset, name, size or _available(options), width)]
+    return [(weight, options.normalized and name not in OF_KERNELS) for weight in WEIGHTS]
+
+
+STUDY = Study(
+    name="representations",
+    grids=(
+        Grid(
+            # One axis, as --quick has other weights for each size and width.
+            axes={"sample_size": conditions},
+            measures=(
+                Measured(measure="accuracy"),
+                Measured(measure="validation"),
+                Measured(measure="characteristics"),
+                Measured(measure="information"),
+            ),
+        ),
+    ),
+    options=RepresentationOptions,
+    figures=(
+        "representations_table_6",
+        "representations_table_8",
+        "representations_figure_4",
+        "representations_weights",
+    ),
+)
