@@ -14,7 +14,7 @@ from tfhash import Encoder, geometry
 
 
 def measured() -> dict[str, np.ndarray]:
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for build in (nets.mlp, nets.conv, nets.residual, nets.pooled):
         net = build()
         before = net.get_weights()  # the tests share these networks
@@ -25,7 +25,7 @@ def measured() -> dict[str, np.ndarray]:
             weight.assign(np.abs(drawn) + 0.5 if "variance" in weight.path else drawn)
         x, directions = nets.points(net, 5)
         ends = geometry.chords(net, x, directions)
-        line = geometry.line_regions(net, x[0], x[1])
+        line = nets.regions_along(net, x[0], x[1])
         plane = geometry.plane_regions(net, x[0], directions[0], directions[1], 0.2)
         name = build.__name__
         found[f"{name} chords"] = np.stack([ends.lower, ends.upper])

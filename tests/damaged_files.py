@@ -17,7 +17,7 @@ import numpy as np
 
 from tfhash import Codes, _store
 
-HOSTILE = (
+HOSTILE: tuple[object, ...] = (
     None, True, "5", "", [], {}, [[]], 0, -1, 1, 2, 63, 64, 65, 4095, 4096, 8192, 2**31, 2**32,
     2**48, 2**53 + 1, 2**62, 2**63 - 1, 2**63, 2**64, 10**19, 10**30, -(2**63), 1.0, 1e300,
     float("nan"), float("inf"), [["a", 0, 1]], [["a", 0, 2**63]], [["a", 5, 1]], [["a", 0]], [0, 1],
@@ -136,7 +136,8 @@ def outcome(path, how, codes, mapped):
 def main(n):
     warnings.simplefilter("error")
     _store.file.BLOCK_BYTES = 256
-    counts, rng = Counter(), np.random.default_rng(1)
+    counts: Counter[str] = Counter()
+    rng = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "damaged.codes"
         files = list(whole_files(Path(name)))

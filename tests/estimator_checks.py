@@ -9,6 +9,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from tfhash import Codes
 from tfhash.metrics import _estimators
+from tfhash.metrics._inputs import as_codes
 
 NOT_BITS = "its numbers are not 0 or 1, and are refused"
 EXPECTED_FAILURES = dict.fromkeys(
@@ -65,7 +66,6 @@ def check_as_it_is(estimator):
 
 def check_on_bits(estimator, monkeypatch):
     """Every check passes where each number is written as bits: is it over -2, over -1, ...?"""
-    as_codes = _estimators.as_codes
 
     def as_levels(x, name, **options):
         if isinstance(x, Codes):

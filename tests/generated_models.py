@@ -110,6 +110,7 @@ class _Chain:
         self._piecewise_linear = piecewise_linear
         self._steps: list[Step] = []
         self.batch: int | None = None
+        self._tensor: keras.KerasTensor
 
     # Beginnings.
 

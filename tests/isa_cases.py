@@ -78,10 +78,10 @@ def kmeans() -> Iterator[np.ndarray]:
     for n, n_bits, k in ((9, 65, 3), (5000, 100, 10), (3000, 130, 20), (700, 1000, 5)):
         model = metrics.CodeKMeans(k, n_init=3, random_state=0)
         model.fit(random_bits(n, n_bits, repeats=0.3))
-        yield from (model.labels_, model.cluster_centers_, np.float64(model.inertia_))
+        yield from (model.labels_, model.cluster_centers_, np.asarray(model.inertia_))
         bits = random_bits(2100, n_bits, seed=1)
         yield model.predict(bits)
-        yield np.float64(model.score(bits))
+        yield np.asarray(model.score(bits))
 
 
 def logistic() -> Iterator[np.ndarray]:
@@ -103,7 +103,7 @@ def large() -> Iterator[np.ndarray]:
         yield varying
         yield metrics.keep_bits(codes, varying).words
         clusters = metrics.CodeKMeans(k, n_init=2, random_state=0).fit(codes)
-        yield from (clusters.labels_, clusters.cluster_centers_, np.float64(clusters.inertia_))
+        yield from (clusters.labels_, clusters.cluster_centers_, np.asarray(clusters.inertia_))
         yield clusters.predict(codes)
         yield clusters.transform(codes)
         labels = (bits[:, 1:10].sum(axis=1) % 3).astype(np.int32)
@@ -168,7 +168,9 @@ def dense_planes() -> Iterator[np.ndarray]:
             (rng.normal(size=shape), None, rng.normal(size=shape[1]), 0.1)
             for shape in pairwise(widths)
         ]
-        *polygons, codes = _native.dense_plane(layers, square, square, patch_bytes)
+        plane = _native.dense_plane(layers, square, square, patch_bytes)
+        assert plane is not None
+        *polygons, codes = plane
         yield from (*polygons, *codes)
 
 

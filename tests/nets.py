@@ -7,8 +7,9 @@ import keras
 import numpy as np
 from keras import layers as kl
 from keras import ops
+from numpy.typing import ArrayLike
 
-from tfhash import Encoder
+from tfhash import Encoder, geometry
 
 
 def float64_net(build: Callable[[], keras.Model]) -> Callable[[], keras.Model]:
@@ -191,3 +192,12 @@ def points(net: keras.Model, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndar
     rng = np.random.default_rng(seed)
     shape = (n, *net.input_shape[1:])
     return rng.normal(size=shape), rng.normal(size=shape)
+
+
+def regions_along(
+    net: keras.Model, start: ArrayLike, stop: ArrayLike, *, region: str = "activation"
+) -> geometry.LineRegions:
+    """The line regions of one segment: of several, `geometry.line_regions` gives a list."""
+    found = geometry.line_regions(net, start, stop, region=region)
+    assert isinstance(found, geometry.LineRegions)
+    return found

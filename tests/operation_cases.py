@@ -9,6 +9,7 @@ from keras import ops
 
 from tfhash import backend, graph
 from tfhash.geometry.notes import Notes
+from tfhash.geometry.steps import Affine
 
 RNG = np.random.default_rng(0)
 X, ROWS = RNG.normal(size=(5, 6, 6, 4)), RNG.normal(size=(5, 8))
@@ -95,6 +96,7 @@ def carried_out(x, operation):
     graph.walk(function, [symbol], call)
     values = {0: (backend.to_tensor(x, "float64"), backend.to_tensor(1e-30 * x, "float64"))}
     for step in notes.steps:
+        assert isinstance(step, Affine)
         pairs = [values[i] for i in step.inputs]
         made = zip(
             step.apply([z for z, _ in pairs]), step.linear([u for _, u in pairs]), strict=True
@@ -103,6 +105,7 @@ def carried_out(x, operation):
     value, slope = (backend.to_numpy(part) for part in values[notes.steps[-1].outputs[0]])
     zero = {0: backend.to_tensor(0 * x, "float64")}
     for step in notes.steps:
+        assert isinstance(step, Affine)
         zero.update(zip(step.outputs, step.apply([zero[i] for i in step.inputs]), strict=True))
     return value, slope * 1e30, backend.to_numpy(zero[notes.steps[-1].outputs[0]])
 

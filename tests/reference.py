@@ -208,11 +208,11 @@ def exact_line_regions(
         ]
         result = []
         for kernel, bias in layers:
-            z = []
+            z: list[tuple[Fraction, Fraction]] = []
             for j, offset in enumerate(bias):
                 weights = [Fraction(float(w)) for w in kernel[:, j]]
                 constant = sum(w * c for w, (c, _) in zip(weights, h, strict=True))
-                slope = sum(w * s for w, (_, s) in zip(weights, h, strict=True))
+                slope = sum((w * s for w, (_, s) in zip(weights, h, strict=True)), Fraction(0))
                 z.append((constant + Fraction(float(offset)), slope))
             result.append(z)
             h = [(c, s) if c + s * t > 0 else (Fraction(0), Fraction(0)) for c, s in z]

@@ -49,6 +49,7 @@ def gradient(name: str, z: np.ndarray, y: np.ndarray) -> np.ndarray:
 
         tensor = torch.tensor(z, requires_grad=True)
         regularizers.penalty(name, tensor, y).backward()
+        assert tensor.grad is not None
         return tensor.grad.numpy()
     if kind == "jax":
         import jax

@@ -42,7 +42,7 @@ def check(name, model):
     x = np.random.default_rng(0).random((2, *model.input_shape[1:]), np.float32)
     codes = encoder.encode(x, batch_size=2)
     assert 0.01 < codes.to_bits().mean() < 0.99
-    lines = []
+    lines: list[str] = []
     encoder.summary(print_fn=lines.append)
     assert f"codes of {encoder.n_bits:,} bits, of {len(encoder.layer_names)} layers" in lines[0]
     print(f"{name}: {lines[0]}")

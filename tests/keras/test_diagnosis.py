@@ -72,7 +72,8 @@ def test_no_regime_outside_of_the_chart(model, data):
     }
     for reason, (train, test) in cases.items():
         found = tfhash.diagnose(model, train, test)
-        assert found.regime is found.confidence is found.axis is None and found.nearest.empty
+        assert found.regime is None and found.confidence is None and found.axis is None
+        assert found.nearest.empty
         assert any(reason in line for line in found.reasons), reason
         assert "Regime: none" in str(found)
         json.dumps(found.to_dict())

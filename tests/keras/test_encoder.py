@@ -267,7 +267,7 @@ def test_the_summary_says_what_is_encoded_and_what_is_not(capsys):
     x = kl.Dense(2, activation="relu", name="taken")(kl.LSTM(3, name="memory")(inputs))
     x = Untraceable.Layer(name="closed")(kl.Dense(2, activation="softmax", name="end")(x))
     model = keras.Model(inputs, ops.minimum(kl.Dense(5, "relu", name="not_chosen")(x), 1.0))
-    lines = []
+    lines: list[str] = []
     Encoder(model, layers=["taken"]).summary(print_fn=lines.append)
     for line in (
         "memory .*recurrent",
@@ -292,7 +292,7 @@ def test_open_shapes_are_encoded_at_the_shape_given():
     lazy = Encoder(model)
     assert lazy.encode(x) == lazy.encode(x) == encoder.encode(x)
     assert lazy.encode(x[:, :5]).n_bits == 3 * 5 * 4
-    lines = []
+    lines: list[str] = []
     lazy.summary(print_fn=lines.append)
     assert "input shape open" in lines[0]
     with pytest.raises(ValueError, match=r"known size.*fixed input shape.*keras\.Input"):

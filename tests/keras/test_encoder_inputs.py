@@ -165,7 +165,7 @@ class Unreadable:
     """Is no array and no iterable."""
 
 
-REFUSED = (
+REFUSED: tuple[tuple[object, str], ...] = (
     ((X, np.zeros(6)), r"inputs alone.*\(6, 5\), \(6,\).*x\[0\]"),
     ([X, np.zeros(6)], r"inputs alone"),
     ([(X[:3], np.zeros(3)), (X[3:], np.zeros(3))], r"list of batches with labels: iter\(x\)"),
@@ -230,15 +230,16 @@ def test_several_inputs_are_met_by_name():
     codes = encoder.encode([X, y[:, None]])
     for given in ([X, y], {"a": X, "b": pd.Series(y)}, {"a": X, "b": y, "c": 0}):
         assert encoder.encode(given) == codes
-    for given, message in (
+    refused: tuple[tuple[object, str], ...] = (
         ({"A": X, "b": y}, "without 'a', which may be A"),
         (pd.DataFrame({"a": [1], "b": [2]}), r"2 inputs.*dict\(x\)"),
         (iter([[X, y]]), r"2 inputs.*\(\(a, b\), labels\)"),
         ([X, y + 1j], "for 'b'.*complex"),
         ([X, None], "for 'b'.*None"),
-    ):
+    )
+    for bad, message in refused:
         with pytest.raises(ValueError, match=message):
-            encoder.encode(given)
+            encoder.encode(bad)
 
 
 def test_rows_are_converted_as_they_are_read():

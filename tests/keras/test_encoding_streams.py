@@ -163,7 +163,12 @@ def test_what_is_encoded_is_not_computed_again(tmp_path, monkeypatch):
         encoder.encode(cut(x, 60), batch_size=10, out=tmp_path / "c")
     forward, batches = encoder._compiled(), []
     run = forward.run
-    monkeypatch.setattr(forward, "run", lambda batch: batches.append(len(batch[0])) or run(batch))
+
+    def counted(batch):
+        batches.append(len(batch[0]))
+        return run(batch)
+
+    monkeypatch.setattr(forward, "run", counted)
     encoder.encode(iter([x]), batch_size=10, out=tmp_path / "c")
     assert len(batches) == 5 + 2  # two of the 16 rows that are encoded again
     encoder.encode(x, batch_size=10, out=tmp_path / "c")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+import nets
 from generated_models import models
 from tfhash import Encoder, geometry
 
@@ -25,7 +26,7 @@ def test_codes_along_a_line_are_the_signs_of_pre_activations_and_the_encoders(n_
     @given(models(piecewise_linear=True, policies=["float32", "float64"]))
     def check(generated):
         model, (start, stop) = generated.model, 3 * generated.x[:2].astype("float64")
-        regions = geometry.line_regions(model, start, stop)
+        regions = nets.regions_along(model, start, stop)
         middle = (regions.edges[1:] + regions.edges[:-1]) / 2
         middle = middle[np.diff(regions.edges) > 1e-6][:40]
         at = np.searchsorted(regions.edges, middle) - 1
@@ -36,7 +37,7 @@ def test_codes_along_a_line_are_the_signs_of_pre_activations_and_the_encoders(n_
         names = Encoder(model).layer_names
         # Those of second kinks, as of ReLU6, are geometry's own.
         assert [name for name in spans if ">" not in name] == list(names)
-        seen = []
+        seen: list[np.ndarray] = []
         generated.read(x, seen)
         assert len(seen) == len(names)
         for name, z in zip(names, seen, strict=True):

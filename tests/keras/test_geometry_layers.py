@@ -8,6 +8,7 @@ import pytest
 from keras import layers as kl
 from keras import ops
 
+import nets
 from tfhash import Encoder, geometry
 
 IMAGE = (8, 6, 2)
@@ -31,7 +32,7 @@ def image_net(layer):
 def check(net, atol=1e-9):
     """Along a line the model is affine in each region, and in no two neighboring ones together."""
     start, stop = np.random.default_rng(0).normal(size=(2, *net.input_shape[1:]))
-    regions = geometry.line_regions(net, start, stop, region="linear")
+    regions = nets.regions_along(net, start, stop, region="linear")
     edges = regions.edges
     wide = np.flatnonzero(np.diff(edges) > 1e-7)
     at = edges[wide] + np.outer([0.05, 0.5, 0.95], np.diff(edges)[wide])
@@ -141,7 +142,7 @@ def test_activation_functions_of_other_libraries(function, kink):
     net = keras.Sequential(
         [keras.Input((4,), dtype="float64"), kl.Dense(9, activation=function), kl.Dense(2)]
     )
-    regions = geometry.line_regions(net, -5 * np.ones(4), 5 * np.ones(4))
+    regions = nets.regions_along(net, -5 * np.ones(4), 5 * np.ones(4))
     t = (regions.edges[1:] + regions.edges[:-1]) / 2
     hidden = np.outer(10 * t - 5, np.ones(4)) @ net.layers[0].kernel.numpy()
     np.testing.assert_array_equal(regions.codes().to_bits()[:, :9], hidden > kink)
@@ -213,10 +214,11 @@ def test_open_sizes_are_those_of_the_points():
         geometry.chords(net, x, x[::-1] + 0.1).upper,
         geometry.chords(wrapped, x, x[::-1] + 0.1).upper,
     )
-    one, several = geometry.line_regions(net, x[0], x[1]), geometry.line_regions(net, x[:2], x[1:])
+    one, several = nets.regions_along(net, x[0], x[1]), geometry.line_regions(net, x[:2], x[1:])
+    assert isinstance(several, list)
     assert one.n_regions == several[0].n_regions > 3
     larger = np.random.default_rng(0).normal(size=(2, 7, 6, 1))
-    assert geometry.line_regions(net, *larger).n_regions > one.n_regions
+    assert nets.regions_along(net, *larger).n_regions > one.n_regions
     assert geometry.plane_regions(net, *x, 0.1).n_regions > 1
     with pytest.raises(ValueError, match=r"from which to take the sizes that .* leaves open"):
         geometry.chords(net, np.zeros((3, 5)), np.ones((3, 5)))

@@ -26,7 +26,7 @@ def segment(net, seed=0):
 
 def test_every_code_along_the_segment_is_that_of_its_region(net):
     start, stop = segment(net)
-    regions = geometry.line_regions(net, start, stop)
+    regions = nets.regions_along(net, start, stop)
     edges, codes = regions.edges, regions.codes()
     assert len(regions) == regions.n_regions == len(codes) == len(edges) - 1 > 20
     assert edges[0] == 0 and edges[-1] == 1 and (np.diff(edges) > 0).all()
@@ -43,7 +43,7 @@ def test_every_code_along_the_segment_is_that_of_its_region(net):
 
 
 def test_neighboring_codes_differ_in_the_units_named(net):
-    regions = geometry.line_regions(net, *segment(net, seed=1))
+    regions = nets.regions_along(net, *segment(net, seed=1))
     codes = regions.codes()
     starts = dict(zip((layer.name for layer in regions.layers), range(99), strict=False))
     first_bit = {starts[name]: start for name, start, _ in codes.layers}
@@ -61,7 +61,7 @@ def test_neighboring_codes_differ_in_the_units_named(net):
 @pytest.mark.parametrize("kind", ("activation", "linear"))
 def test_chords_within_the_segment_are_its_regions(net, kind):
     start, stop = segment(net, seed=2)
-    regions = geometry.line_regions(net, start, stop, region=kind)
+    regions = nets.regions_along(net, start, stop, region=kind)
     edges = regions.edges
     wide = np.flatnonzero(np.diff(edges) > 1e-6)[:40]
     middle = ((edges[1:] + edges[:-1]) / 2)[wide]
@@ -82,8 +82,8 @@ def test_chords_within_the_segment_are_its_regions(net, kind):
 def test_linear_regions_end_where_a_pool_chooses_another():
     net = nets.pooled()
     start, stop = segment(net, seed=3)
-    linear = geometry.line_regions(net, start, stop, region="linear")
-    activation = geometry.line_regions(net, start, stop)
+    linear = nets.regions_along(net, start, stop, region="linear")
+    activation = nets.regions_along(net, start, stop)
     assert linear.n_regions > activation.n_regions
     pools = np.array(["pool" in layer.name for layer in linear.layers])[linear.units[:, 0]]
     np.testing.assert_allclose(linear.breakpoints[~pools], activation.breakpoints, atol=1e-12)
@@ -118,7 +118,7 @@ def test_tiny_nets_agree_with_rational_arithmetic(depth, coarse, seed):
         layers = [(np.round(kernel), np.round(bias)) for kernel, bias in layers]
         start, stop = np.round(start), np.round(stop) + np.array([1, 0, 0])
     expected = reference.exact_line_regions(layers, start, stop)
-    regions = geometry.line_regions(relu_net(layers), start, stop)
+    regions = nets.regions_along(relu_net(layers), start, stop)
     np.testing.assert_allclose(regions.breakpoints, [float(t) for t, _, _ in expected], atol=1e-12)
     assert regions.n_regions == len({t for t, _, _ in expected}) + 1
     exact = sorted((round(float(t), 9), layer, unit) for t, layer, unit in expected)
@@ -133,12 +133,17 @@ def test_tiny_nets_agree_with_rational_arithmetic(depth, coarse, seed):
 @pytest.mark.parametrize("kind", ("activation", "linear"))
 def test_little_memory_gives_the_same(build, n_bytes, kind, monkeypatch):
     start, stop = segment(build(), seed=4)
-    whole = geometry.line_regions(build(), start, stop, region=kind)
+    whole = nets.regions_along(build(), start, stop, region=kind)
     cuts = []
     cut = line_sweep._cut
-    monkeypatch.setattr(line_sweep, "_cut", lambda stretch: cuts.append(stretch) or cut(stretch))
+
+    def counted(stretch):
+        cuts.append(stretch)
+        return cut(stretch)
+
+    monkeypatch.setattr(line_sweep, "_cut", counted)
     monkeypatch.setattr(line_sweep, "SWEEP_BYTES", n_bytes)
-    parts = geometry.line_regions(build(), start, stop, region=kind)
+    parts = nets.regions_along(build(), start, stop, region=kind)
     assert len(cuts) > 1
     np.testing.assert_allclose(parts.breakpoints, whole.breakpoints, atol=1e-12)
     assert parts.n_regions == whole.n_regions
@@ -152,7 +157,7 @@ def test_units_that_are_zero_at_an_end_touch_zero_or_stay_there():
     touching = np.zeros((7, 1))
     touching[3:5] = 1
     net = relu_net([hidden, (touching, np.zeros(1))])
-    regions = geometry.line_regions(net, [0], [1])
+    regions = nets.regions_along(net, [0], [1])
     assert regions.breakpoints.tolist() == [0.25, 0.25, 0.5, 0.5]
     assert regions.units.tolist() == [[0, 5], [0, 6], [0, 3], [0, 4]]
     assert regions.edges.tolist() == [0, 0.25, 0.5, 1]
@@ -166,7 +171,7 @@ def test_units_that_are_zero_at_an_end_touch_zero_or_stay_there():
 
 def test_units_with_two_kinks_have_two_bits():
     net = one_layer([[1.0, -1.0]], [0, 2], "relu6")
-    regions = geometry.line_regions(net, [-1], [9])
+    regions = nets.regions_along(net, [-1], [9])
     layers = [layer.name for layer in regions.layers]
     assert layers == [net.layers[0].name, f"{net.layers[0].name}>6"]
     np.testing.assert_allclose(regions.breakpoints, [0.1, 0.3, 0.7])
@@ -183,8 +188,9 @@ def test_several_segments_at_once():
     net = nets.mlp()
     x, directions = nets.points(net, 4)
     several = geometry.line_regions(net, x, x + directions)
+    assert isinstance(several, list)
     for regions, start, direction in zip(several, x, directions, strict=True):
-        alone = geometry.line_regions(net, start, start + direction)
+        alone = nets.regions_along(net, start, start + direction)
         np.testing.assert_allclose(regions.breakpoints, alone.breakpoints, atol=1e-14)
         assert regions.length == pytest.approx(np.linalg.norm(direction))
 
@@ -215,9 +221,9 @@ def test_a_wide_last_layer_is_not_cut(monkeypatch):
     monkeypatch.setattr(line_sweep, "_cut", lambda stretch: cuts.append(stretch))
     monkeypatch.setattr(line_sweep, "SWEEP_BYTES", 1 << 20)
     start, stop = 2 * rng.normal(size=(2, 8))
-    regions = geometry.line_regions(net, start, stop)
+    regions = nets.regions_along(net, start, stop)
     z = start @ kernel + bias, stop @ kernel + bias
-    expected = [(kink - z[0]) / (z[1] - z[0]) for kink in (0, 6)]
-    expected = np.sort([t for each in expected for t in each if 0 < t < 1])
+    places = [(kink - z[0]) / (z[1] - z[0]) for kink in (0, 6)]
+    expected = np.sort([t for each in places for t in each if 0 < t < 1])
     np.testing.assert_allclose(regions.breakpoints, expected, atol=1e-12)
     assert len(expected) > 1000 and not cuts

@@ -86,7 +86,7 @@ def test_a_line_through_the_window_crosses_the_regions_that_line_regions_finds(n
     starts, stops = np.array([[-0.25, 0.1], [0, 0], [0.3, 0.5]]), np.array([[0.5, 0.4]] * 3)
     codes = {bytes(words) for words in regions.codes().words}
     for start, stop in zip(starts, stops, strict=True):
-        along = geometry.line_regions(net, *inputs_at(np.stack([start, stop]), origin, u, v))
+        along = nets.regions_along(net, *inputs_at(np.stack([start, stop]), origin, u, v))
         wide = np.diff(along.edges) > 1e-9
         assert {bytes(words) for words in along.codes().words[wide]} <= codes
 
@@ -100,6 +100,7 @@ def test_classes_and_the_decision_boundary(build):
     check_tiling(regions, window)
     wide = np.flatnonzero(regions.areas > 1e-10)
     logits = net(inputs_at(regions.centers[wide], origin, u, v), training=False)
+    assert regions.classes is not None
     np.testing.assert_array_equal(
         regions.classes[wide], ops.convert_to_numpy(logits).argmax(axis=1)
     )
@@ -223,7 +224,12 @@ def test_edges_on_seams_between_patches_are_kept(monkeypatch):
     whole = geometry.plane_regions(*plane, classes=True)
     patches = []
     halve = mesh._halve
-    monkeypatch.setattr(mesh, "_halve", lambda *a: patches.append(a) or halve(*a))
+
+    def counted(*args):
+        patches.append(args)
+        return halve(*args)
+
+    monkeypatch.setattr(mesh, "_halve", counted)
     monkeypatch.setattr(mesh, "MESH_BYTES", 1 << 15)
     parts = geometry.plane_regions(*plane, classes=True)
     assert len(patches) > 5

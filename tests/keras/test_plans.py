@@ -33,7 +33,12 @@ def small(activation="relu", **options):
 def count_traces(monkeypatch):
     calls = []
     original = trace.trace
-    monkeypatch.setattr(trace, "trace", lambda *a: calls.append(a) or original(*a))
+
+    def counted(*args):
+        calls.append(args)
+        return original(*args)
+
+    monkeypatch.setattr(trace, "trace", counted)
     return calls
 
 
@@ -45,7 +50,7 @@ def test_a_model_is_taken_apart_once_and_its_weights_are_read_each_time(monkeypa
     net = small()
     first = geometry.chords(net, X, D).upper
     np.testing.assert_array_equal(geometry.chords(net, X, D).upper, first)
-    on_first = geometry.line_regions(net, X[0], X[0] + 3 * D[0]).breakpoints
+    on_first = nets.regions_along(net, X[0], X[0] + 3 * D[0]).breakpoints
     assert len(calls) == 1
     for weight in (net.layers[0].bias, net.layers[1].moving_mean, net.layers[2].kernel):
         before = ops.convert_to_numpy(weight)
@@ -54,8 +59,8 @@ def test_a_model_is_taken_apart_once_and_its_weights_are_read_each_time(monkeypa
         fresh.set_weights(net.get_weights())
         changed = geometry.chords(net, X, D).upper
         np.testing.assert_array_equal(changed, geometry.chords(fresh, X, D).upper)
-        on_line = geometry.line_regions(net, X[0], X[0] + 3 * D[0]).breakpoints
-        expected = geometry.line_regions(fresh, X[0], X[0] + 3 * D[0]).breakpoints
+        on_line = nets.regions_along(net, X[0], X[0] + 3 * D[0]).breakpoints
+        expected = nets.regions_along(fresh, X[0], X[0] + 3 * D[0]).breakpoints
         np.testing.assert_array_equal(on_line, expected)
         assert (changed != first).any() or not np.array_equal(on_line, on_first)
         weight.assign(before)
@@ -158,9 +163,10 @@ def test_dense_stacks_give_what_the_layer_by_layer_way_gives(kind, monkeypatch):
         assert dense_stack(plan) is not None
     starts, stops = np.random.default_rng(4).normal(scale=2, size=(2, 300, 2, 3))
     fast = geometry.line_regions(net, starts, stops)
+    assert isinstance(fast, list)
     monkeypatch.setattr(lines, "dense_stack", lambda plan: None)
     for i in range(0, 300, 23):
-        slow = geometry.line_regions(net, starts[i], stops[i])
+        slow = nets.regions_along(net, starts[i], stops[i])
         np.testing.assert_allclose(fast[i].breakpoints, slow.breakpoints, atol=1e-10)
         np.testing.assert_array_equal(fast[i].units, slow.units)
         np.testing.assert_array_equal(fast[i].codes().words, slow.codes().words)

@@ -186,7 +186,7 @@ def test_networks_of_other_libraries_are_left_out_aloud(tmp_path):
     with pytest.warns(UserWarning, match="'foreign': wraps a network of another library"):
         encoder = Encoder(model)
     assert encoder.layer_names == ["end"]
-    lines = []
+    lines: list[str] = []
     encoder.summary(lines.append)
     assert any("foreign" in line and "another library" in line for line in lines)
     np.testing.assert_array_equal(encoder.encode(Z).to_bits(), model.predict(Z, verbose=0) > 0)
@@ -202,6 +202,6 @@ def test_functions_of_tensorflow_have_kerass_names():
     model = keras.Model(inputs, kl.Dense(3, activation=tf.nn.softmax, name="end")(x))
     encoder = Encoder(model)
     assert encoder.layer_names == ["argument", "silu", "lambda"]
-    lines = []
+    lines: list[str] = []
     encoder.summary(lines.append)
     assert any("end" in line and "no sign" in line for line in lines)

@@ -21,7 +21,8 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.elements, self.open = [], []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
         self.feed(text)
         self.close()
         assert not self.open
@@ -69,7 +70,8 @@ def test_page_is_whole_and_self_contained(written):
     assert not re.search(r"https?://|//[a-z]|<script|@import|url\(", text)
     for tag, attributes in page.elements:
         if tag == "img":
-            assert attributes["alt"] and attributes["src"].startswith("data:image/png;base64,")
+            source = attributes["src"] or ""
+            assert attributes["alt"] and source.startswith("data:image/png;base64,")
         if tag == "svg":
             assert attributes["role"] == "img" and attributes["aria-label"]
     assert "prefers-color-scheme: dark" in text and "width=device-width" in text

@@ -15,6 +15,7 @@ from absl import flags
 from tfhash import Codes, __version__, cli, datasets, results
 from tfhash.cli.commands import COMMANDS, SUBCOMMANDS
 from tfhash.datasets import idx
+from tfhash.datasets.record import Files
 from tfhash.errors import InputError
 from tfhash.properties import ENCODING_PROPERTIES
 from tfhash.studies import STUDIES, runner, study
@@ -169,11 +170,9 @@ def test_run_and_draw_on_a_dataset_that_the_paper_does_not_use(tmp_path, monkeyp
     rng = np.random.default_rng(0)
     shapes = {name: (90 if "train" in name else 40, *s[1:]) for name, s in idx.MNIST_SHAPES.items()}
     layout = idx.IdxFiles(title="KMNIST", folders=("kmnist",), shapes=shapes)
-    source = replace(
-        datasets.record("kmnist").source,
-        find=layout.find,
-        load=partial(layout.dataset, "kmnist", 10),
-    )
+    source = datasets.record("kmnist").source
+    assert isinstance(source, Files)
+    source = replace(source, find=layout.find, load=partial(layout.dataset, "kmnist", 10))
     small = replace(datasets.record("kmnist"), source=source, n_train=90, n_test=40)
     monkeypatch.setitem(datasets.RECORDS, "kmnist", small)
     folder = tmp_path / "data" / "kmnist"
@@ -183,8 +182,8 @@ def test_run_and_draw_on_a_dataset_that_the_paper_does_not_use(tmp_path, monkeyp
         head = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
         (folder / f"{stem}.gz").write_bytes(gzip.compress(head + array.tobytes()))
     monkeypatch.chdir(tmp_path)
-    asked = ("--dataset=kmnist", "--data_dir=data", "--repeat=1", "--epoch=1")
-    asked = (*asked, "--metrics=redundancy")
+    asked = ["--dataset=kmnist", "--data_dir=data", "--repeat=1", "--epoch=1"]
+    asked.append("--metrics=redundancy")
     assert cli.tfhash(["tfhash", "run", "layer_width", *asked, "--widths=3,4"]) == 0
     assert cli.tfhash(["tfhash", "run", "training_time", *asked, "--widths=3"]) == 0
     assert "Measured 1 network" in capsys.readouterr().out

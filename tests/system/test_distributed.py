@@ -115,7 +115,7 @@ def test_a_cluster_gives_what_one_machine_gives(nodes, work, tmp_path):
 @pytest.mark.full
 def test_a_worker_that_is_killed_is_replaced(nodes, work, tmp_path):
     out = tmp_path / "codes"
-    killed = []
+    killed: list[str] = []
 
     def kill():
         while not killed and not (out / "manifest.json").exists():

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -281,14 +282,7 @@ def test_stopped_anywhere_it_ends_with_the_same_bits(tiny, digits, tmp_path, pro
 
     if protocol == "augmented":
         # Gray images have no channels until they are in the network.
-        digits = datasets.Dataset(
-            "digits",
-            *(
-                a[..., None] if a.ndim == 3 else a
-                for a in (digits.x_train, digits.y_train, digits.x_test, digits.y_test)
-            ),
-            n_classes=10,
-        )
+        digits = replace(digits, x_train=digits.x_train[..., None], x_test=digits.x_test[..., None])
         one = spec(optimizer="sgd", momentum=0.9, augment=True, l2=1e-4, checkpoint_epochs=(0, 1))
     else:
         one = spec()

@@ -106,7 +106,9 @@ def test_one_repeat_and_no_paper(tmp_path):
     ours = results.curves(results.summary(table), "width")
     caption = figures.Caption("Digits", "", "ours", "")
     (axes,) = figures.FIGURES[0].draw(ours, results.paper_curves().iloc[:0], caption).axes
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["ours"]
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["ours"]
 
 
 @pytest.mark.full

@@ -179,6 +179,7 @@ def test_a_plane_is_drawn_by_region_and_by_class():
         assert len(polygons.get_paths()) == len(regions)
         assert axes.get_xlim() == (-2, 2) and axes.get_title(loc="left") == "A plane"
         assert [text.get_text() for text in axes.texts] == ["here"]
+    assert regions.classes is not None
     colors = polygons.get_facecolor()
     hues = [colors[regions.classes == c] for c in set(regions.classes.tolist())]
     assert len(hues) > 1 and len(np.unique(colors, axis=0)) > len(hues)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfhash import cli, results
+from tfhash import cli, results, runs
 from tfhash.errors import InputError
 from tfhash.runs import representation_tables as tables
 from tfhash.runs.paper import paper_representations
@@ -19,15 +19,21 @@ def options(**asked):
     return RepresentationOptions(**{"dataset": "mnist", "path": Path("runs"), **asked})
 
 
+def networks_of(name, asked) -> list[runs.RunSpec]:
+    """The networks of a study, as it is asked for them."""
+    return [one for one in study(name).specs(asked) if isinstance(one, runs.RunSpec)]
+
+
 def test_networks_of_the_study():
     """Nine regularizers at six weights, and three that have none, of the paper's network."""
-    specs = study("representations").specs(options(repeat=2))
+    specs = networks_of("representations", options(repeat=2))
     assert len({one.directory for one in specs}) == len(specs) == 2 * (9 * len(WEIGHTS) + 3)
     one = specs[0]
     assert (one.depth, one.width, one.batch_size, one.learning_rate) == (5, 100, 100, 1e-4)
     assert one.sample_size is None and round(60_000 * one.hold_out) == 10_000
-    sizes = study("representations").specs(
-        options(sample_sizes=(1000, 50_000), regularizers=("cr", "l1w"), repeat=1, normalized=True)
+    sizes = networks_of(
+        "representations",
+        options(sample_sizes=(1000, 50_000), regularizers=("cr", "l1w"), repeat=1, normalized=True),
     )
     assert [one.sample_size for one in sizes] == [1000] * 12 + [None] * 12
     assert {(one.regularizer, one.regularizer_normalized) for one in sizes} == {
@@ -46,7 +52,7 @@ def test_networks_of_the_study():
 )
 def test_what_cannot_be_asked(asked, message):
     with pytest.raises(InputError, match=message):
-        study("representations").specs(options(**asked))
+        networks_of("representations", options(**asked))
 
 
 def test_quick_takes_the_stored_weight_of_the_nearest_size(monkeypatch):
@@ -63,7 +69,7 @@ def test_quick_takes_the_stored_weight_of_the_nearest_size(monkeypatch):
     asked = options(quick=True, regularizers=("none", "cr"), sample_sizes=(1000, 3000), repeat=1)
     found = [
         (one.sample_size, one.regularizer, one.regularizer_weight, one.regularizer_normalized)
-        for one in study("representations").specs(asked)
+        for one in networks_of("representations", asked)
     ]
     # 3,000 is nearer to 5,000 than to 1,000 by ratio; of two choices that of less error is taken.
     assert found == [
@@ -73,11 +79,11 @@ def test_quick_takes_the_stored_weight_of_the_nearest_size(monkeypatch):
         (3000, "cr", 1.0, False),
     ]
     with pytest.raises(InputError, match="mnist, width 100"):
-        study("representations").specs(options(quick=True, widths=(8,)))
+        networks_of("representations", options(quick=True, widths=(8,)))
 
 
 def test_the_weights_that_are_stored_are_the_papers():
-    specs = study("representations").specs(options(quick=True, repeat=1))
+    specs = networks_of("representations", options(quick=True, repeat=1))
     assert [one.regularizer for one in specs] == list(TITLES)
     assert {one.regularizer_weight for one in specs} <= {0.0, 0.5, *WEIGHTS}
 
@@ -160,7 +166,7 @@ def test_the_papers_tables_are_whole():
 
 
 def test_the_linear_layers_networks_are_others():
-    specs = study("representations_linear").specs(options(repeat=1))
+    specs = networks_of("representations_linear", options(repeat=1))
     assert [one.regularizer for one in specs] == ["none", "dropout", "bn"]
     assert {(one.depth, one.last_layer) for one in specs} == {(6, "linear_6")}
     assert all("last_activation=linear" in one.directory.parts for one in specs)

@@ -14,6 +14,7 @@ import pytest
 from tfhash import cli, datasets, results, runs, training
 from tfhash.encoder import Encoder
 from tfhash.errors import InputError
+from tfhash.runs import RunSpec
 from tfhash.runs.layout import lock_of
 from tfhash.studies import STUDIES, MlpOptions, measures, study
 from tfhash.studies.measure import Measure
@@ -115,9 +116,12 @@ def test_what_is_there_is_skipped_by_measure_and_epoch(old, monkeypatch):
     before = results.load_layer_wise(old)
     asked = []
     of = Measure.of
-    monkeypatch.setattr(
-        Measure, "of", lambda self, subject: asked.append(self.name) or of(self, subject)
-    )
+
+    def counted(self, subject):
+        asked.append(self.name)
+        return of(self, subject)
+
+    monkeypatch.setattr(Measure, "of", counted)
     assert run(*MEASURE["layer_wise"], old) == 0
     assert sorted(asked) == sorted(["layers_kmeans", "layers_knn", "layers_logistic"] * 2)
     after = results.load_layer_wise(old)
@@ -234,7 +238,9 @@ def test_a_hostile_spec_writes_nothing_outside(old, tmp_path, caplog, capsys):
     assert not outside.exists() and sorted(os.listdir(tmp_path)) == ["runs"]
     # Training puts a sound run in its place.
     assert run("layer_width_train", *FLAGS, "--save_path", old) == 0
-    assert "The run is done again" in caplog.text and runs.read_spec(path).width == 4
+    assert "The run is done again" in caplog.text
+    again = runs.read_spec(path)
+    assert isinstance(again, RunSpec) and again.width == 4
     assert run(*MEASURE["layer_width"], old, "--metrics=redundancy") == 0
 
 

@@ -12,6 +12,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,10 +23,11 @@ from tfhash.runs import Runs, RunSpec
 from tfhash.training import SweepTrainer, epoch_loop, fit_one_by_one
 from tfhash.training import sweep_trainer as sweep
 from tfhash.training.interrupts import Interrupts
+from tfhash.training.state import SweepState
 from tfhash.training.sweep_trainer import groups
 
 HERE = Path(__file__).parents[1]
-FACTORS = {
+FACTORS: dict[str, dict[str, Any]] = {
     "nothing": {},
     "batch norm": {"batch_norm": True},
     "l2": {"l2": 0.01},
@@ -170,7 +172,7 @@ def test_early_stopping_as_fit(digits, tmp_path, depth):
     specs = [spec(width=w, **factors) for w in (4, 9, 12)]
     training.train(specs, digits, tmp_path / "sweep", SweepTrainer())
     training.train(specs, digits, tmp_path / "fit", fit_one_by_one)
-    lasts = []
+    lasts: list[int] = []
     for one in specs:
         ours, theirs = (run_of(tmp_path / root, one) for root in ("sweep", "fit"))
         assert list(results.checkpoints(ours)) == list(results.checkpoints(theirs))
@@ -222,7 +224,7 @@ def test_early_stopping_leaves_the_others(digits, tmp_path):
     specs = [spec(width=w, **factors) for w in (3, 5, 6, 9)]
     training.train(specs, digits, tmp_path / "together")
     training.train(specs, digits, tmp_path / "apart", SweepTrainer(group_size=1))
-    lasts = []
+    lasts: list[int] = []
     for one in specs:
         runs = [run_of(tmp_path / root, one) for root in ("together", "apart")]
         history = pd.read_csv(runs[0] / "history.csv")
@@ -375,7 +377,7 @@ def test_ctrl_c_saves_first(digits, tmp_path, monkeypatch, capsys):
 
 
 def test_ctrl_c_twice_stops_at_once(capsys):
-    told = []
+    told: list[str] = []
     with pytest.raises(KeyboardInterrupt), Interrupts(told.append) as interrupts:
         signal.raise_signal(signal.SIGINT)
         assert interrupts.asked and len(told) == 1
@@ -443,6 +445,6 @@ def test_saving_takes_a_small_share_of_the_time(digits, tmp_path, monkeypatch):
     ticks = iter(range(10_000))
     saved = []
     monkeypatch.setattr(sweep, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
-    monkeypatch.setattr(sweep.SweepState, "save", lambda self, folder: saved.append(self.epoch))
+    monkeypatch.setattr(SweepState, "save", lambda self, folder: saved.append(self.epoch))
     training.train([spec(epochs=50)], digits, tmp_path, SweepTrainer(save_every=3.0))
     assert saved[0] < 5 and np.diff(saved).min() >= 15 and len(saved) > 1

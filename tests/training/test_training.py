@@ -322,6 +322,7 @@ def test_runs_in_other_hands_are_left_alone(digits, tmp_path):
         text=True,
     )
     with holder:
+        assert holder.stdout is not None
         assert holder.stdout.readline() == "True\n"
         report = training.train([one, two], digits, tmp_path)
         assert (report.trained, report.elsewhere) == ([two], [one])

@@ -8,9 +8,12 @@ import pytest
 
 from tfhash import datasets
 from tfhash.datasets import DatasetError
+from tfhash.datasets.record import Files
 
 SIZES = {"train": 50_000, "test": 10_000}
-FIND = datasets.record("cifar100").source.find
+SOURCE = datasets.record("cifar100").source
+assert isinstance(SOURCE, Files)
+FIND = SOURCE.find
 
 
 def batch(n: int) -> dict[bytes, object]:

@@ -4,6 +4,7 @@ import base64
 import io
 import mmap
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,7 +118,8 @@ def test_numbers_of_bits_that_are_none_are_refused(n_bits):
 
 def test_numbers_of_bits_of_any_integer_type_are_taken():
     for n_bits in (True, np.int8(1), np.uint64(1), np.array(1)):
-        codes = Codes(np.ones((3, 1), np.uint64), n_bits, [("a", np.int64(0), n_bits)])
+        span: Any = ("a", np.int64(0), n_bits)
+        codes = Codes(np.ones((3, 1), np.uint64), n_bits, [span])
         assert codes.n_bits == 1 and type(codes.n_bits) is int
         assert codes == Codes(np.ones((3, 1), np.uint64), 1, [("a", 0, 1)])
 
@@ -359,7 +361,7 @@ def test_a_memory_mapped_slice_stays_on_disk(tmp_path):
     layered().save(tmp_path / "x")
     mapped = Codes.load(tmp_path / "x", mmap=True)
     assert np.shares_memory(mapped[2:5].words, mapped.words)
-    owner = mapped.words
+    owner: Any = mapped.words
     while isinstance(owner, np.ndarray):
         owner = owner.base
     assert isinstance(owner.obj, mmap.mmap)

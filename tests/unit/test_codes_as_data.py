@@ -135,7 +135,7 @@ def ways_to_copy():
         yield lambda codes, protocol=protocol: pickle.loads(pickle.dumps(codes, protocol))
 
     def out_of_band(codes):
-        buffers = []
+        buffers: list[pickle.PickleBuffer] = []
         data = pickle.dumps(codes, 5, buffer_callback=buffers.append)
         copies = [bytearray(buffer.raw()) for buffer in buffers]  # that can be written to
         restored = pickle.loads(data, buffers=copies)

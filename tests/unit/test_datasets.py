@@ -11,6 +11,7 @@ import pytest
 
 from tfhash import datasets
 from tfhash.datasets import DatasetError, cifar10, mnist
+from tfhash.datasets.record import Files
 
 TRUE_DATA = os.environ.get("TFHASH_DATA_DIR")
 needs_data = pytest.mark.skipif(
@@ -20,7 +21,7 @@ needs_data = pytest.mark.skipif(
 
 def mnist_arrays() -> dict[str, np.ndarray]:
     """Arrays of the published shapes, with one pixel per image that says which image it is."""
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for split, n in (("train", 60_000), ("test", 10_000)):
         x = np.zeros((n, 28, 28), np.uint8)
         x[:, 0, 0] = np.arange(n) % 256
@@ -174,6 +175,7 @@ def test_mnist_idx(tmp_path, suffix):
     assert mnist.find(tmp_path / (mnist.IDX_FILES["x_train"] + suffix)) == tmp_path
     data = datasets.load("mnist", mnist_path=tmp_path)
     np.testing.assert_array_equal(data.y_train, arrays["y_train"])
+    assert isinstance(mnist.RECORD.source, Files)
     assert mnist.RECORD.source.find(tmp_path) == tmp_path
     assert data.x_test[51, 0, 0] == np.float32(0.2)
     images = tmp_path / (mnist.IDX_FILES["x_test"] + suffix)
@@ -274,7 +276,7 @@ def python2_pickle(batch: dict[bytes, object]) -> bytes:
     array += string(b"b") + b"tR"
     array += b"(" + integer(1) + b"(" + b"".join(map(integer, data.shape)) + b"t" + dtype
     array += b"I00\n" + string(data.tobytes()) + b"tb"
-    labels = b"](" + b"".join(map(integer, batch[b"labels"])) + b"e"  # type: ignore[arg-type]
+    labels = b"](" + b"".join(map(integer, batch[b"labels"])) + b"e"
     return b"\x80\x02}(" + string(b"data") + array + string(b"labels") + labels + b"u."
 
 

@@ -8,8 +8,11 @@ import pytest
 
 from tfhash import datasets
 from tfhash.datasets import DatasetError, emnist_letters
+from tfhash.datasets.record import Files
 
-FIND = datasets.record("emnist_letters").source.find
+SOURCE = datasets.record("emnist_letters").source
+assert isinstance(SOURCE, Files)
+FIND = SOURCE.find
 TRAIN_LABELS = "emnist-letters-train-labels-idx1-ubyte"
 
 

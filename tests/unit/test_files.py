@@ -164,6 +164,7 @@ def test_what_killed_writers_left_is_removed_and_what_living_ones_write_is_not(t
     with subprocess.Popen(
         [*command, "live"], cwd=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as living:
+        assert living.stdin is not None and living.stdout is not None
         assert living.stdout.readline() == b"writing\n"
         write_text(path, "ours")
         assert dead not in names(tmp_path)

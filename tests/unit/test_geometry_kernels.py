@@ -230,6 +230,12 @@ def test_polygons_that_are_none_are_refused():
 SQUARE = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
 
 
+def dense_plane(layers, patch_bytes):
+    found = _native.dense_plane(layers, SQUARE, SQUARE, patch_bytes)
+    assert found is not None
+    return found
+
+
 def dense_stack(rng, widths, slope=0.0):
     return [
         (rng.normal(size=(n_in, n_out)) / np.sqrt(n_in), None, rng.normal(size=n_out) / 4, slope)
@@ -267,7 +273,7 @@ def test_polygons_of_a_dense_stack_have_the_codes_of_points_inside(
 ):
     rng = np.random.default_rng(seed)
     layers = dense_stack(rng, widths, slope)
-    points, offsets, corners, codes = _native.dense_plane(layers, SQUARE, SQUARE, patch_bytes)
+    points, offsets, corners, codes = dense_plane(layers, patch_bytes)
     polygons = [points[corners[a:b]] for a, b in pairwise(offsets)]
     areas = np.array([reference.area(polygon) for polygon in polygons])
     assert areas.sum() == pytest.approx(4, abs=1e-12)
@@ -292,7 +298,7 @@ def test_polygons_of_a_dense_stack_have_the_codes_of_points_inside(
 
 def test_patches_give_the_same_polygons():
     layers = dense_stack(np.random.default_rng(3), (2, 30, 30, 30))
-    whole, parts = (_native.dense_plane(layers, SQUARE, SQUARE, size) for size in (1 << 25, 20_000))
+    whole, parts = (dense_plane(layers, size) for size in (1 << 25, 20_000))
     assert len(whole[0]) == len(parts[0]) and len(whole[1]) == len(parts[1]) > 500
     ordered = [np.unique(plane_bits(layers, found[3]), axis=0) for found in (whole, parts)]
     np.testing.assert_array_equal(*ordered)
@@ -310,7 +316,7 @@ def test_many_lines_have_as_many_cells_as_euler_says():
     crossings = int((np.abs(at) < 1).all(axis=1).sum())
     twice = [(np.hstack([weights, -2 * weights]), None, np.append(shift, -2 * shift), 0.0)]
     for layers in ([(weights, None, shift, 0.0)], twice):
-        _, offsets, _, _ = _native.dense_plane(layers, SQUARE, SQUARE, 1 << 25)
+        _, offsets, _, _ = dense_plane(layers, 1 << 25)
         assert len(offsets) - 1 == 1 + len(inside) + crossings
 
 

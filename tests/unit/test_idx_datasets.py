@@ -9,6 +9,13 @@ import pytest
 
 from tfhash import datasets
 from tfhash.datasets import DatasetError, idx
+from tfhash.datasets.record import Files
+
+
+def files_of(name: str) -> Files:
+    source = datasets.record(name).source
+    assert isinstance(source, Files)
+    return source
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
@@ -51,7 +58,7 @@ CASES = [(name, folder) for name, folders in FOLDERS.items() for folder in folde
 def test_found_by_the_name_of_the_folder(published, tmp_path, name, folder):
     here = links(published, tmp_path / folder)
     links(published, tmp_path / "mnist")  # beside it, with files called alike
-    source = datasets.record(name).source
+    source = files_of(name)
     file = here / "t10k-labels-idx1-ubyte.gz"
     assert source.find(tmp_path) == source.find(here) == source.find(file) == here
 
@@ -74,8 +81,8 @@ def test_a_folder_of_another_name_is_no_answer(published, tmp_path, name):
     plain = links(published, tmp_path / "plain")
     with pytest.raises(DatasetError, match=rf"does not tell.*Call their folder {FOLDERS[name][0]}"):
         datasets.load(name, data_dir=plain)
-    assert datasets.record(name).source.find_named(plain) == plain  # `path` says so
-    assert datasets.record("mnist").source.find(plain) == plain
+    assert files_of(name).find_named(plain) == plain  # `path` says so
+    assert files_of("mnist").find(plain) == plain
     for folder in FOLDERS[name]:
         here = links(published, tmp_path / "all" / folder)
         with pytest.raises(DatasetError, match=f"called as {datasets.record(name).title}'s"):

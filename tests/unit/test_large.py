@@ -5,6 +5,7 @@ import signal
 import sys
 from itertools import combinations
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -276,7 +277,7 @@ def test_from_disk_as_in_memory(tmp_path, monkeypatch):
     whole = Codes.from_bits(bits)
     whole.save(tmp_path / "codes")
     lies = Codes.load(tmp_path / "codes", mmap=True)
-    base = lies.words
+    base: Any = lies.words
     while isinstance(base, np.ndarray):
         base = base.base
     assert isinstance(base.obj, mmap.mmap)
@@ -351,10 +352,12 @@ def test_no_terminal_no_progress(capfd):
 def test_the_bar_waits_two_seconds(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     with progress.kernel_progress("Work") as report:
+        assert report is not None
         report(0.25, "half of the half")
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(progress, "DELAY", 0)
     with progress.kernel_progress("Work") as report:
+        assert report is not None
         report(0.25, "half of the half")
     text = capsys.readouterr().err
     assert "Work" in text

@@ -27,7 +27,7 @@ def threads():
 def assert_nearest(database, queries, k):
     distances, indices = metrics.hamming_knn(database, queries, k)
     expected_distances, expected_indices = reference.hamming_knn(database, queries, k)
-    assert (distances.dtype, indices.dtype) == (np.int32, np.int64)
+    assert distances.dtype == np.int32 and indices.dtype == np.int64
     np.testing.assert_array_equal(distances, expected_distances)
     np.testing.assert_array_equal(indices, expected_indices)
 

@@ -2,9 +2,11 @@
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 from itertools import pairwise
 
@@ -115,9 +117,7 @@ def test_limits_that_are_none_are_refused(limit):
 
 
 def test_a_disk_without_room_is_met_before_any_work(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        out_of_core.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 100})
-    )
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: type("Usage", (), {"free": 100}))
     with pytest.raises(OSError, match=r"Expected 5,600 bytes free.*Received: 100") as caught:
         count(random_bits(700, 64), folder=tmp_path)
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path))
@@ -129,7 +129,7 @@ def test_a_disk_that_fills_up_meanwhile_is_one_line(tmp_path, monkeypatch):
     def full(**given):
         return open("/dev/full", "r+b", buffering=0)
 
-    monkeypatch.setattr(out_of_core.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
     with pytest.raises(OSError, match=r"room for the temporary file.*No space left") as caught:
         count(random_bits(700, 64), folder=tmp_path)
     assert "\n" not in str(caught.value)

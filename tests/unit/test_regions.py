@@ -12,7 +12,7 @@ from tfhash import Codes, metrics
 def assert_regions(bits):
     ids, counts = metrics.region_ids(bits)
     expected_ids, expected_counts = region_ids(np.asarray(bits, np.uint8))
-    assert (ids.dtype, counts.dtype) == (np.int64, np.int64)
+    assert ids.dtype == np.int64 and counts.dtype == np.int64
     np.testing.assert_array_equal(ids, expected_ids)
     np.testing.assert_array_equal(counts, expected_counts)
     assert metrics.count_regions(bits) == len(expected_counts)

@@ -14,6 +14,7 @@ from tfhash.png import png
 def test_images_come_as_bytes(shape, dtype):
     x = np.random.default_rng(0).integers(0, 2, shape).astype(dtype)
     images = sheets.as_images(x, [2, 0])
+    assert images is not None
     expected = x[[2, 0]].astype(int) * 255
     assert all(image.dtype == np.uint8 for image in images)
     channels = expected[..., :3] if shape[-1] in (3, 4) and len(shape) == 4 else expected
@@ -22,8 +23,10 @@ def test_images_come_as_bytes(shape, dtype):
 
 def test_ranges_of_numbers():
     x = np.arange(12.0).reshape(1, 3, 4) * 20
-    assert np.array_equal(sheets.as_images(x, [0])[0], x[0])
-    image = sheets.as_images(x - 500, [0])[0]
+    images, shifted = sheets.as_images(x, [0]), sheets.as_images(x - 500, [0])
+    assert images is not None and shifted is not None
+    assert np.array_equal(images[0], x[0])
+    image = shifted[0]
     assert image.min() == 0 and image.max() == 255
 
 

@@ -120,7 +120,7 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         self.cluster_centers_: NDArray[np.float64] = centers
         self.inertia_: float = inertia
         self.n_iter_: int = n_iter
-        self._seeds = seeds
+        self._seeds: NDArray[np.int64] = seeds
         n_found = len(np.unique(self.labels_))
         if n_found < k:
             warnings.warn(
