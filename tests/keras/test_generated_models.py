@@ -27,7 +27,7 @@ def described(layer):
     return layer.name, {key: vars(layer)[key] for key in kept if key in vars(layer)}
 
 
-@pytest.mark.parametrize("n_models", (10, pytest.param(N_MODELS, marks=pytest.mark.full)))
+@pytest.mark.parametrize("n_models", (5, pytest.param(N_MODELS, marks=pytest.mark.full)))
 def test_bits_are_the_signs_of_pre_activations_in_float64(n_models):
     count = Count()
 

@@ -81,6 +81,7 @@ def test_regularizers_that_are_keras_own(name):
         np.testing.assert_allclose(float(sum(new.losses)), 0.25 * size, rtol=1e-5)
 
 
+@pytest.mark.full
 def test_saved_and_loaded_with_the_model(tmp_path):
     x, y = data()
     model = regularizers.apply(small_model(), "last_hidden", "cw_cr", 3.0, normalized=True)

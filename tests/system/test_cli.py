@@ -334,6 +334,7 @@ def test_audit_a_users_files(pictures, files, tmp_path, capsys):
     assert not list((tmp_path / "flat").glob("*.png"))
 
 
+@pytest.mark.full
 def test_report_on_a_users_files(pictures, tmp_path, capsys):
     model, out = str(pictures / "model.keras"), tmp_path / "page.html"
     command = ["tfhash", "report", model, str(pictures / "data.npz"), f"--out={out}"]

@@ -13,7 +13,7 @@ from tfhash.studies.shared_pass import SharedPass
 SHAPES = ((3, 1, False), (7, 1, False), (5, 3, True), (64, 2, False))  # width, depth, batch norm
 
 
-@pytest.mark.parametrize("number", [1, 4])
+@pytest.mark.parametrize("number", [1, pytest.param(4, marks=pytest.mark.full)])
 def test_each_network_gives_what_it_gives_alone(number):
     data = datasets.load("digits")
     networks = [

@@ -261,6 +261,7 @@ def plane_bits(layers, codes):
     ).astype(bool)
 
 
+@pytest.mark.full
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     widths=st.sampled_from(((2, 9), (2, 70), (2, 12, 12), (2, 16, 20, 8, 5), (2, 1, 1))),
