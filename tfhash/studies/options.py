@@ -182,6 +182,12 @@ class MlpOptions(RunOptions):
         return self.recipe.repeats
 
     @property
+    def available(self) -> int:
+        """Training examples but for those that the recipe holds out."""
+        n = datasets.record(self.dataset).n_train
+        return n - round(n * self.recipe.hold_out)
+
+    @property
     def given_axes(self) -> dict[str, tuple[int, ...] | None]:
         """Values that were asked for, by field of `RunSpec`."""
         return {"width": self.widths, "sample_size": self.sample_sizes}
