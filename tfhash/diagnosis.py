@@ -258,7 +258,10 @@ def _reasons(
     missing = [n for n in ("test_redundancy_ratio", "knn_accuracy") if n not in properties]
     if missing:
         names = " and ".join(ENCODING_PROPERTIES[name].heading for name in missing)
-        return (f"{names}: not measured, which needs labeled training and test examples",)
+        return (
+            f"{names}: not measured, which takes labeled training and test examples, and "
+            "redundancy and knn among the metrics",
+        )
     lines = []
     if n_inputs != N_INPUTS:
         lines.append(f"inputs have {n_inputs:,} numbers; the chart's have {N_INPUTS}")

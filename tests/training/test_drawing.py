@@ -8,8 +8,18 @@ from test_results import make_run
 
 from tfhash.runs.conditions import CONDITIONS
 from tfhash.studies import drawing_phases, drawing_shifts
+from tfhash.studies.drawing_record import are_alike
 
 SHIFTS = {"none": 0.0, "batch_norm": -0.1, "l2": 0.05, "clipping": 0.01}
+
+
+def test_networks_of_several_kinds_make_no_mean(caplog):
+    rows = pd.DataFrame({"width": [3, 3, 5], "depth": [1, 5, 1], "repeat": [1, 1, 2], "value": 0.0})
+    with caplog.at_level(logging.WARNING, logger="tfhash"):
+        assert are_alike(rows[rows["depth"] == 1], ["width"], "It")
+        assert not caplog.records
+        assert not are_alike(rows, ["width"], "It")
+    assert "It is left out. Expected networks that have one depth. Received: 1, 5." in caplog.text
 
 
 @pytest.mark.full

@@ -43,7 +43,8 @@ def test_three_of_the_four_conditions_share_a_program():
 def test_what_is_not_the_recipes_names_the_directory():
     assert "l2" not in spec().directory.as_posix()
     one = spec(l2=0.01, clip_norm=1, batch_norm=True)
-    assert one.directory.parts[-4:] == ("batch_norm=True", "l2=0.01", "clip_norm=1", "repeat=1")
+    assert one.directory.parts[-4:] == ("batch_norm=True", "l2=0.01", "clip_norm=1.0", "repeat=1")
+    assert spec(clip_norm=1).directory == spec(clip_norm=1.0).directory  # the specs are equal
     cifar10 = runs.recipe("paper", "cifar10")  # has batch normalization by itself
     given = {"experiment": "layer_width", "width": 6, "repeat": 1}
     assert "batch_norm" not in RunSpec.from_recipe(cifar10, **given).directory.as_posix()

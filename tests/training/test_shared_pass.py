@@ -20,6 +20,8 @@ def test_each_network_gives_what_it_gives_alone(number):
         mlp(data.input_shape, width, depth, 10, batch_norm=norm, seed=width)
         for width, depth, norm in SHAPES[:number]
     ]
+    for i, one in enumerate(networks):
+        one.name = f"network_{i}"
     alone = [
         [(Encoder(one).encode(x), one.predict(x, verbose=0)) for x in (data.x_train, data.x_test)]
         for one in networks
@@ -53,3 +55,19 @@ def test_a_checkpoint_is_loaded_into_a_network_of_its_own_architecture(tmp_path)
         if repeat == 1:
             networks.release()
     assert models[2] is models[0] and models[1] is not models[0]
+
+
+def test_codes_stay_with_their_network_when_groups_have_another_order(tmp_path):
+    data = datasets.load("digits")
+    recipe = runs.recipe("paper", "digits")
+    networks, x = Networks(), data.x_test[:50]
+    models = []
+    for width in (4, 6):
+        spec = runs.RunSpec.from_recipe(recipe, experiment="made", width=width, repeat=1)
+        file = tmp_path / f"{width}.keras"
+        spec.build_model(data).save(file)
+        models.append(networks.load(file, spec, data))
+    alone = [Encoder(one).encode(x) for one in models]
+    networks.joined(models).outputs(x, None)  # the codes are asked for later
+    assert networks.joined(models[::-1]).codes(x, None) == alone[::-1]
+    assert networks.joined(models).codes(x, None) == alone

@@ -205,6 +205,23 @@ def test_a_checkpoint_of_another_network_is_trained_again(old, caplog, capsys):
 
 
 @pytest.mark.full
+def test_a_network_that_diverged_keeps_no_other_from_being_measured(tmp_path):
+    import keras
+
+    flags = ("--dataset=digits", "--repeat=1", "--epoch=0", "--widths=3,4")
+    assert run("layer_width_train", *flags, "--save_path", tmp_path) == 0
+    bad, good = sorted(path.parent for path in tmp_path.rglob("spec.json"))
+    (file,) = results.checkpoints(bad).values()
+    model = keras.saving.load_model(file)
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    model.save(file)
+    command = ("layer_width_encoding_properties", *flags, "--metrics=redundancy")
+    with pytest.raises(ValueError, match="finite"):
+        run(*command, "--load_path", tmp_path)
+    assert (good / "properties.json").is_file() and not (bad / "properties.json").exists()
+
+
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("name", "file"),
     [

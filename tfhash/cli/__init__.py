@@ -61,7 +61,8 @@ def tfhash(argv: Sequence[str]) -> int:
     """Run `tfhash COMMAND ...`, and return the exit status."""
     words = list(argv[1:])
     if not words or words[0] in ("--help", "-h", "help"):
-        print(USAGE + "\n".join(f"  {n:22} {c.title}" for n, c in SUBCOMMANDS.items()))
+        width = max(map(len, SUBCOMMANDS))
+        print(USAGE + "\n".join(f"  {n:{width}} {c.title}" for n, c in SUBCOMMANDS.items()))
         return 0
     if words[0] == "--version":
         print(f"tfhash {__version__}")

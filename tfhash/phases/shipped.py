@@ -95,7 +95,7 @@ def shipped_chart() -> Chart:
     """The chart of the digits that comes with the package."""
     folder = resources.files("tfhash") / "data"
     with (folder / f"phase_chart_{DATASET}.csv").open(encoding="utf-8") as file:
-        points = pd.read_csv(file, keep_default_na=True)
+        points = pd.read_csv(file)
     points["axis"] = points["axis"].fillna("")
     with (folder / f"phase_chart_{DATASET}_thresholds.csv").open(encoding="utf-8") as file:
         table = pd.read_csv(file)

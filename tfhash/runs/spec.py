@@ -213,7 +213,8 @@ class RunSpec(Spec):
         for name in ("batch_norm", "l2", "clip_norm"):
             value = getattr(self, name)
             if usual is not None and value != getattr(usual, name, None):
-                parts.append(f"{name}={value if value is None else type(value)(value)}")
+                is_number = value is not None and not isinstance(value, bool)
+                parts.append(f"{name}={float(value) if is_number else value}")
         return parts
 
     @property

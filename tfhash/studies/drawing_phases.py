@@ -15,12 +15,15 @@ from tfhash.errors import InputError
 from tfhash.phases.chart import EFFECT, WINDOW
 from tfhash.phases.thresholds import agreement, intervals
 from tfhash.runs.trouble import log
-from tfhash.studies.drawing_record import Drawing, write_table
+from tfhash.studies.drawing_record import Drawing, are_alike, write_table
 from tfhash.studies.phase_chart import STUDY
 
 RESAMPLES = 200
 # Definitions of the regimes that thresholds are tested for: window and effect, ours first.
 DEFINITIONS = tuple(product((WINDOW, WINDOW - 1), (EFFECT, 2 * EFFECT)))
+
+# What varies in a chart; epoch and batch size, whose steps are counted, may.
+_VARIED = ("width", "sample_size", "epochs", "epoch_size", "batch_size")
 
 
 def draw(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
@@ -34,6 +37,8 @@ def draw(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str,
     points: dict[str, pd.DataFrame] = {}
     files: dict[str, list[str]] = {}
     for dataset, rows in table.groupby("dataset"):
+        if not are_alike(rows, _VARIED, f"The phase chart of {dataset}"):
+            continue
         try:
             of_one = phases.chart_points(rows)
             chart = phases.regimes(of_one)

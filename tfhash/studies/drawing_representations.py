@@ -7,23 +7,24 @@ from pathlib import Path
 
 import pandas as pd
 
-from tfhash import figures, results
+from tfhash import figures
 from tfhash.datasets import record
 from tfhash.figures import representation_tables as written
 from tfhash.files import write_text
 from tfhash.runs import representation_tables as tables
 from tfhash.runs.paper import paper_representations
 from tfhash.runs.representation import BOUNDS
-from tfhash.studies.drawing_record import Drawing, write_table
+from tfhash.studies.drawing_record import Drawing, last_epochs, write_table
 from tfhash.studies.representations import STUDY
 
+_VARIED = (*tables.CHOICE, "regularizer_weight", "epochs")
 PAPERS_DATASET, PAPERS_WIDTH = "mnist", 100  # of Table 6, on all training examples
 
 
 def weights(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
     """Write the loss weights that validation chooses."""
     files = {}
-    for dataset, rows in _last_epochs(path, datasets).items():
+    for dataset, rows in last_epochs(path, STUDY, datasets, _VARIED).items():
         chosen = tables.chosen_weights(tables.networks(rows))
         chosen.insert(0, "dataset", dataset)
         # As many as there are, for those that stored weights are looked up for.
@@ -38,7 +39,7 @@ def weights(path: Path, datasets: Collection[str], figures_path: Path) -> dict[s
 def table_8(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
     """Write the errors of each dataset's networks, the paper's beside ours."""
     files = {}
-    for dataset, rows in _last_epochs(path, datasets).items():
+    for dataset, rows in last_epochs(path, STUDY, datasets, _VARIED).items():
         errors = tables.table_8(tables.networks(rows), _paper(dataset))
         name = f"representations_table_8_{dataset}"
         write_table(errors, figures_path / f"{name}.csv")
@@ -72,16 +73,9 @@ def figure_4(path: Path, datasets: Collection[str], figures_path: Path) -> dict[
     return files
 
 
-def _last_epochs(path: Path, datasets: Collection[str]) -> dict[str, pd.DataFrame]:
-    """By dataset, what was measured of the study's networks at their last epoch."""
-    table = results.load(path, history=False, stages=("encoding",))
-    table = table[(table["experiment"] == STUDY.directory) & table["dataset"].isin(datasets)]
-    return {str(name): results.last_epoch(rows) for name, rows in table.groupby("dataset")}
-
-
 def _conditions(path: Path, datasets: Collection[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Dataset, what its files' names end in and Table 6 of each sample size and width."""
-    for dataset, rows in _last_epochs(path, datasets).items():
+    for dataset, rows in last_epochs(path, STUDY, datasets, _VARIED).items():
         for key, group in tables.networks(rows).groupby(tables.CONDITION):
             is_papers = key == (0, PAPERS_WIDTH)
             paper = _paper(dataset)

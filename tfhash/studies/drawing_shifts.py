@@ -9,14 +9,16 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tfhash import figures, results
+from tfhash import figures
 from tfhash.figures import Caption
 from tfhash.runs.conditions import CONDITIONS, condition_of
 from tfhash.runs.shifts import pairs, shifts
 from tfhash.runs.trouble import log
 from tfhash.studies import label_noise, regularizers
-from tfhash.studies.definition import Study
-from tfhash.studies.drawing_record import Drawing, write_table
+from tfhash.studies.drawing_record import Drawing, last_epochs, write_table
+
+_VARIED = ("width", *CONDITIONS["none"])  # the fields that make a condition
+_VARIED_NOISE = ("width", "label_noise")
 
 
 def draw_pairs(
@@ -28,7 +30,7 @@ def draw_pairs(
 ) -> dict[str, list[str]]:
     """Draw networks with each regularizer beside those without, by `function`."""
     files = {}
-    for dataset, rows in _last_epochs(path, regularizers.STUDY, datasets).items():
+    for dataset, rows in last_epochs(path, regularizers.STUDY, datasets, _VARIED).items():
         paired = _regularizer_pairs(rows, f"{name} of {dataset}")
         if paired is None:
             continue
@@ -51,7 +53,7 @@ def regularizers_shifts(
 ) -> dict[str, list[str]]:
     """Write how much each regularizer shifts each property."""
     files = {}
-    for dataset, rows in _last_epochs(path, regularizers.STUDY, datasets).items():
+    for dataset, rows in last_epochs(path, regularizers.STUDY, datasets, _VARIED).items():
         paired = _regularizer_pairs(rows, f"regularizers_shifts of {dataset}")
         if paired is not None:
             name = f"regularizers_shifts_{dataset}.csv"
@@ -65,7 +67,7 @@ def label_noise_shifts(
 ) -> dict[str, list[str]]:
     """Write how much each share of wrong labels shifts each property."""
     files = {}
-    for dataset, rows in _last_epochs(path, label_noise.STUDY, datasets).items():
+    for dataset, rows in last_epochs(path, label_noise.STUDY, datasets, _VARIED_NOISE).items():
         if not (rows["label_noise"] == 0).any():
             continue
         name = f"label_noise_shifts_{dataset}.csv"
@@ -73,13 +75,6 @@ def label_noise_shifts(
         write_table(shifts(paired, "label_noise"), figures_path / name)
         files[dataset] = [name]
     return files
-
-
-def _last_epochs(path: Path, study: Study, datasets: Collection[str]) -> dict[str, pd.DataFrame]:
-    """By dataset, what was measured of a study's networks at their last epoch."""
-    table = results.load(path, history=False, stages=("encoding",))
-    table = table[(table["experiment"] == study.directory) & table["dataset"].isin(datasets)]
-    return {str(name): results.last_epoch(rows) for name, rows in table.groupby("dataset")}
 
 
 def _regularizer_pairs(rows: pd.DataFrame, what: str) -> pd.DataFrame | None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tfhash import training
 from tfhash.datasets import Dataset
 from tfhash.errors import InputError
@@ -194,17 +196,30 @@ def _measure(
             loaded.append((one, networks.load(one.file, one.spec, dataset)))
         except BrokenCheckpoint as error:
             broken[one.job] = error
-    if loaded:
-        first, at_once = pending[0], pending[0].job.encode_at_once
-        joined = networks.joined([model for _, model in loaded])
-        shared = SharedPass(joined, first.spec.measured_data(dataset), at_once)
-        for i, (one, model) in enumerate(loaded):
-            subject = Subject(model, one.spec, dataset, at_once, (shared, i))
-            for each in one.measures:
-                for record, values in each.of(subject).items():
-                    record.add(one.job.path, one.epoch, values)
+    # The encoder refuses weights that are not finite: alone, and after the others are measured.
+    finite = [pair for pair in loaded if _is_finite(pair[1])]
+    if finite:
+        at_once = finite[0][0].job.encode_at_once
+        data = finite[0][0].spec.measured_data(dataset)
+        shared = SharedPass(networks.joined([model for _, model in finite]), data, at_once)
+        for i, (one, model) in enumerate(finite):
+            _record(one, Subject(model, one.spec, dataset, at_once, (shared, i)))
+    for one, model in loaded:
+        if all(model is not other for _, other in finite):
+            _record(one, Subject(model, one.spec, dataset, one.job.encode_at_once))
     networks.release()
     return broken
+
+
+def _is_finite(model: keras.Model) -> bool:
+    return all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+def _record(pending: _Pending, subject: Subject) -> None:
+    """Measure what is missing of a checkpoint, and write it beside it."""
+    for one in pending.measures:
+        for record, values in one.of(subject).items():
+            record.add(pending.job.path, pending.epoch, values)
 
 
 def _checkpoints(run: Path, until: int | None) -> dict[int, Path]:

@@ -38,6 +38,7 @@ class Networks:
         self._used: dict[Hashable, int] = {}
         self._joined: list[Branches] = []  # those used last come last
         self._is_alone = False
+        self._n_named = 0
 
     def load(self, file: Path, spec: AnySpec, dataset: Dataset) -> keras.Model:
         """The network in a checkpoint, which is that of `spec`.
@@ -52,16 +53,22 @@ class Networks:
         key = spec.architecture_key
         if key is None:
             self._is_alone = True
-            return _loaded(file, spec, dataset)
+            return self._named(_loaded(file, spec, dataset))
         built, used = self._built[key], self._used.get(key, 0)
         if used == len(built):
-            built.append(spec.build_model(dataset))
+            built.append(self._named(spec.build_model(dataset)))
         self._used[key] = used + 1
         try:
             built[used].load_weights(file)
         except Exception:  # a damaged file can raise nearly anything
-            return _loaded(file, spec, dataset)
+            return self._named(_loaded(file, spec, dataset))
         return built[used]
+
+    def _named(self, model: keras.Model) -> keras.Model:
+        """The model, with a name that no other one has: by it branches are told apart, for good."""
+        model.name = f"network_{self._n_named}"
+        self._n_named += 1
+        return model
 
     def joined(self, networks: Sequence[keras.Model]) -> Branches:
         """Networks that `load` gave, as branches of one model."""
@@ -84,12 +91,12 @@ class Branches:
     """Networks with one input, of the same shape, and one output each, as one model.
 
     The examples are converted, and a program is compiled, once for all of them. Each gives the
-    numbers that it gives alone. Where there are several, their names are changed.
+    numbers that it gives alone. Their names must differ, and stay what they are.
     """
 
     def __init__(self, networks: Sequence[keras.Model]) -> None:
         self._networks = list(networks)
-        self._names = [f"network_{i}" for i in range(len(networks))]
+        self._names = [one.name for one in networks]
 
     def are(self, networks: Sequence[keras.Model]) -> bool:
         """Whether these are the networks."""
@@ -103,8 +110,6 @@ class Branches:
         if len(self._networks) == 1:
             return first
         inputs = keras.Input(first.input_shape[1:], dtype=first.inputs[0].dtype)
-        for network, name in zip(self._networks, self._names, strict=True):
-            network.name = name
         return keras.Model(inputs, [network(inputs) for network in self._networks])
 
     @cached_property

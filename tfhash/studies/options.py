@@ -72,8 +72,9 @@ class RunOptions(DataOptions):
     path: Path
     protocol: str | None = option(
         None,
-        "How to train: as the paper says (the default), or as its released scripts do. Where "
-        "networks are measured alone: refuse those that were trained otherwise.",
+        "How to train: as the paper says (paper, the default), as its released scripts do, or as "
+        "the second paper says (representations, the default of its studies). Where networks are "
+        "measured alone: refuse those that were trained otherwise.",
         choices=PROTOCOLS,
     )
     begin_repeat: int = option(1, "Number of the first repeat.", least=1)
@@ -181,6 +182,12 @@ class MlpOptions(RunOptions):
         return self.recipe.repeats
 
     @property
+    def available(self) -> int:
+        """Training examples but for those that the recipe holds out."""
+        n = datasets.record(self.dataset).n_train
+        return n - round(n * self.recipe.hold_out)
+
+    @property
     def given_axes(self) -> dict[str, tuple[int, ...] | None]:
         """Values that were asked for, by field of `RunSpec`."""
         return {"width": self.widths, "sample_size": self.sample_sizes}
@@ -214,7 +221,9 @@ class RepresentationOptions(MlpOptions):
         tuple(TITLES), f"Regularizers, out of {', '.join(TITLES)}."
     )
     quick: bool = option(
-        False, "At stored loss weights (and normalizations), not at all that the paper has."
+        False,
+        "Train at one stored loss weight (and normalization) a regularizer alone, instead of at "
+        "all six of the paper's.",
     )
     normalized: bool = option(
         False, "Divide penalties by the numbers of units, or pairs of them, and of classes."

@@ -11,7 +11,6 @@ validation data and writes the tables, the paper's numbers beside ours.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tfhash.datasets import record
 from tfhash.errors import InputError
 from tfhash.runs.representation import (
     DROPOUT_RATE,
@@ -25,7 +24,7 @@ from tfhash.studies.options import RepresentationOptions
 
 def sizes(options: RepresentationOptions) -> Sequence[int | None]:
     """The sample sizes that are asked for; None, as by default, is all that is not held out."""
-    available = _available(options)
+    available = options.available
     asked = options.sample_sizes or (available,)
     if asked[-1] > available:
         raise InputError(
@@ -33,12 +32,6 @@ def sizes(options: RepresentationOptions) -> Sequence[int | None]:
             f"{options.dataset} but for those that are held out. Received: {asked[-1]}."
         )
     return [None if size == available else size for size in asked]
-
-
-def _available(options: RepresentationOptions) -> int:
-    """Training examples but for those that are held out."""
-    n = record(options.dataset).n_train
-    return n - round(n * options.recipe.hold_out)
 
 
 def conditions(options: RepresentationOptions) -> Sequence[Mapping[str, Any]]:
@@ -71,7 +64,7 @@ def _weights(
     if options.quick:
         from tfhash.runs.representation_tables import stored_choice
 
-        return [stored_choice(options.dataset, name, size or _available(options), width)]
+        return [stored_choice(options.dataset, name, size or options.available, width)]
     return [(weight, options.normalized and name not in OF_KERNELS) for weight in WEIGHTS]
 
 

@@ -12,7 +12,7 @@ from tfhash.studies.training_time import WIDTHS
 
 def sizes(options: MlpOptions) -> Sequence[int]:
     """The sample sizes that are asked for, or those of the grid that there are examples for."""
-    available = _available(options)
+    available = options.available
     asked = options.sample_sizes
     if asked and asked[-1] > available:
         raise InputError(
@@ -24,13 +24,7 @@ def sizes(options: MlpOptions) -> Sequence[int]:
 
 def largest(options: MlpOptions) -> int:
     """Examples that an epoch goes through: all are trained for as many steps as the largest."""
-    return min(_available(options), record(options.dataset).sample_sizes[-1])
-
-
-def _available(options: MlpOptions) -> int:
-    """Training examples but for those that the recipe holds out."""
-    available = record(options.dataset).n_train
-    return available - round(available * options.recipe.hold_out)
+    return min(options.available, record(options.dataset).sample_sizes[-1])
 
 
 STUDY = Study(
