@@ -80,3 +80,9 @@ def test_a_chart_of_one_point_along_an_axis_is_refused():
     specs = study("phase_chart").specs(options(widths=(4, 9), sample_sizes=(20, 50), repeat=2))
     assert len(specs) == 8
     assert all(isinstance(one, RunSpec) and one.epoch_size == 320 for one in specs)
+
+
+def test_batch_normalization_is_a_condition_not_an_option():
+    for asked in (True, False):
+        with pytest.raises(InputError, match="with and without are trained"):
+            study("regularizers").specs(options(batch_norm=asked))

@@ -216,9 +216,19 @@ def _is_finite(model: keras.Model) -> bool:
 
 
 def _record(pending: _Pending, subject: Subject) -> None:
-    """Measure what is missing of a checkpoint, and write it beside it."""
+    """Measure what is missing of a checkpoint, and write it beside it.
+
+    Raises
+    ------
+    InputError
+        The network cannot be measured, as one that has diverged.
+    """
     for one in pending.measures:
-        for record, values in one.of(subject).items():
+        try:
+            found = one.of(subject)
+        except ValueError as error:
+            raise InputError(f"{pending.job.path}, epoch {pending.epoch}: {error}") from error
+        for record, values in found.items():
             record.add(pending.job.path, pending.epoch, values)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfhash.errors import InputError
 from tfhash.runs.conditions import CONDITIONS
 from tfhash.studies.definition import Grid, Study, recipe_widths
 from tfhash.studies.layer_width import PROPERTIES
@@ -10,7 +11,18 @@ from tfhash.studies.options import MlpOptions
 
 
 def conditions(options: MlpOptions) -> Sequence[Mapping[str, Any]]:
-    """The paper's conditions, whatever the dataset."""
+    """The paper's conditions, whatever the dataset.
+
+    Raises
+    ------
+    InputError
+        Batch normalization is asked for: it is one of the conditions.
+    """
+    if options.batch_norm is not None:
+        raise InputError(
+            "Expected no --batch_norm or --nobatch_norm: networks with and without are trained and "
+            f"compared. Received: {'--batch_norm' if options.batch_norm else '--nobatch_norm'}."
+        )
     return list(CONDITIONS.values())
 
 
