@@ -40,12 +40,14 @@ def test_names():
 
 @pytest.mark.parametrize("normalized", [False, True])
 def test_penalties_are_the_librarys(normalized):
-    """In value and gradient, with a class that is missing and a batch that is filled up."""
+    """In value and gradient: a class is missing, a batch is filled up, networks are padded."""
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
     names = [name for name in regularizers.names.OF_REPRESENTATIONS]
     z = np.maximum(rng.normal(size=(2 * len(names), 5, 12)), 0).astype(np.float32)
+    widths = (5, 4) * len(names)
+    z[1::2, 4] = 0
     y = np.array([0, 2, 2, 3, 0, 0, 2, 3, 3, 2, 0, 0], np.int32)
     valid = (np.arange(12) < 9).astype(np.float32)
     weights = [0.5, 2.0] * len(names)
@@ -56,18 +58,18 @@ def test_penalties_are_the_librarys(normalized):
     tensor = tf.constant(z)
     with tf.GradientTape() as tape:
         tape.watch(tensor)
-        found = penalties(asked, z=tensor, y=y, valid=tf.constant(valid), n=4)
+        found = penalties(asked, z=tensor, y=y, valid=tf.constant(valid), n=4, widths=widths)
         total = tf.reduce_sum(found)
     gradient = np.asarray(tape.gradient(total, tensor))
     assert np.abs(gradient[:, :, 9:]).max() == 0
-    for i, one in enumerate(asked):
-        alone = tf.constant(z[i, :, :9].T)
+    for i, (one, width) in enumerate(zip(asked, widths, strict=True)):
+        alone = tf.constant(z[i, :width, :9].T)
         with tf.GradientTape() as tape:
             tape.watch(alone)
             value = one.weight * regularizers.penalty(one.name, alone, y[:9], normalized)
         np.testing.assert_allclose(found[i], value, rtol=1e-5)
         expected = np.asarray(tape.gradient(value, alone)).T
-        np.testing.assert_allclose(gradient[i, :, :9], expected, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(gradient[i, :width, :9], expected, rtol=1e-4, atol=1e-6)
 
 
 def test_dropout_keeps_the_mean_and_each_networks_rate():

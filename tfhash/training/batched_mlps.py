@@ -266,7 +266,14 @@ class BatchedMLPs:
             return 0.0
         return ops.concatenate(
             [
-                penalties(self._regularizers(stack), z=z, y=y, valid=valid, n=self.n_classes)
+                penalties(
+                    self._regularizers(stack),
+                    z=z,
+                    y=y,
+                    valid=valid,
+                    n=self.n_classes,
+                    widths=self.widths[stack.start : stack.stop],
+                )
                 for stack, z in zip(self.stacks, hidden, strict=True)
             ]
         )

@@ -50,6 +50,7 @@ def penalties(
     y: Any = None,
     valid: Any = None,
     n: int = 0,
+    widths: Sequence[int] = (),
 ) -> Any:
     """What regularizers add to each network's loss, float32 [networks].
 
@@ -65,6 +66,8 @@ def penalties(
         1 for examples, 0 for what fills up the batch.
     n : int
         Number of classes.
+    widths : sequence of int
+        Units of each network, of which there may be fewer than in `z`; needed with `z`.
     """
     from keras import ops
 
@@ -86,9 +89,9 @@ def penalties(
             members = valid[None, :]
         value = known[name](z[rows], members)
         if normalized:
-            units = int(z.shape[1])
+            units = np.array(widths[rows], np.float32)
             pairs = units * (units - 1) / 2
-            value = value / max(1.0, pairs if name.endswith("cr") else units)
+            value = value / np.maximum(1, pairs if name.endswith("cr") else units)
             if name.startswith("cw_"):
                 there = ops.max(members, axis=1)
                 value = value / ops.sum(there)
