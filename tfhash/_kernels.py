@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from importlib.machinery import PathFinder
-from importlib.util import find_spec, module_from_spec
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 NAME = "tfhash._native"
 
 
 def use_installed(source: Path) -> None:
-    """Load the kernels of the installed tfhash where `source`, the package's folder, has none.
+    """Where `source`, the package's folder, has no kernels, import those of the installed tfhash.
 
     That is how things are in a clone after `pip install .`, which compiles into the installed
     package alone.
@@ -42,7 +44,15 @@ def use_installed(source: Path) -> None:
             f"another version, {spec.origin}. Run 'pip install .' in the folder above the source "
             "again."
         )
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    sys.modules[NAME] = module
-    sys.modules["tfhash"]._native = module  # type: ignore[attr-defined]
+    sys.meta_path.insert(0, _Installed(spec))
+
+
+class _Installed(MetaPathFinder):
+    """Finds the kernels alone, when they are first asked for."""
+
+    def __init__(self, spec: ModuleSpec) -> None:
+        self._spec = spec
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Where the module is; None for every other module."""
+        return self._spec if name == NAME else None

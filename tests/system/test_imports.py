@@ -54,7 +54,7 @@ def test_keras_is_not_loaded(module):
 
 def run_in_clone(clone, *packages):
     """Import tfhash in a clone, with these folders alone as places of installed packages."""
-    code = "import tfhash; print(tfhash.__file__, tfhash._native.__file__, tfhash.metrics)"
+    code = "import tfhash._native; print(tfhash.__file__, tfhash._native.__file__, tfhash.metrics)"
     return subprocess.run(
         [sys.executable, "-S", "-c", code],
         cwd=clone,
