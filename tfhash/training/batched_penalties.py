@@ -14,8 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfhash import backend
-
 
 class Penalty(NamedTuple):
     """What regularizes a network: as the fields `regularizer...` of `RunSpec` say."""
@@ -34,6 +32,8 @@ def dropped(hidden: Any, regularizers: Sequence[Penalty], steps: Any) -> Any:
     All of them, whatever their rates, drop by the same draws, which the repeat and the step decide.
     """
     from keras import ops
+
+    from tfhash import backend
 
     rates = [one.weight if one.name == "dropout" else 0.0 for one in regularizers]
     if not any(rates):
