@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tfhash.figures import curves, style
-from tfhash.figures.labels import ACCURACY_KMEANS_TEST, REDUNDANCY, Labels
+from tfhash.figures.labels import REDUNDANCY, Labels
 from tfhash.figures.style import Caption
 
 _MARKERS = "os^Dx"
@@ -33,9 +33,11 @@ def redundancy_by_sample_size(ours: pd.DataFrame, paper: pd.DataFrame, caption: 
     return _by_sample_size(REDUNDANCY, ours, paper, caption, y_label="redundancy ratio")
 
 
-def accuracy_by_sample_size(ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption) -> Figure:
+def accuracy_by_sample_size(
+    panels: Labels, ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption
+) -> Figure:
     """Accuracy of K-Means, K-NN and logistic regression on the codes against sample size."""
-    return _by_sample_size(ACCURACY_KMEANS_TEST, ours, paper, caption, y_label="accuracy")
+    return _by_sample_size(panels, ours, paper, caption, y_label="accuracy")
 
 
 def _draw(
@@ -81,9 +83,11 @@ def redundancy_by_width(ours: pd.DataFrame, paper: pd.DataFrame, caption: Captio
     return _by_width(REDUNDANCY, ours, paper, caption, y_label="redundancy ratio")
 
 
-def accuracy_by_width(ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption) -> Figure:
+def accuracy_by_width(
+    panels: Labels, ours: pd.DataFrame, paper: pd.DataFrame, caption: Caption
+) -> Figure:
     """Accuracy of K-Means, K-NN and logistic regression on the codes against layer width."""
-    return _by_width(ACCURACY_KMEANS_TEST, ours, paper, caption, y_label="accuracy")
+    return _by_width(panels, ours, paper, caption, y_label="accuracy")
 
 
 # Epoch 0 is shown too, so the scale is linear up to epoch 1.

@@ -46,32 +46,50 @@ class FigureKind:
     draw: Draw
 
 
+# By experiment: what is along the x axis and what tells curves apart; redundancy and accuracies.
+_ALONG: dict[str, tuple[str, str, Draw, Callable[..., Figure]]] = {
+    "training_time": (
+        "epoch",
+        "width",
+        by_series.redundancy_by_epoch,
+        by_series.accuracy_by_epoch,
+    ),
+    "sample_size": (
+        "sample_size",
+        "width",
+        by_series.redundancy_by_sample_size,
+        by_series.accuracy_by_sample_size,
+    ),
+    "label_noise": (
+        "width",
+        "label_noise",
+        by_series.redundancy_by_width,
+        by_series.accuracy_by_width,
+    ),
+}
+
+
 def _pair(number: str, experiment: str, accuracy: Labels) -> tuple[FigureKind, FigureKind]:
-    """Figures (a), redundancy ratio, and (b), accuracies, of a few widths along one factor."""
-    by_epoch = experiment == "training_time"
+    """Figures (a), redundancy ratio, and (b), accuracies, of several series along one factor."""
+    x_name, series_name, draw_redundancy, draw_accuracy = _ALONG[experiment]
     common: dict[str, Any] = {
         "experiment": experiment,
-        "x_name": "epoch" if by_epoch else "sample_size",
-        "series_name": "width",
+        "x_name": x_name,
+        "series_name": series_name,
     }
-    draw = by_series.redundancy_by_epoch if by_epoch else by_series.redundancy_by_sample_size
     return (
         FigureKind(
             name=f"figure_{number}a",
             paper=f"fig{number}a",
             curves=tuple(labels.REDUNDANCY),
-            draw=draw,
+            draw=draw_redundancy,
             **common,
         ),
         FigureKind(
             name=f"figure_{number}b",
             paper=f"fig{number}b",
             curves=tuple(accuracy),
-            draw=(
-                partial(by_series.accuracy_by_epoch, accuracy)
-                if by_epoch
-                else by_series.accuracy_by_sample_size
-            ),
+            draw=partial(draw_accuracy, accuracy),
             **common,
         ),
     )
@@ -119,24 +137,7 @@ FIGURES = (
         curves=tuple(geometry.REDUNDANCY),
         draw=geometry.figure_2f,
     ),
-    FigureKind(
-        name="figure_12a",
-        paper="fig12a",
-        experiment="label_noise",
-        x_name="width",
-        series_name="label_noise",
-        curves=tuple(labels.REDUNDANCY),
-        draw=by_series.redundancy_by_width,
-    ),
-    FigureKind(
-        name="figure_12b",
-        paper="fig12b",
-        experiment="label_noise",
-        x_name="width",
-        series_name="label_noise",
-        curves=tuple(labels.ACCURACY_KMEANS_TEST),
-        draw=by_series.accuracy_by_width,
-    ),
+    *_pair("12", "label_noise", labels.ACCURACY_KMEANS_TEST),
     FigureKind(
         name="region_density",
         paper="",
