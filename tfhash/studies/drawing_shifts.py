@@ -30,7 +30,7 @@ def draw_pairs(
 ) -> dict[str, list[str]]:
     """Draw networks with each regularizer beside those without, by `function`."""
     files = {}
-    for dataset, rows in last_epochs(path, regularizers.STUDY, datasets, _VARIED).items():
+    for dataset, rows in _by_condition(path, datasets).items():
         paired = _regularizer_pairs(rows, f"{name} of {dataset}")
         if paired is None:
             continue
@@ -53,7 +53,7 @@ def regularizers_shifts(
 ) -> dict[str, list[str]]:
     """Write how much each regularizer shifts each property."""
     files = {}
-    for dataset, rows in last_epochs(path, regularizers.STUDY, datasets, _VARIED).items():
+    for dataset, rows in _by_condition(path, datasets).items():
         paired = _regularizer_pairs(rows, f"regularizers_shifts of {dataset}")
         if paired is not None:
             name = f"regularizers_shifts_{dataset}.csv"
@@ -77,9 +77,17 @@ def label_noise_shifts(
     return files
 
 
+def _by_condition(path: Path, datasets: Collection[str]) -> dict[str, pd.DataFrame]:
+    """By dataset, networks of the study of regularizers at their last epoch, by `condition`."""
+    found = last_epochs(path, regularizers.STUDY, datasets, _VARIED)
+    return {
+        name: rows.assign(condition=rows.apply(condition_of, axis=1)).dropna(subset="condition")
+        for name, rows in found.items()
+    }
+
+
 def _regularizer_pairs(rows: pd.DataFrame, what: str) -> pd.DataFrame | None:
     """Networks with each regularizer beside those without; None where either is missing."""
-    rows = rows.assign(condition=rows.apply(condition_of, axis=1)).dropna(subset="condition")
     missing = [name for name in CONDITIONS if name not in set(rows["condition"])]
     if "none" in missing or len(missing) == len(CONDITIONS) - 1:
         return None
@@ -97,7 +105,7 @@ def _regularizer_pairs(rows: pd.DataFrame, what: str) -> pd.DataFrame | None:
 
 def _seeds(rows: pd.DataFrame) -> str:
     """How many seeds there are, in words: the fewest and the most of any condition."""
-    counts = rows.assign(condition=rows.apply(condition_of, axis=1)).groupby("condition")["repeat"]
+    counts = rows.groupby("condition")["repeat"]
     few, many = counts.nunique().min(), counts.nunique().max()
     return f"{many} seed{'s' if many > 1 else ''}" if few == many else f"{few} to {many} seeds"
 

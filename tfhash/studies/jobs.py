@@ -118,13 +118,14 @@ def do(
     runs = Runs(options.path)
     outcomes: list[Outcome] = []
     broken: dict[Job, BrokenCheckpoint] = {}
+    specs: dict[Job, AnySpec] = {}
     with ExitStack() as locks:
         pending: dict[Job, list[_Pending]] = {}
         for job in group:
             if not locks.enter_context(runs.hold(job.path)):
                 outcomes.append(Outcome(job.path, elsewhere=True))
                 continue
-            spec = read_spec(job.path)
+            spec = specs[job] = read_spec(job.path)
             if options.protocol not in (None, spec.protocol):
                 raise InputError(
                     f"Expected {job.path} to be trained under the {options.protocol} protocol. "
@@ -140,7 +141,6 @@ def do(
         found = [one for each in pending.values() for one in each]
         for start in range(0, len(found), AT_ONCE):
             broken |= _measure(found[start : start + AT_ONCE], dataset, networks)
-        specs = {job: read_spec(job.path) for job in broken}
         for job, reason in broken.items():
             if trained_again:
                 raise InputError(
@@ -150,8 +150,8 @@ def do(
             log.warning("%s: %s. The run is trained again.", job.path, reason)
             set_aside(job.path)
     outcomes = [one for one in outcomes if one.path not in {job.path for job in broken}]
-    for job, spec in specs.items():
-        report = training.train([spec], dataset, options.path, options.trainer)
+    for job in broken:
+        report = training.train([specs[job]], dataset, options.path, options.trainer)
         if report.elsewhere:
             outcomes.append(Outcome(job.path, elsewhere=True))
         else:
@@ -190,23 +190,24 @@ def _measure(
 ) -> dict[Job, BrokenCheckpoint]:
     """Measure checkpoints on the same examples; those whose run is broken are left out."""
     broken: dict[Job, BrokenCheckpoint] = {}
-    loaded: list[tuple[_Pending, keras.Model]] = []
+    finite: list[tuple[_Pending, keras.Model]] = []
+    # The encoder refuses weights that are not finite: alone, and after the others are measured.
+    diverged: list[tuple[_Pending, keras.Model]] = []
     for one in pending:
         try:
-            loaded.append((one, networks.load(one.file, one.spec, dataset)))
+            model = networks.load(one.file, one.spec, dataset)
         except BrokenCheckpoint as error:
             broken[one.job] = error
-    # The encoder refuses weights that are not finite: alone, and after the others are measured.
-    finite = [pair for pair in loaded if _is_finite(pair[1])]
+        else:
+            (finite if _is_finite(model) else diverged).append((one, model))
     if finite:
         at_once = finite[0][0].job.encode_at_once
         data = finite[0][0].spec.measured_data(dataset)
         shared = SharedPass(networks.joined([model for _, model in finite]), data, at_once)
         for i, (one, model) in enumerate(finite):
             _record(one, Subject(model, one.spec, dataset, at_once, (shared, i)))
-    for one, model in loaded:
-        if all(model is not other for _, other in finite):
-            _record(one, Subject(model, one.spec, dataset, one.job.encode_at_once))
+    for one, model in diverged:
+        _record(one, Subject(model, one.spec, dataset, one.job.encode_at_once))
     networks.release()
     return broken
 

@@ -13,7 +13,7 @@ from tfhash.codes import Codes
 from tfhash.datasets import Dataset
 from tfhash.runs import AnySpec, RunSpec
 from tfhash.runs.records import LayerRecord, Record
-from tfhash.studies.networks import PREDICT_AT_ONCE, Branches
+from tfhash.studies.networks import Branches, activations
 from tfhash.studies.shared_pass import SharedPass, Split
 
 if TYPE_CHECKING:
@@ -111,13 +111,8 @@ class Subject:
     @cached_property
     def representation(self) -> np.ndarray:
         """Activations of an MLP's last hidden layer float32 [n, units] for the test examples."""
-        import keras
-
         assert isinstance(self.spec, RunSpec)
-        given = self.model.get_layer(self.spec.last_layer).output
-        read = keras.Model(self.model.inputs, given)
-        at_once = self.encode_at_once or PREDICT_AT_ONCE
-        return np.asarray(read.predict(self.data.x_test, batch_size=at_once, verbose=0))
+        return activations(self.model, self.spec.last_layer, self.data.x_test, self.encode_at_once)
 
     @property
     def outputs(self) -> Split:

@@ -148,3 +148,13 @@ def _loaded(file: Path, spec: AnySpec, dataset: Dataset) -> keras.Model:
     if wanted != there:
         raise BrokenCheckpoint(f"checkpoint {file.name} is of another network than its spec says")
     return model
+
+
+def activations(
+    model: keras.Model, layer: str, x: np.ndarray, at_once: int | None = None
+) -> np.ndarray:
+    """Outputs float32 [n, ...] of a layer for inputs [n, ...]."""
+    import keras
+
+    read = keras.Model(model.inputs, model.get_layer(layer).output)
+    return np.asarray(read.predict(x, batch_size=at_once or PREDICT_AT_ONCE, verbose=0))

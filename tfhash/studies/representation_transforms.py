@@ -13,6 +13,7 @@ from tfhash.datasets import Dataset
 from tfhash.runs import RunSpec
 from tfhash.runs.representation import STATISTICS, TITLES
 from tfhash.runs.representation_tables import PAPERS_NAMES
+from tfhash.studies.networks import PREDICT_AT_ONCE, activations
 
 if TYPE_CHECKING:
     import keras
@@ -38,10 +39,7 @@ class Example:
 
     def read(self, layer: str, x: np.ndarray) -> np.ndarray:
         """Activations float32 [n, units] of a layer."""
-        import keras
-
-        given = self.model.get_layer(layer).output
-        return np.asarray(keras.Model(self.model.inputs, given).predict(x, 2048, verbose=0))
+        return activations(self.model, layer, x)
 
 
 def table_2(examples: Mapping[str, Example], data: Dataset, fit_on: int, seed: int) -> pd.DataFrame:
@@ -126,12 +124,9 @@ def beside_papers(table: pd.DataFrame, paper: pd.DataFrame, number: str) -> pd.D
 
 
 def _measured(model: keras.Model, layer: str, data: Dataset) -> dict[str, float]:
-    import keras
-
     from tfhash.representation import Statistics
 
-    read = keras.Model(model.inputs, model.get_layer(layer).output)
-    z = np.asarray(read.predict(data.x_test, batch_size=2048, verbose=0))
+    z = activations(model, layer, data.x_test)
     statistics = Statistics(z.shape[1])
     statistics.update(z)
     found = statistics.result()
@@ -219,5 +214,5 @@ def _ones(
 
 def _error(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:
     """Percent of wrong answers."""
-    outputs = model.predict(x, batch_size=2048, verbose=0)
+    outputs = model.predict(x, batch_size=PREDICT_AT_ONCE, verbose=0)
     return 100 * float(np.mean(outputs.argmax(axis=1) != y))
