@@ -14,6 +14,7 @@ from tfhash.codes import Codes
 from tfhash.encoder import Encoder
 from tfhash.errors import InputError
 from tfhash.metrics.properties import measurable_properties
+from tfhash.metrics.units import times_on
 from tfhash.phases.chart import AXES
 from tfhash.phases.shipped import Chart
 from tfhash.properties import ENCODING_PROPERTIES
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
-SLAB = 4096  # codes that are unpacked at once
 NEAREST = 5  # points of the chart that are named
 # The chart's own inputs: digits of 8 x 8 pixels, of 10 classes.
 N_INPUTS, N_CLASSES = 64, 10
@@ -170,11 +170,11 @@ def diagnose(
     codes = encoder.encode(x, batch_size)
     test_codes = None if x_test is None else encoder.encode(x_test, batch_size)
     properties = measurable_properties(codes, y, test_codes, y_test, random_state=random_state)
-    return diagnose_codes(codes, properties, n_inputs=int(np.prod(np.shape(x)[1:])), labels=y)
+    return diagnose_codes(codes, properties, x=x, labels=y)
 
 
 def diagnose_codes(
-    codes: Codes, properties: Mapping[str, float], *, n_inputs: int, labels: Any
+    codes: Codes, properties: Mapping[str, float], *, x: Any, labels: Any
 ) -> Diagnosis:
     """As `diagnose`, from a model's training codes and properties that are measured already.
 
@@ -184,13 +184,13 @@ def diagnose_codes(
         Of the training set, [n, n_bits].
     properties
         By the names of `metrics.EncodingProperties`.
-    n_inputs
-        Numbers that one input has.
+    x
+        The training inputs.
     labels
         Training labels [n], or None.
     """
     chart = phases.shipped_chart()
-    reasons = _reasons(chart, codes, properties, n_inputs, labels)
+    reasons = _reasons(chart, codes, properties, x, labels)
     regime = confidence = axis = None
     nearest = chart.points.iloc[:0]
     if not reasons:
@@ -232,9 +232,7 @@ def _pair(data: Any, name: str) -> tuple[Any, np.ndarray | None]:
 
 
 def _layers(codes: Codes) -> pd.DataFrame:
-    on = np.zeros(codes.n_bits, np.int64)
-    for start in range(0, len(codes), SLAB):
-        on += codes[start : start + SLAB].to_bits().sum(axis=0, dtype=np.int64)
+    on = times_on(codes)
     spans = [(span.name, span.start, span.stop) for span in codes.layers]
     rows = []
     for name, start, stop in spans or [("all", 0, codes.n_bits)]:
@@ -252,7 +250,7 @@ def _layers(codes: Codes) -> pd.DataFrame:
 
 
 def _reasons(
-    chart: Chart, codes: Codes, properties: Mapping[str, float], n_inputs: int, labels: Any
+    chart: Chart, codes: Codes, properties: Mapping[str, float], x: Any, labels: Any
 ) -> tuple[str, ...]:
     """Why the chart does not hold, a line each."""
     missing = [n for n in ("test_redundancy_ratio", "knn_accuracy") if n not in properties]
@@ -263,6 +261,7 @@ def _reasons(
             "redundancy and knn among the metrics",
         )
     lines = []
+    n_inputs = int(np.prod(np.shape(x)[1:]))
     if n_inputs != N_INPUTS:
         lines.append(f"inputs have {n_inputs:,} numbers; the chart's have {N_INPUTS}")
     n_classes = len(np.unique(labels))

@@ -142,3 +142,15 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(ModuleNotFoundError, match=r"tfhash\[report\]"):
         tfhash.report  # noqa: B018
+
+
+@pytest.mark.full
+def test_the_regime_is_that_of_the_diagnosis(tmp_path):
+    """Also where labels are a column, as CIFAR-10's are."""
+    data = tfhash.datasets.load("digits")
+    x, y = data.x_train[:300], data.y_train[:300]
+    network = tfhash.models.mlp(data.input_shape, 20, 1, 10, seed=1)
+    regime = tfhash.diagnose(network, (x, y), (data.x_test, data.y_test)).regime
+    assert regime is not None
+    path = tfhash.report(network, (x, y[:, None]), (data.x_test, data.y_test), tmp_path / "a.html")
+    assert regime in path.read_text()

@@ -107,8 +107,7 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
         known = ENCODING_PROPERTIES[name]
         rows.append((known.heading, f"{value:.4f}", known.says))
     print(table(rows), flush=True)
-    n_inputs = int(np.prod(np.shape(x)[1:]))
-    diagnosis = diagnose_codes(train, found, n_inputs=n_inputs, labels=y)
+    diagnosis = diagnose_codes(train, found, x=x, labels=y)
     print(f"\n{diagnosis.describe(properties=False)}", flush=True)
     if missing:
         print(f"\nNo labels in the file ({missing}): redundancy alone is measured.", flush=True)

@@ -17,11 +17,12 @@ from tfhash import audit, metrics
 from tfhash.audit.duplicates import usual_radius
 from tfhash.audit.labels import errors_of_votes
 from tfhash.codes import Codes
+from tfhash.diagnosis import diagnose_codes
 from tfhash.encoder import Encoder
 from tfhash.metrics._inputs import check_labels
 from tfhash.metrics.properties import measurable_properties
+from tfhash.metrics.units import SLAB, times_on
 
-SLAB = 4096
 NEIGHBORS = 10
 MAPPED = 2000  # examples on the map
 PAIRS, SUSPECTS = 12, 24
@@ -94,7 +95,10 @@ def gather(
         _coverage(found, codes, test_codes)
     with found.timed("map"):
         _map(found, codes, labels)
-    _regime(found, model, train, test)
+    with found.timed("diagnosis"):
+        regime = diagnose_codes(codes, found.properties, x=x, labels=labels).regime
+    if regime is not None:
+        found.regime = [("Regime", regime)]
     if against is not None:
         with found.timed("earlier checkpoint"):
             _compare(found, codes, labels, test_codes, test_labels, against, x, test)
@@ -102,16 +106,14 @@ def gather(
 
 
 def _units(codes: Codes) -> list[dict[str, Any]]:
-    times_on = np.zeros(codes.n_bits, np.int64)
-    for start in range(0, len(codes), SLAB):
-        times_on += codes[start : start + SLAB].to_bits().sum(axis=0, dtype=np.int64)
+    on = times_on(codes)
     return [
         {
             "name": name,
             "units": stop - start,
-            "dead": int((times_on[start:stop] == 0).sum()),
-            "always_on": int((times_on[start:stop] == len(codes)).sum()),
-            "active": float(times_on[start:stop].mean() / len(codes)) if stop > start else 0.0,
+            "dead": int((on[start:stop] == 0).sum()),
+            "always_on": int((on[start:stop] == len(codes)).sum()),
+            "active": float(on[start:stop].mean() / len(codes)) if stop > start else 0.0,
         }
         for name, start, stop in codes.layers
     ]
@@ -181,18 +183,6 @@ def _map(found: Findings, codes: Codes, labels: Any) -> None:
     found.places = metrics.hamming_tsne(codes[rows], perplexity=perplexity)
     if labels is not None:
         found.place_classes = np.unique(labels, return_inverse=True)[1][rows]
-
-
-def _regime(found: Findings, model: keras.Model, train: Any, test: Any) -> None:
-    """What `tfhash.diagnose` says, in a version of tfhash that has it."""
-    diagnose = getattr(import_module("tfhash"), "diagnose", None)
-    if diagnose is None or train[1] is None:
-        return
-    with found.timed("diagnosis"):
-        diagnosis = diagnose(model, train, test)
-    regime = getattr(diagnosis, "regime", None)
-    if regime is not None:
-        found.regime = [("Regime", str(regime))]
 
 
 def _compare(
