@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -100,11 +101,61 @@ class Dataset:
         train, test = (rng.random(x.shape, np.float32) for x in (self.x_train, self.x_test))
         return replace(self, x_train=train, x_test=test)
 
+    def with_factors(self, n: int) -> Dataset:
+        """This dataset with `n` factors in its inputs: its first `n` principal components.
+
+        The components are those of the training inputs. What is left of the inputs is brought back
+        into [0, 1] by one affine map, which leaves their rank what it is. The last result is kept:
+        whoever asks for it again gets the same object.
+
+        Raises
+        ------
+        DatasetError
+            `n` is below 1 or above the number of values in one input.
+        """
+        if n not in self._with_factors:
+            self._with_factors.clear()
+            self._with_factors[n] = self._made_with_factors(n)
+        return self._with_factors[n]
+
+    @cached_property
+    def _with_factors(self) -> dict[int, Dataset]:
+        return {}
+
+    def _made_with_factors(self, n: int) -> Dataset:
+        rows = self.x_train.reshape(len(self.x_train), -1)
+        if not 1 <= n <= rows.shape[1]:
+            raise DatasetError(
+                f"Expected from 1 to {rows.shape[1]} factors, the values in one input of "
+                f"{self.name}. Received: {n}."
+            )
+        mean = rows.mean(axis=0, dtype=np.float64)
+        second_moments = rows.T @ rows / np.float32(len(rows))
+        _, vectors = np.linalg.eigh(second_moments - np.outer(mean, mean))  # ascending
+        top, mean = vectors[:, : -n - 1 : -1].astype(np.float32), mean.astype(np.float32)
+        train, test = in_unit_range(
+            *(
+                (x.reshape(len(x), -1) - mean) @ top @ top.T + mean
+                for x in (self.x_train, self.x_test)
+            )
+        )
+        return replace(
+            self, x_train=train.reshape(self.x_train.shape), x_test=test.reshape(self.x_test.shape)
+        )
+
     def draw(self, n: int, seed: int | list[int]) -> Dataset:
         """`n` of the training and `n` of the test examples, or all where there are fewer."""
         drawn = self.subset(min(n, len(self.x_train)), seed)
         rows = np.random.default_rng(seed).permutation(len(self.x_test))[:n]
         return replace(drawn, x_test=self.x_test[rows], y_test=self.y_test[rows])
+
+
+def in_unit_range(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both, mapped alike so that all values, of the two together, reach from 0 to 1."""
+    low = min(train.min(), test.min())
+    width = max(train.max(), test.max()) - low or np.float32(1)
+    # Rounding may leave the ends by a unit in the last place.
+    return np.clip((train - low) / width, 0, 1), np.clip((test - low) / width, 0, 1)
 
 
 def from_pixels(

@@ -10,6 +10,7 @@ with named_if_missing("tfhash.figures"):
     from tfhash.figures.registry import FIGURES, FigureKind
     from tfhash.figures.regularizers import figure_6, figure_10
     from tfhash.figures.representations import (
+        by_weight,
         characteristics_by_layer,
         information,
         unit_histogram,
@@ -24,6 +25,7 @@ __all__ = [
     "TITLES",
     "Caption",
     "FigureKind",
+    "by_weight",
     "characteristics_by_layer",
     "diameter_histograms",
     "figure_1",

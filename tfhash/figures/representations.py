@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from tfhash.figures.style import GRAY, SERIES, STYLE, Figure
+from tfhash.figures.style import GRAY, SERIES, STYLE, Caption, Figure
 
 
 def unit_histogram(table: pd.DataFrame, title: str = "") -> MatplotlibFigure:
@@ -143,6 +143,44 @@ def characteristics_by_layer(
             else:
                 axes.set_xlabel("layer, from the first on")
         figure.suptitle(title, fontsize=9)
+        return figure
+
+
+def by_weight(table: pd.DataFrame, metrics: Sequence[str], caption: Caption) -> MatplotlibFigure:
+    """Choi et al., Figures 2 and 3: a panel a metric against the loss weight, by number of factors.
+
+    Parameters
+    ----------
+    table
+        One row per metric, n_factors and weight: mean and std, the latter NaN for one repeat.
+        Weight 0, without the regularizer, is a decade below the least of the others.
+    metrics
+        The panels, from the left.
+    caption
+        What was trained, and how.
+    """
+    weights = sorted(set(table["weight"]) - {0.0})
+    places = table["weight"].where(table["weight"] > 0, weights[0] / 10)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(1.2 + 3.2 * len(metrics), 3.6), layout="constrained")
+        row = figure.subplots(1, len(metrics), squeeze=False)[0]
+        numbers = sorted(set(table["n_factors"]))
+        for axes, metric in zip(row, metrics, strict=True):
+            for n_factors, color, marker in zip(numbers, SERIES, "os^Dx", strict=False):
+                rows = table[(table["metric"] == metric) & (table["n_factors"] == n_factors)]
+                rows = rows.assign(place=places).sort_values("place")
+                axes.plot(rows["place"], rows["mean"], color=color, marker=marker, markersize=3)
+                low, high = rows["mean"] - rows["std"], rows["mean"] + rows["std"]
+                axes.fill_between(rows["place"], low, high, color=color, alpha=0.2, linewidth=0)
+            axes.set_xscale("log")
+            axes.set_xticks([weights[0] / 10, *weights], ["none", *(f"{w:g}" for w in weights)])
+            axes.minorticks_off()
+            axes.set_title(metric.replace("_", " "))
+            axes.set_xlabel("loss weight")
+        figure.legend(
+            row[0].lines, [str(n) for n in numbers], title="factors", loc="outside right center"
+        )
+        figure.suptitle(f"{caption.title}: {caption.subtitle}", x=0.01, ha="left", fontsize=9)
         return figure
 
 

@@ -28,7 +28,7 @@ _IMAGES, _LABELS = 1 << 32, (1 << 32) + 1
 _OF_TRAINING = {
     *("experiment", "protocol", "repeat", "seed", "epochs", "batch_size", "learning_rate"),
     *("decay", "decay_every", "clip_norm", "early_stopping", "hold_out", "sample_size"),
-    *("epoch_size", "inputs", "label_noise", "checkpoint_epochs"),
+    *("epoch_size", "inputs", "n_factors", "label_noise", "checkpoint_epochs"),
 }
 
 
@@ -67,6 +67,9 @@ class RunSpec(Spec):
     inputs : str or None
         "uniform" to train on (and be measured against) pixels drawn from U(0, 1) in the place of
         the images, with the images' labels; None for the images.
+    n_factors : int or None
+        Factors that the inputs are left with, as `Dataset.with_factors` does it; None for the
+        inputs as they are.
     label_noise : float
         Share of the training labels that is replaced before training, each by one drawn uniformly
         from all classes, so that some stay what they were. The test labels are never touched.
@@ -106,6 +109,7 @@ class RunSpec(Spec):
     sample_size: int | None = None
     epoch_size: int | None = None
     inputs: str | None = None
+    n_factors: int | None = None
     label_noise: float = 0.0
     last_activation: str = "relu"
     regularizer: str = "none"
@@ -116,7 +120,7 @@ class RunSpec(Spec):
     def __post_init__(self) -> None:
         self.check_fields()
         self.check_least(depth=1, width=1, repeat=1, batch_size=1, decay_every=1)
-        self.check_least(sample_size=1, epoch_size=1, epochs=0, seed=0)
+        self.check_least(sample_size=1, epoch_size=1, n_factors=1, epochs=0, seed=0)
         if not self.learning_rate > 0:
             raise SpecError(f"Expected a learning rate above 0. Received: {self.learning_rate}.")
         if self.clip_norm is not None and not self.clip_norm > 0:
@@ -193,6 +197,8 @@ class RunSpec(Spec):
             parts.append(f"sample_size={self.sample_size}")
         if self.inputs is not None:
             parts.append(f"inputs={self.inputs}")
+        if self.n_factors is not None:
+            parts.append(f"n_factors={self.n_factors}")
         parts += self._regularizers()
         if self.label_noise:
             parts.append(f"label_noise={float(self.label_noise)}")
@@ -240,6 +246,10 @@ class RunSpec(Spec):
         passes = [rng.permutation(n) for _ in range(-(-self.epoch_size // n))]
         return np.concatenate(passes)[: self.epoch_size]
 
+    def whole(self, dataset: Dataset) -> Dataset:
+        """All examples of `dataset`, with as many factors in their inputs as this run has."""
+        return dataset if self.n_factors is None else dataset.with_factors(self.n_factors)
+
     def training_data(self, dataset: Dataset) -> Dataset:
         """The training subset of `dataset`, with its test set."""
         data, rows = self.pool(dataset)
@@ -254,7 +264,8 @@ class RunSpec(Spec):
         """Equal for runs with the same `measured_data`, which are measured in one pass over it."""
         drawn = self.sample_size is not None or self.inputs is not None
         repeat = self.repeat if drawn else None
-        return self.dataset, self.hold_out, self.sample_size, self.inputs, self.seed, repeat
+        examples = self.dataset, self.n_factors, self.hold_out, self.sample_size, self.inputs
+        return *examples, self.seed, repeat
 
     @property
     def architecture_key(self) -> tuple[Any, ...] | None:
@@ -264,9 +275,10 @@ class RunSpec(Spec):
     def pool(self, dataset: Dataset) -> tuple[Dataset, np.ndarray]:
         """A dataset and the rows of it, int64 [n], that are this run's training data.
 
-        Where nothing but the rows is the run's own, the dataset is `dataset` itself: runs on
+        Where nothing but the rows is the run's own, the dataset is the `whole` one itself: runs on
         different samples can share the images.
         """
+        dataset = self.whole(dataset)
         data = dataset.hold_out(self.hold_out) if self.hold_out else dataset
         rows = np.arange(len(data.x_train))
         if self.sample_size is not None:

@@ -17,6 +17,7 @@ from tfhash.studies import (
     STUDIES,
     drawing_cnn,
     drawing_curves,
+    drawing_factors,
     drawing_geometry,
     drawing_layers,
     drawing_phases,
@@ -38,6 +39,7 @@ DRAWINGS: dict[str, FigureKind | Drawing] = {
             drawing_cnn,
             drawing_phases,
             drawing_representations,
+            drawing_factors,
             drawing_shifts,
         )
         for one in module.DRAWINGS

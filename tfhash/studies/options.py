@@ -161,7 +161,10 @@ class MlpOptions(RunOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("widths", "sample_sizes"):
+        self._check_increasing("widths", "sample_sizes")
+
+    def _check_increasing(self, *names: str) -> None:
+        for name in names:
             values = getattr(self, name)
             if values is not None and (
                 not values or values[0] < 1 or any(b <= a for a, b in pairwise(values))
@@ -214,7 +217,37 @@ class MlpOptions(RunOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RepresentationOptions(MlpOptions):
+class SecondPaperOptions(MlpOptions):
+    """What the studies of representations take, whose default recipe is the second paper's."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe for the dataset."""
+        return recipe(self.protocol or "representations", self.dataset)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorOptions(SecondPaperOptions):
+    """What the study of independent factors takes."""
+
+    n_factors: tuple[int, ...] | None = option(
+        None,
+        "Factors of the inputs, principal components where they are images (the paper's).",
+        axis="n_factors",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_increasing("n_factors")
+
+    @property
+    def given_axes(self) -> dict[str, tuple[int, ...] | None]:
+        """Values that were asked for, by field of `RunSpec`."""
+        return {**super().given_axes, "n_factors": self.n_factors}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepresentationOptions(SecondPaperOptions):
     """What the study of regularizers of representations takes."""
 
     regularizers: tuple[str, ...] = option(
@@ -234,11 +267,6 @@ class RepresentationOptions(MlpOptions):
         for name in self.regularizers:
             if name not in TITLES:
                 raise unknown_name("regularizers", name, TITLES)
-
-    @property
-    def recipe(self) -> Recipe:
-        """The recipe for the dataset."""
-        return recipe(self.protocol or "representations", self.dataset)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,10 +19,10 @@ from tfhash.runs.representation import (
     WITHOUT_WEIGHT,
 )
 from tfhash.studies.definition import Grid, Measured, Study, recipe_widths
-from tfhash.studies.options import RepresentationOptions
+from tfhash.studies.options import RepresentationOptions, SecondPaperOptions
 
 
-def sizes(options: RepresentationOptions) -> Sequence[int | None]:
+def sizes(options: SecondPaperOptions) -> Sequence[int | None]:
     """The sample sizes that are asked for; None, as by default, is all that is not held out."""
     available = options.available
     asked = options.sample_sizes or (available,)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfhash.datasets import Dataset
-from tfhash.runs import AnySpec
+from tfhash.runs import AnySpec, RunSpec
 from tfhash.runs.records import PROPERTIES, Record
 from tfhash.runs.representation import BOUNDS, STATISTICS
 from tfhash.studies.measure import Measure
@@ -45,6 +45,8 @@ def _validation(
     model: keras.Model, dataset: Dataset, spec: AnySpec
 ) -> Mapping[Record, dict[str, Any]]:
     """Share of the held-out training examples that are named right; NaN where there are none."""
+    if isinstance(spec, RunSpec):
+        dataset = spec.whole(dataset)
     kept = len(dataset.hold_out(spec.hold_out).x_train)
     x, y = dataset.x_train[kept:], dataset.y_train[kept:]
     accuracy = float("nan")
