@@ -130,6 +130,12 @@ def test_deviations_by_hand(tmp_path):
     assert row["mean_difference"] == pytest.approx(0.03)
     assert row["largest_difference"] == pytest.approx(0.05)
     assert row["largest_at"] == 10
+    uncertainty = paper[paper["metric"] == "knn_accuracy"].set_index("x")["uncertainty"]
+    assert row["paper_uncertainty"] == pytest.approx((uncertainty[7] + uncertainty[10]) / 2)
+    assert np.isnan(row["our_std"])  # one repeat of each
+    spread = results.curves(results.summary(table), "width").assign(std=[0.1, 0.3, 5.0])
+    (row,) = results.deviations(spread, paper).to_dict("records")
+    assert row["our_std"] == pytest.approx(0.2)
 
 
 def test_the_papers_numbers():

@@ -56,7 +56,10 @@ def deviations(ours: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per curve: dataset, metric, split, series, points, mean_difference and
-        largest_difference (absolute, in the metric's own unit), largest_at (the x of the largest).
+        largest_difference (absolute, in the metric's own unit), largest_at (the x of the largest);
+        then, means over the points, our_std (our standard deviation over repeats, NaN where a point
+        has one) and paper_uncertainty (how exactly the paper's curve can be read: its bands of
+        standard deviations cannot).
     """
     both = ours.merge(paper, on=CURVE_KEYS, validate="one_to_one")
     both["difference"] = (both["mean"] - both["y"]).abs()
@@ -64,13 +67,17 @@ def deviations(ours: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     for keys, curve in both.groupby(["dataset", "metric", "split", "series"]):
         worst = curve.loc[curve["difference"].idxmax()]
         rows.append(
-            (*keys, len(curve), curve["difference"].mean(), worst["difference"], worst["x"])
+            (
+                *(*keys, len(curve), curve["difference"].mean(), worst["difference"], worst["x"]),
+                *(curve["std"].mean(skipna=False), curve["uncertainty"].mean()),
+            )
         )
     return pd.DataFrame(
         rows,
         columns=[
             *("dataset", "metric", "split", "series", "points"),
             *("mean_difference", "largest_difference", "largest_at"),
+            *("our_std", "paper_uncertainty"),
         ],
     )
 
