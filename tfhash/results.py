@@ -1,6 +1,6 @@
 """Results: what run directories hold, as one tidy table, and the paper's numbers beside it.
 
-The public face of the tables in `tfhash.runs`: it reads and never writes, and needs no Keras.
+The public module for the tables of `tfhash.runs`: it reads, never writes, and needs no Keras.
 """
 
 from tfhash._extras import named_if_missing

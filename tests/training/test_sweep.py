@@ -27,20 +27,26 @@ from tfhash.training.state import SweepState
 from tfhash.training.sweep_trainer import groups
 
 HERE = Path(__file__).parents[1]
-FACTORS: dict[str, dict[str, Any]] = {
-    "nothing": {},
-    "batch norm": {"batch_norm": True},
-    "l2": {"l2": 0.01},
-    "l2 of hidden layers": {"l2": 0.01, "l2_layers": "hidden"},
-    "clipping": {"clip_norm": 0.5},
-    "schedule": {"epochs": 2, "decay": 0.1},
-    "sample": {"sample_size": 20, "epoch_size": 150},
+# Networks that are trained as one program, or two of each where they cannot share one.
+FACTORS: dict[str, list[dict[str, Any]]] = {
+    "nothing, l2, clipping": [
+        {"width": 4},
+        {"width": 9, "l2": 0.01},
+        {"width": 5, "l2": 0.01, "l2_layers": "hidden"},
+        {"width": 6, "clip_norm": 0.5},
+    ],
+    "batch norm": [{"width": w, "batch_norm": True} for w in (4, 9)],
+    "schedule": [{"width": w, "epochs": 2, "decay": 0.1} for w in (4, 9)],
+    "sample": [{"width": w, "sample_size": 20, "epoch_size": 150} for w in (4, 9)],
 }
-ALL = {"batch_norm": True, "l2": 0.001, "clip_norm": 0.3, "decay": 0.5, "depth": 5, "hold_out": 0.2}
+ALL = {"batch_norm": True, "l2": 0.001, "clip_norm": 0.3, "decay": 0.5, "depth": 2, "hold_out": 0.2}
 CASES = {
-    **{f"{name}, depth 1": {**factor, "depth": 1} for name, factor in FACTORS.items()},
-    **{f"{name}, depth 5": {**factor, "depth": 5} for name, factor in FACTORS.items()},
-    "all": ALL,
+    **{
+        f"{name}, depth {depth}": [{**one, "depth": depth} for one in networks]
+        for name, networks in FACTORS.items()
+        for depth in (1, 3)
+    },
+    "all": [{"width": w, **ALL} for w in (4, 9)],
 }
 
 
@@ -82,7 +88,8 @@ def functions(run, epoch):
 def test_as_fit(digits, tmp_path, monkeypatch, case):
     if case == "all":
         monkeypatch.setattr(sweep, "XLA_STEPS", 0)
-    specs = [spec(width=w, checkpoint_epochs=(0, 1), **CASES[case]) for w in (4, 9)]
+    specs = [spec(checkpoint_epochs=(0, 1), **one) for one in CASES[case]]
+    assert len(list(groups(specs, digits))) == 1
     training.train(specs, digits, tmp_path / "sweep", SweepTrainer())
     training.train(specs, digits, tmp_path / "fit", fit_one_by_one)
     for one in specs:
@@ -146,7 +153,7 @@ def test_moving_statistics(digits, tmp_path):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("depth", [1, 5])
+@pytest.mark.parametrize("depth", [1, 3])
 def test_moving_statistics_of_a_whole_epoch(digits, tmp_path, depth):
     """At a rate at which the biases, which rounding drives, go nowhere to speak of."""
     import keras
@@ -202,12 +209,11 @@ def test_three_seeds_as_fit(digits, tmp_path):
 @pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "jax", reason="this is the run on JAX")
 def test_on_jax():
     pytest.importorskip("jax", reason="JAX is not installed: pip install jax")
-    chosen = "(as_fit and all) or (epoch and 5) or (stopping_as and 1)"
+    chosen = "(as_fit and all) or (whole_epoch and 3) or (stopping_as and 1)"
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider", __file__),
-            "-k",
-            chosen,
+            *("--full", "-n", "0", "-k", chosen),
         ],
         env={**os.environ, "KERAS_BACKEND": "jax"},
         cwd=HERE,

@@ -47,9 +47,9 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
 
     data = spec.training_data(dataset)
     model = spec.build_model(dataset)
-    # A second face of the same layers is compiled and trained, so that what is kept is the bare
+    # Another model, of the same layers, is compiled and trained, so that what is kept is the bare
     # network: no optimizer state, nothing of how it was trained.
-    fitted = _face(model, spec)
+    fitted = _training_model(model, spec)
     batches = _batches(spec, data)
     fitted.compile(
         optimizer=keras.optimizers.Adam(spec.learning_rate, global_clipnorm=spec.clip_norm),
@@ -110,7 +110,7 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
     writer.save_history(history)
 
 
-def _face(model: keras.Model, spec: RunSpec) -> keras.Model:
+def _training_model(model: keras.Model, spec: RunSpec) -> keras.Model:
     """The same layers, with what acts in training alone behind the last ReLU."""
     import keras
 
