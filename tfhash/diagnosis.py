@@ -16,7 +16,7 @@ from tfhash.errors import InputError
 from tfhash.metrics.properties import measurable_properties
 from tfhash.metrics.units import times_on
 from tfhash.phases.chart import AXES
-from tfhash.phases.shipped import Chart
+from tfhash.phases.shipped import SIZES, Chart
 from tfhash.properties import ENCODING_PROPERTIES
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NEAREST = 5  # points of the chart that are named
-# The chart's own inputs: digits of 8 x 8 pixels, of 10 classes.
-N_INPUTS, N_CLASSES = 64, 10
+TITLES = {"digits": "the digits", "mnist": "MNIST"}  # of the charts' datasets
 ADVICE = {"width": "more units", "steps": "longer training", "sample_size": "more examples"}
 
 
@@ -86,7 +85,7 @@ class Diagnosis:
             return "\n".join(lines)
         lines.append(
             f"Regime: {self.regime.replace('_', ' ')} (confidence {self.confidence:.2f}, chart of "
-            f"the {self.dataset})"
+            f"{TITLES[self.dataset]})"
         )
         lines.append("Nearest networks of the chart")
         columns = [*AXES, "redundancy", "accuracy", "regime"]
@@ -126,7 +125,8 @@ class Diagnosis:
                 "Expected a diagnosis with a labeled test set: its redundancy and K-NN accuracy "
                 "are the model's place. Received: a diagnosis without. Give `test=(x, y)`."
             )
-        return place(phases.shipped_chart().points, *(self.properties[name] for name in names))
+        points = phases.shipped_chart(self.dataset).points
+        return place(points, *(self.properties[name] for name in names))
 
 
 def diagnose(
@@ -155,9 +155,10 @@ def diagnose(
     Returns
     -------
     Diagnosis
-        With the regime of the phase chart that comes with the package (networks of one hidden
-        layer, trained on the digits; "Neural networks behave as hash encoders", Section 5.6).
-        Where the model is outside of the chart's range, it says so and names no regime.
+        With the regime of the phase chart that comes with the package for inputs of that size, the
+        digits' or MNIST's (networks of one hidden layer; "Neural networks behave as hash encoders",
+        Section 5.6). Where the model is outside of the chart's range, it says so and names no
+        regime.
 
     Raises
     ------
@@ -189,7 +190,7 @@ def diagnose_codes(
     labels
         Training labels [n], or None.
     """
-    chart = phases.shipped_chart()
+    chart = _chart(_n_inputs(x))
     reasons = _reasons(chart, codes, properties, x, labels)
     regime = confidence = axis = None
     nearest = chart.points.iloc[:0]
@@ -249,6 +250,20 @@ def _layers(codes: Codes) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _n_inputs(x: Any) -> int:
+    """Numbers in one example, of all inputs where there are several."""
+    if isinstance(x, Mapping):
+        x = list(x.values())
+    several = isinstance(x, list | tuple) and len(x) > 0 and np.ndim(x[0]) > 1
+    return sum(int(np.prod(np.shape(part)[1:])) for part in (x if several else [x]))
+
+
+def _chart(n_inputs: int) -> Chart:
+    """The chart of inputs of that size, or where there is none the first of all."""
+    charts = [phases.shipped_chart(name) for name in SIZES]
+    return next((one for one in charts if one.n_inputs == n_inputs), charts[0])
+
+
 def _reasons(
     chart: Chart, codes: Codes, properties: Mapping[str, float], x: Any, labels: Any
 ) -> tuple[str, ...]:
@@ -261,12 +276,14 @@ def _reasons(
             "redundancy and knn among the metrics",
         )
     lines = []
-    n_inputs = int(np.prod(np.shape(x)[1:]))
-    if n_inputs != N_INPUTS:
-        lines.append(f"inputs have {n_inputs:,} numbers; the chart's have {N_INPUTS}")
+    n_inputs = _n_inputs(x)
+    if n_inputs != chart.n_inputs:
+        charts = [phases.shipped_chart(name) for name in SIZES]
+        theirs = " or ".join(f"{one.n_inputs} ({one.dataset})" for one in charts)
+        lines.append(f"inputs have {n_inputs:,} numbers; those of the charts have {theirs}")
     n_classes = len(np.unique(labels))
-    if n_classes != N_CLASSES:
-        lines.append(f"there are {n_classes} classes; the chart's data has {N_CLASSES}")
+    if n_classes != chart.n_classes:
+        lines.append(f"there are {n_classes} classes; the chart's data has {chart.n_classes}")
     lines += chart.outside(
         width=codes.n_bits,
         sample_size=len(codes),

@@ -63,6 +63,23 @@ def test_regime_is_that_of_the_thresholds(diagnosis):
     assert diagnosis.figure().axes[0].get_ylabel() == "K-NN accuracy"
 
 
+def test_the_chart_is_that_of_the_inputs_size(data):
+    """Of several inputs, the numbers of all count."""
+    charts = {name: phases.shipped_chart(name) for name in ("digits", "mnist")}
+    assert charts["digits"].plateau < charts["mnist"].plateau
+    rng = np.random.default_rng(0)
+    x, y = rng.random((400, 784), np.float32), np.arange(400) % 10
+    parts = [keras.Input((700,)), keras.Input((84,))]
+    hidden = keras.layers.Dense(12, activation="relu")(keras.layers.Concatenate()(parts))
+    net, both = keras.Model(parts, hidden), [x[:, :700], x[:, 700:]]
+    found = tfhash.diagnose(net, (both, y), ([part[:200] for part in both], y[:200]))
+    assert found.dataset == "mnist" and "inputs" not in "".join(found.reasons)
+    assert found.regime == "under_expressive" and "chart of MNIST" in str(found)
+    assert found.nearest["sample_size"].isin(charts["mnist"].points["sample_size"]).all()
+    with pytest.raises(InputError, match="a chart's dataset among digits, mnist"):
+        phases.shipped_chart("cifar10")
+
+
 def test_no_regime_outside_of_the_chart(model, data):
     x, y, x_test, y_test = data
     cases = {
@@ -81,7 +98,9 @@ def test_no_regime_outside_of_the_chart(model, data):
     rng = np.random.default_rng(0)
     points, labels = rng.random((200, 3), np.float32), np.arange(200) % 10
     found = tfhash.diagnose(small, (points, labels), (points[:50], labels[:50]))
-    assert found.regime is None and "inputs have 3 numbers" in found.reasons[0]
+    assert found.regime is None and found.reasons[0] == (
+        "inputs have 3 numbers; those of the charts have 64 (digits) or 784 (mnist)"
+    )
 
 
 def test_without_labels_redundancy_alone(model, data):

@@ -96,6 +96,8 @@ def rows(**errors):
             common = {
                 "sample_size": np.nan,
                 "width": 100,
+                "optimizer": "adam",
+                "n_classes": np.nan,
                 "regularizer": name,
                 "regularizer_normalized": False,
                 "regularizer_weight": weight,
@@ -111,6 +113,12 @@ def rows(**errors):
             ):
                 found.append({**common, "metric": metric, "split": split, "value": value})
     return pd.DataFrame(found)
+
+
+def errors_of(networks, of_paper=True):
+    """Table 8, beside the paper's or none."""
+    paper = paper_representations()
+    return tables.errors(networks, paper[(paper["table"] == "table_8") & of_paper], 100)
 
 
 NETWORKS = (
@@ -136,7 +144,7 @@ def test_repeats_that_some_weights_lack_do_not_decide():
     networks = tables.networks(rows(of=(*NETWORKS[:2], more)))
     (chosen,) = tables.chosen_weights(networks).itertuples()
     assert chosen.regularizer_weight == 10.0 and chosen.validation_error == pytest.approx(1.0)
-    table = tables.table_8(networks, paper_representations())
+    table = errors_of(networks)
     assert table["repeats"].tolist() == [3] and table["mean"].tolist() == [pytest.approx(4.0)]
 
 
@@ -148,12 +156,12 @@ def test_tables_6_and_8_beside_the_papers():
     correlation = table["absolute_correlation"]
     assert np.isnan(correlation["L1R"]) and correlation["Baseline"] == 0.5
     assert table.loc["Baseline", "paper: absolute_correlation"] == 0.27
-    errors = tables.table_8(networks, paper_representations()).set_index("regularizer")
+    errors = errors_of(networks).set_index("regularizer")
     assert errors["condition"].tolist() == ["default", "default"]
     assert errors.loc["L1R", ["paper", "paper_std"]].tolist() == [2.35, 0.08]
     assert errors.loc["L1R", "std"] == pytest.approx(np.std([5, 7], ddof=1))
     assert errors.loc["L1R", "apart"] == pytest.approx((6.0 - 2.35) / 0.08)
-    empty = tables.table_8(networks, paper_representations().iloc[:0])
+    empty = errors_of(networks, of_paper=False)
     assert empty["paper"].isna().all()
 
 

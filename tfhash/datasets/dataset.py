@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -113,13 +114,37 @@ class Dataset:
         DatasetError
             `n` is below 1 or above the number of values in one input.
         """
-        if n not in self._with_factors:
-            self._with_factors.clear()
-            self._with_factors[n] = self._made_with_factors(n)
-        return self._with_factors[n]
+        return self._last_made(("factors", n), partial(self._made_with_factors, n))
+
+    def with_classes(self, n: int) -> Dataset:
+        """The examples of the first `n` classes. The last result is kept, as by `with_factors`.
+
+        Raises
+        ------
+        DatasetError
+            `n` is below 2 or above the number of classes, or no example is of these.
+        """
+        if not 2 <= n <= self.n_classes:
+            raise DatasetError(
+                f"Expected from 2 to {self.n_classes} classes of {self.name}. Received: {n}."
+            )
+        return self._last_made(("classes", n), partial(self._made_with_classes, n))
+
+    def _made_with_classes(self, n: int) -> Dataset:
+        kept: dict[str, np.ndarray] = {}
+        for split in ("train", "test"):
+            x, y = getattr(self, f"x_{split}"), getattr(self, f"y_{split}")
+            kept |= {f"x_{split}": x[y < n], f"y_{split}": y[y < n]}
+        return replace(self, **kept, n_classes=n)
+
+    def _last_made(self, key: tuple[str, int], make: Callable[[], Dataset]) -> Dataset:
+        if key not in self._made:
+            self._made.clear()
+            self._made[key] = make()
+        return self._made[key]
 
     @cached_property
-    def _with_factors(self) -> dict[int, Dataset]:
+    def _made(self) -> dict[tuple[str, int], Dataset]:
         return {}
 
     def _made_with_factors(self, n: int) -> Dataset:

@@ -1,4 +1,4 @@
-"""Tables 6 and 8 of the second paper as Markdown: ours, and the paper's in brackets."""
+"""Tables of the second paper as Markdown: ours, and the paper's in brackets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def characteristics(table: pd.DataFrame) -> str:
 
 
 def errors(table: pd.DataFrame) -> str:
-    """Table 8 from `runs.representation_tables.table_8`: a column a condition, in percent."""
+    """Tables 4, 8 and 9 from `runs.representation_tables.errors`: a column a condition."""
     conditions = list(dict.fromkeys(table["condition"]))
     cells = table.set_index(["regularizer", "condition"])
     rows = []

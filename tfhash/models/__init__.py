@@ -3,6 +3,7 @@
 from tfhash._extras import named_if_missing
 
 with named_if_missing("tfhash.models"):
+    from tfhash.models.convolutional import convolutional
     from tfhash.models.densenet import densenet_small
     from tfhash.models.mlp import mlp
     from tfhash.models.registry import ARCHITECTURES, TITLES, check_architecture, cnn
@@ -15,6 +16,7 @@ __all__ = [
     "TITLES",
     "check_architecture",
     "cnn",
+    "convolutional",
     "densenet_small",
     "mlp",
     "resnet",

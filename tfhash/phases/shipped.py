@@ -1,11 +1,12 @@
-"""The chart that comes with the package, and the thresholds fitted on it.
+"""The charts that come with the package, and the thresholds fitted on each.
 
-`tfhash draw` writes both tables, as `phase_chart_digits.csv` and
+`tfhash draw` writes both tables of a dataset, as `phase_chart_digits.csv` and
 `phase_chart_digits_thresholds.csv`, from the runs of
 
     tfhash run phase_chart --dataset=digits --repeat=3 --metrics=redundancy,knn
+    tfhash run phase_chart --dataset=mnist --repeat=1 --metrics=redundancy,knn
 
-The package's copies are these two files.
+The package's copies are these files.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 
+from tfhash.errors import unknown_name
 from tfhash.phases.chart import AXES
 from tfhash.phases.thresholds import Thresholds, bootstrap
 
-DATASET = "digits"
+# By dataset, numbers in one input, and classes.
+SIZES = {"digits": (8 * 8, 10), "mnist": (28 * 28, 10)}
 AXIS_REACH = 2**0.5  # how far beyond its last points a chart holds: a factor,
 VALUE_REACH = 0.05  # and a share
 
@@ -39,12 +42,16 @@ class Chart:
         Fitted on all points.
     intervals : pandas.DataFrame
         What `intervals` gives: each threshold's 95% interval over resamples of the points.
+    n_inputs, n_classes : int or None
+        Numbers in one input, and classes, of the dataset; None where they are not known.
     """
 
     dataset: str
     points: pd.DataFrame
     thresholds: Thresholds
     intervals: pd.DataFrame
+    n_inputs: int | None = None
+    n_classes: int | None = None
 
     @property
     def plateau(self) -> float:
@@ -91,13 +98,22 @@ class Chart:
 
 
 @cache
-def shipped_chart() -> Chart:
-    """The chart of the digits that comes with the package."""
-    folder = resources.files("tfhash") / "data"
-    with (folder / f"phase_chart_{DATASET}.csv").open(encoding="utf-8") as file:
-        points = pd.read_csv(file)
+def shipped_chart(dataset: str = "digits") -> Chart:
+    """The chart of a dataset that comes with the package.
+
+    Raises
+    ------
+    InputError
+        There is none of that dataset.
+    """
+    if dataset not in SIZES:
+        raise unknown_name("a chart's dataset", dataset, SIZES)
+    points, table = _read(f"phase_chart_{dataset}"), _read(f"phase_chart_{dataset}_thresholds")
     points["axis"] = points["axis"].fillna("")
-    with (folder / f"phase_chart_{DATASET}_thresholds.csv").open(encoding="utf-8") as file:
-        table = pd.read_csv(file)
     values = dict(zip(table["threshold"], table["value"].astype(float), strict=True))
-    return Chart(DATASET, points, Thresholds(**values), table)
+    return Chart(dataset, points, Thresholds(**values), table, *SIZES[dataset])
+
+
+def _read(name: str) -> pd.DataFrame:
+    with (resources.files("tfhash") / "data" / f"{name}.csv").open(encoding="utf-8") as file:
+        return pd.read_csv(file)

@@ -1,11 +1,12 @@
-"""Tables 6 and 8 of the second paper from runs: weights chosen on validation data, ours and theirs.
+"""Tables of the second paper from runs: weights chosen on validation data, ours and theirs.
 
-The rows that they are made from are those of `results.load` of the study `representations`.
+The rows that they are made from are those of `results.load` of the studies of regularizers.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ PAPERS_NAMES = {
     "covariance": "absolute_covariance",
     "correlation": "absolute_correlation",
 }
-CONDITION = ["sample_size", "width"]
+CONDITION = ["sample_size", "width", "optimizer", "n_classes"]
 CHOICE = [*CONDITION, "regularizer", "regularizer_normalized"]
 
 
@@ -37,9 +38,12 @@ def networks(rows: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns `CHOICE`, regularizer_weight, repeat and epochs; test_error and validation_error in
-        percent; and those of `CHARACTERISTICS` that were measured. sample_size is 0 for all.
+        percent; and those of `CHARACTERISTICS` that were measured. sample_size and n_classes are 0
+        for all.
     """
-    rows = rows.assign(sample_size=rows["sample_size"].fillna(0).astype(int))
+    rows = rows.assign(
+        **{name: rows[name].fillna(0).astype(int) for name in ("sample_size", "n_classes")}
+    )
     keys = [*CHOICE, "regularizer_weight", "repeat", "epochs"]
     parts = rows["metric"].where(rows["metric"] != "accuracy", rows["split"] + "_error")
     wide = rows.assign(column=parts).pivot_table(
@@ -125,13 +129,19 @@ def correlations(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"bound": BOUNDS, "correlation": values, "n": n})
 
 
-def table_8(networks: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
+def errors(networks: pd.DataFrame, paper: pd.DataFrame, default_width: int) -> pd.DataFrame:
     """Test errors (percent) of all conditions at the chosen weights, with the paper's.
+
+    Its Tables 4, 8 and 9.
 
     Parameters
     ----------
-    networks, paper
-        As `table_6` takes them.
+    networks
+        What `networks` gave.
+    paper
+        Of `paper_representations`, one table; empty where the conditions are not the paper's.
+    default_width
+        Units that the paper's networks have where it does not vary them.
 
     Returns
     -------
@@ -141,16 +151,16 @@ def table_8(networks: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
         repeat), paper, paper_std (NaN where it has none), and apart, the difference in the paper's
         standard deviations.
     """
-    paper = paper[paper["table"] == "table_8"].set_index(["column", "row"])
+    paper = paper.set_index(["column", "row"])
     tables = []
     for key, group in networks.groupby(CONDITION):
         chosen, best = _best(group)
         table = _summary(chosen, best)
-        errors = best.groupby("regularizer")["test_error"]
-        table["mean"] = table["regularizer"].map(errors.mean())
-        table["std"] = table["regularizer"].map(errors.std())
+        of_one = best.groupby("regularizer")["test_error"]
+        table["mean"] = table["regularizer"].map(of_one.mean())
+        table["std"] = table["regularizer"].map(of_one.std())
         table["regularizer"] = table["regularizer"].map(TITLES)
-        table.insert(0, "condition", _condition(*key))
+        table.insert(0, "condition", _condition(key, default_width))
         theirs = paper.reindex(list(zip(table["condition"], table["regularizer"], strict=True)))
         table["paper"] = theirs["value"].to_numpy()
         table["paper_std"] = theirs["standard_deviation"].to_numpy()
@@ -224,12 +234,17 @@ def _summary(chosen: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-def _condition(size: int, width: int) -> str:
-    if width != 100:
-        return f"width={width}" if not size else f"width={width}, data={size}"
-    if size % 1000:
-        return f"data={size}"
-    return f"data={size // 1000}k" if size else "default"
+def _condition(key: Any, default_width: int) -> str:
+    """What the paper calls `key`, values of `CONDITION`: what is not its default, as "data=1k"."""
+    size, width, optimizer, n_classes = key
+    data = f"{size // 1000}k" if size % 1000 == 0 else str(size)
+    parts = {
+        f"width={width}": width != default_width,
+        f"data={data}": size > 0,
+        f"optimizer={optimizer}": optimizer != "adam",
+        f"classes={n_classes}": n_classes > 0,
+    }
+    return ", ".join(part for part, differs in parts.items() if differs) or "default"
 
 
 def _in_papers_order(table: pd.DataFrame) -> pd.DataFrame:

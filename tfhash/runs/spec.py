@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfhash.datasets import Dataset
-from tfhash.models import mlp
+from tfhash.models import convolutional, mlp
 from tfhash.models.mlp import L2_LAYERS, LAST_ACTIVATIONS
 from tfhash.runs.recipes import RECIPES
 from tfhash.runs.representation import OF_KERNELS, TITLES, WITHOUT_WEIGHT
@@ -18,6 +18,8 @@ from tfhash.runs.spec_json import Spec, SpecError
 
 if TYPE_CHECKING:
     import keras
+
+OPTIMIZERS = ("adam", "momentum", "rmsprop")
 
 # Keep random images and labels apart from the random orders of the epochs.
 _IMAGES, _LABELS = 1 << 32, (1 << 32) + 1
@@ -29,12 +31,15 @@ _OF_TRAINING = {
     *("experiment", "protocol", "repeat", "seed", "epochs", "batch_size", "learning_rate"),
     *("decay", "decay_every", "clip_norm", "early_stopping", "hold_out", "sample_size"),
     *("epoch_size", "inputs", "n_factors", "label_noise", "checkpoint_epochs"),
+    "optimizer",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec(Spec):
     """Everything that defines one multi-layer perceptron: two equal specs give the same network.
+
+    On request with convolutional layers before it.
 
     Attributes
     ----------
@@ -50,8 +55,10 @@ class RunSpec(Spec):
         Base seed of the whole sweep.
     epochs, batch_size : int
         Length of training and examples per step; the last step of an epoch takes what is left.
+    optimizer : str
+        "adam" (0.9, 0.999), "momentum" (SGD, 0.9) or "rmsprop" (0.9).
     learning_rate, decay, decay_every
-        Adam's rate is `learning_rate * decay ** (epochs done // decay_every)`.
+        The optimizer's rate is `learning_rate * decay ** (epochs done // decay_every)`.
     batch_norm, l2, early_stopping, hold_out
         As in `Recipe`.
     l2_layers : str
@@ -67,6 +74,10 @@ class RunSpec(Spec):
     inputs : str or None
         "uniform" to train on (and be measured against) pixels drawn from U(0, 1) in the place of
         the images, with the images' labels; None for the images.
+    convolutions : bool
+        Whether the four convolutional layers of `models.convolutional` come first.
+    n_classes : int or None
+        Number of the first classes whose examples alone there are; None for all classes.
     n_factors : int or None
         Factors that the inputs are left with, as `Dataset.with_factors` does it; None for the
         inputs as they are.
@@ -109,6 +120,9 @@ class RunSpec(Spec):
     sample_size: int | None = None
     epoch_size: int | None = None
     inputs: str | None = None
+    convolutions: bool = False
+    optimizer: str = "adam"
+    n_classes: int | None = None
     n_factors: int | None = None
     label_noise: float = 0.0
     last_activation: str = "relu"
@@ -120,13 +134,19 @@ class RunSpec(Spec):
     def __post_init__(self) -> None:
         self.check_fields()
         self.check_least(depth=1, width=1, repeat=1, batch_size=1, decay_every=1)
-        self.check_least(sample_size=1, epoch_size=1, n_factors=1, epochs=0, seed=0)
+        self.check_least(sample_size=1, epoch_size=1, n_factors=1, n_classes=2, epochs=0)
+        self.check_least(seed=0)
         if not self.learning_rate > 0:
             raise SpecError(f"Expected a learning rate above 0. Received: {self.learning_rate}.")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise SpecError(f"Expected clip_norm above 0. Received: {self.clip_norm}.")
         if self.inputs not in (None, "uniform"):
             raise SpecError(f"Expected inputs 'uniform' or none. Received: {self.inputs!r}.")
+        if self.optimizer not in OPTIMIZERS:
+            raise SpecError(
+                f"Expected an optimizer among {', '.join(OPTIMIZERS)}. "
+                f"Received: {self.optimizer!r:.80}."
+            )
         if self.l2 < 0:
             raise SpecError(f"Expected l2 of at least 0. Received: {self.l2}.")
         if self.l2_layers not in L2_LAYERS:
@@ -166,7 +186,7 @@ class RunSpec(Spec):
         if weight < 0 or (name == "dropout" and weight >= 1):
             bounds = "in [0, 1)" if name == "dropout" else "of at least 0"
             raise SpecError(f"Expected regularizer_weight {bounds}. Received: {weight}.")
-        if name in OF_KERNELS and self.depth < 2:
+        if name in OF_KERNELS and self.depth < 2 and not self.convolutions:
             raise SpecError(
                 f"Expected a depth of at least 2 for regularizer {name!r}, as the first kernel is "
                 f"trained for the inputs that are not always 0 alone. Received: {self.depth}."
@@ -197,8 +217,13 @@ class RunSpec(Spec):
             parts.append(f"sample_size={self.sample_size}")
         if self.inputs is not None:
             parts.append(f"inputs={self.inputs}")
-        if self.n_factors is not None:
-            parts.append(f"n_factors={self.n_factors}")
+        for name, usual in (
+            *(("convolutions", False), ("optimizer", "adam")),
+            *(("n_classes", None), ("n_factors", None)),
+        ):
+            value = getattr(self, name)
+            if value != usual:
+                parts.append(f"{name}={value}")
         parts += self._regularizers()
         if self.label_noise:
             parts.append(f"label_noise={float(self.label_noise)}")
@@ -247,8 +272,15 @@ class RunSpec(Spec):
         return np.concatenate(passes)[: self.epoch_size]
 
     def whole(self, dataset: Dataset) -> Dataset:
-        """All examples of `dataset`, with as many factors in their inputs as this run has."""
+        """All examples of `dataset` that this run may see, with as many factors as it has."""
+        if self.n_classes is not None:
+            dataset = dataset.with_classes(self.n_classes)
         return dataset if self.n_factors is None else dataset.with_factors(self.n_factors)
+
+    @property
+    def fits_alone(self) -> bool:
+        """Whether it is trained by `fit` alone: no program trains many of its kind side by side."""
+        return self.convolutions or self.optimizer != "adam"
 
     def training_data(self, dataset: Dataset) -> Dataset:
         """The training subset of `dataset`, with its test set."""
@@ -261,15 +293,25 @@ class RunSpec(Spec):
 
     @property
     def same_examples(self) -> tuple[Any, ...] | None:
-        """Equal for runs with the same `measured_data`, which are measured in one pass over it."""
+        """Equal for runs with the same `measured_data`, which are measured in one pass over it.
+
+        None with convolutions: each is measured in a pass of its own, for its memory.
+        """
+        if self.convolutions:
+            return None
         drawn = self.sample_size is not None or self.inputs is not None
         repeat = self.repeat if drawn else None
-        examples = self.dataset, self.n_factors, self.hold_out, self.sample_size, self.inputs
-        return *examples, self.seed, repeat
+        of_dataset = self.dataset, self.n_classes, self.n_factors, self.hold_out
+        return *of_dataset, self.sample_size, self.inputs, self.seed, repeat
 
     @property
     def architecture_key(self) -> tuple[Any, ...] | None:
-        """Equal for runs whose `build_model` gives the same network but for its weights."""
+        """Equal for runs whose `build_model` gives the same network but for its weights.
+
+        None with convolutions: such a network is not kept to load others into.
+        """
+        if self.convolutions:
+            return None
         return tuple(getattr(self, f.name) for f in fields(self) if f.name not in _OF_TRAINING)
 
     def pool(self, dataset: Dataset) -> tuple[Dataset, np.ndarray]:
@@ -304,11 +346,12 @@ class RunSpec(Spec):
 
     def build_model(self, dataset: Dataset) -> keras.Model:
         """The network before training, uncompiled, without what acts in training alone."""
-        model = mlp(
+        build = convolutional if self.convolutions else mlp
+        model = build(
             dataset.input_shape,
             self.width,
             self.depth,
-            dataset.n_classes,
+            self.n_classes or dataset.n_classes,
             batch_norm=self.batch_norm,
             l2=self.l2,
             l2_layers=self.l2_layers,

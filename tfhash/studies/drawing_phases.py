@@ -21,6 +21,9 @@ from tfhash.studies.phase_chart import STUDY
 RESAMPLES = 200
 # Definitions of the regimes that thresholds are tested for: window and effect, ours first.
 DEFINITIONS = tuple(product((WINDOW, WINDOW - 1), (EFFECT, 2 * EFFECT)))
+# Above it nothing can move any more, for most examples share a code: tests without such points are
+# beside those with all.
+SATURATED = 0.97
 
 # What varies in a chart; epoch and batch size, whose steps are counted, may.
 _VARIED = ("width", "sample_size", "epochs", "epoch_size", "batch_size")
@@ -57,18 +60,26 @@ def draw(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str,
     return files
 
 
-def _tests(points: Mapping[str, pd.DataFrame], window: int, effect: float) -> list[dict[str, Any]]:
+def _tests(tables: Mapping[str, pd.DataFrame], window: int, effect: float) -> list[dict[str, Any]]:
     """How many regimes thresholds name that were fitted on other points, or another dataset."""
-    charts = {n: phases.regimes(one, window=window, effect=effect) for n, one in points.items()}
+    charts = {n: phases.regimes(one, window=window, effect=effect) for n, one in tables.items()}
     rows: list[dict[str, Any]] = []
     for name, chart in charts.items():
         known = {"window": window, "effect": effect, "fitted_on": name}
-        rows += [{**known, "read_on": name, **asdict(one)} for one in phases.held_out(chart)]
+        unsaturated = chart[chart["redundancy"] <= SATURATED]
+        for points_read, part in (("all", chart), (f"redundancy <= {SATURATED}", unsaturated)):
+            if part["width"].nunique() < 2:
+                continue
+            rows += [
+                {**known, "read_on": name, "points": points_read, **asdict(one)}
+                for one in phases.held_out(part)
+            ]
         fitted = phases.fit_thresholds(chart)
         for other, theirs in charts.items():
             if other != name:
                 share = agreement(fitted, theirs)
-                rows.append({**known, "read_on": other, "split": "all", "agreement": share})
+                row = {"read_on": other, "points": "all", "split": "whole charts"}
+                rows.append({**known, **row, "agreement": share})
     return rows
 
 
@@ -83,10 +94,11 @@ def _draw_one(chart: pd.DataFrame, points: pd.DataFrame, dataset: str, file: Pat
             "(of repeats %s some are missing): drawn as what is there.",
             *(dataset, missing, len(chart), ", ".join(few)),
         )
-    n = f"{seeds.min()} to {seeds.max()}" if missing else str(seeds.max())
+    most = f"{seeds.max()} seed{'s' if seeds.max() > 1 else ''}"
+    n = f"{seeds.min()} to {most}" if missing else most
     caption = figures.Caption(
         title=figures.TITLES.get(dataset, dataset),
-        subtitle=f"activation hash phase chart, 1 hidden layer, {len(chart)} points, {n} seeds",
+        subtitle=f"activation hash phase chart, 1 hidden layer, {len(chart):,} points, {n}",
         ours="Redundancy and K-NN accuracy of the test set",
         paper="",
     )

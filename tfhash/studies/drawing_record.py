@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tfhash.studies.definition import Study
 
 
+Draw = Callable[[Path, Collection[str], Path], Mapping[str, Sequence[str]]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
     """A figure that is no curve, or a table.
@@ -34,7 +37,7 @@ class Drawing:
 
     name: str
     needs: str
-    draw: Callable[[Path, Collection[str], Path], Mapping[str, Sequence[str]]]
+    draw: Draw
 
 
 def last_epochs(

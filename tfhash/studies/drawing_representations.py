@@ -1,8 +1,9 @@
-"""Tables 6 and 8 and Figure 4 of the second paper, and the loss weights that validation chooses."""
+"""Tables 4, 6, 8 and 9 and Figure 4 of the second paper, and the loss weights that are chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -14,11 +15,18 @@ from tfhash.files import write_text
 from tfhash.runs import representation_tables as tables
 from tfhash.runs.paper import paper_representations
 from tfhash.runs.representation import BOUNDS
-from tfhash.studies.drawing_record import Drawing, last_epochs, write_table
+from tfhash.studies import representations_cnn
+from tfhash.studies.drawing_record import Draw, Drawing, last_epochs, write_table
 from tfhash.studies.representations import STUDY
 
-_VARIED = (*tables.CHOICE, "regularizer_weight", "epochs")
+_VARIED = (*tables.CHOICE, "regularizer_weight", "epochs", "learning_rate")
 PAPERS_DATASET, PAPERS_WIDTH = "mnist", 100  # of Table 6, on all training examples
+# By the paper's table of errors: the study, the paper's dataset and its default width.
+ERRORS = {
+    8: (STUDY, PAPERS_DATASET, PAPERS_WIDTH),
+    4: (representations_cnn.STUDY, "cifar10", 128),
+    9: (representations_cnn.STUDY, "cifar100", 128),
+}
 
 
 def weights(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
@@ -26,6 +34,7 @@ def weights(path: Path, datasets: Collection[str], figures_path: Path) -> dict[s
     files = {}
     for dataset, rows in last_epochs(path, STUDY, datasets, _VARIED).items():
         chosen = tables.chosen_weights(tables.networks(rows))
+        chosen = chosen.drop(columns=["optimizer", "n_classes"])  # one of each here
         chosen.insert(0, "dataset", dataset)
         # As many as there are, for those that stored weights are looked up for.
         n = record(dataset).n_train
@@ -36,12 +45,17 @@ def weights(path: Path, datasets: Collection[str], figures_path: Path) -> dict[s
     return files
 
 
-def table_8(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
-    """Write the errors of each dataset's networks, the paper's beside ours."""
+def table_of_errors(
+    number: int, path: Path, datasets: Collection[str], figures_path: Path
+) -> dict[str, list[str]]:
+    """Write one of `ERRORS`, of each dataset's networks, the paper's beside ours."""
+    study, papers_dataset, width = ERRORS[number]
+    paper = paper_representations()
     files = {}
-    for dataset, rows in last_epochs(path, STUDY, datasets, _VARIED).items():
-        errors = tables.table_8(tables.networks(rows), _paper(dataset))
-        name = f"representations_table_8_{dataset}"
+    for dataset, rows in last_epochs(path, study, datasets, _VARIED).items():
+        theirs = paper[(paper["table"] == f"table_{number}") & (dataset == papers_dataset)]
+        errors = tables.errors(tables.networks(rows), theirs, width)
+        name = f"representations_table_{number}_{dataset}"
         write_table(errors, figures_path / f"{name}.csv")
         write_text(figures_path / f"{name}.md", written.errors(errors))
         files[dataset] = [f"{name}.md"]
@@ -77,7 +91,7 @@ def _conditions(path: Path, datasets: Collection[str]) -> Iterator[tuple[str, st
     """Dataset, what its files' names end in and Table 6 of each sample size and width."""
     for dataset, rows in last_epochs(path, STUDY, datasets, _VARIED).items():
         for key, group in tables.networks(rows).groupby(tables.CONDITION):
-            is_papers = key == (0, PAPERS_WIDTH)
+            is_papers = key[:2] == (0, PAPERS_WIDTH)
             paper = _paper(dataset)
             suffix = "" if is_papers else f"_sample_size={key[0] or 'all'}_width={key[1]}"
             yield dataset, suffix, tables.table_6(group, paper if is_papers else paper.iloc[:0])
@@ -90,12 +104,13 @@ def _paper(dataset: str) -> pd.DataFrame:
 
 
 _NEEDED = "characteristics of networks with regularizers"
+_DRAW: dict[str, Draw] = {
+    "table_6": table_6,
+    **{f"table_{number}": partial(table_of_errors, number) for number in ERRORS},
+    "figure_4": figure_4,
+    "weights": weights,
+}
 DRAWINGS = tuple(
     Drawing(name=f"representations_{name}", needs=_NEEDED, draw=draw)
-    for name, draw in (
-        ("table_6", table_6),
-        ("table_8", table_8),
-        ("figure_4", figure_4),
-        ("weights", weights),
-    )
+    for name, draw in _DRAW.items()
 )

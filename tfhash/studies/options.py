@@ -25,6 +25,7 @@ from tfhash.runs import (
     recipe,
 )
 from tfhash.runs.representation import TITLES
+from tfhash.runs.spec import OPTIMIZERS
 from tfhash.studies.option import MEASURE, TRAIN, option
 
 if TYPE_CHECKING:
@@ -267,6 +268,21 @@ class RepresentationOptions(SecondPaperOptions):
         for name in self.regularizers:
             if name not in TITLES:
                 raise unknown_name("regularizers", name, TITLES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepresentationCnnOptions(RepresentationOptions):
+    """What the study of regularizers behind convolutions takes."""
+
+    optimizer: str = option("adam", "What trains.", choices=OPTIMIZERS)
+    n_classes: int | None = option(
+        None, "Keep the examples of so many classes, the first ones (all).", least=2
+    )
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe for the dataset."""
+        return recipe(self.protocol or "representations_cnn", self.dataset)
 
 
 @dataclass(frozen=True, kw_only=True)

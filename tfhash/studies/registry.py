@@ -29,6 +29,7 @@ TITLES = {
     "phase_chart": "encoding properties against width, training steps and sample size together",
     "representations": "characteristics of the last hidden layer under twelve regularizers",
     "representations_linear": "networks whose last hidden layer is linear",
+    "representations_cnn": "errors behind convolutions under twelve regularizers",
     "representation_factors": "regularizers on inputs of few and of many independent factors",
     "cnn": "encoding properties of the paper's convolutional networks",
 }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import keras
     from tqdm import tqdm
 
-EVALUATION_BATCH = 10_000
+EVALUATION_BATCH = {"dense": 10_000, "convolutions": 500}  # what a few hundred MB hold
 _DROPOUT = 1 << 33  # keeps its draws apart from the orders of the epochs
 
 
@@ -52,7 +52,7 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
     fitted = _training_model(model, spec)
     batches = _batches(spec, data)
     fitted.compile(
-        optimizer=keras.optimizers.Adam(spec.learning_rate, global_clipnorm=spec.clip_norm),
+        optimizer=_optimizer(spec),
         loss=keras_loss,
         metrics=["accuracy"],
         # One call into the backend per epoch: steps this small cost less than coming back to
@@ -60,8 +60,14 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
         steps_per_execution=len(batches),
         jit_compile=False,
     )
-    history: list[dict[str, float]] = [{"epoch": 0, **_evaluate(fitted, data, "train")}]
-    history[0].update(_evaluate(fitted, data, "test"))
+
+    def evaluated(split: str) -> dict[str, float]:
+        x, y = getattr(data, f"x_{split}"), getattr(data, f"y_{split}")
+        at_once = EVALUATION_BATCH["convolutions" if spec.convolutions else "dense"]
+        return evaluate(fitted, x, y, split, at_once)
+
+    history: list[dict[str, float]] = [{"epoch": 0, **evaluated("train")}]
+    history[0].update(evaluated("test"))
     writer.show(history[0])
 
     class Recorder(keras.callbacks.Callback):
@@ -78,7 +84,7 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
             done = epoch + 1
             # Here and not as validation data: for networks this small, Keras's way of setting up
             # a validation pass costs more than the pass.
-            history.append({"epoch": done, **trained, **_evaluate(fitted, data, "test")})
+            history.append({"epoch": done, **trained, **evaluated("test")})
             writer.show(history[-1])
             if done in spec.checkpoint_epochs:
                 self.save(done)
@@ -110,6 +116,15 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
     writer.save_history(history)
 
 
+def _optimizer(spec: RunSpec) -> keras.optimizers.Optimizer:
+    from keras import optimizers
+
+    if spec.optimizer == "momentum":
+        return optimizers.SGD(spec.learning_rate, momentum=0.9, global_clipnorm=spec.clip_norm)
+    kind = {"adam": optimizers.Adam, "rmsprop": optimizers.RMSprop}[spec.optimizer]
+    return kind(spec.learning_rate, global_clipnorm=spec.clip_norm)
+
+
 def _training_model(model: keras.Model, spec: RunSpec) -> keras.Model:
     """The same layers, with what acts in training alone behind the last ReLU."""
     import keras
@@ -133,12 +148,6 @@ def _training_model(model: keras.Model, spec: RunSpec) -> keras.Model:
         if layer.name == spec.last_layer:
             x = behind(x)
     return kind(model.inputs, x)
-
-
-def _evaluate(fitted: Any, data: Dataset, split: str) -> dict[str, float]:
-    """Loss and accuracy on the "train" or "test" set with the weights of the moment."""
-    x, y = getattr(data, f"x_{split}"), getattr(data, f"y_{split}")
-    return evaluate(fitted, x, y, split, EVALUATION_BATCH)
 
 
 def _batches(spec: RunSpec, data: Dataset) -> Any:

@@ -20,6 +20,7 @@ from tfhash.datasets import Dataset
 from tfhash.runs import Runs, RunSpec, RunWriter
 from tfhash.training.batched_mlps import BatchedMLPs
 from tfhash.training.batched_penalties import NOTHING, Penalty
+from tfhash.training.fit import fit_one_by_one
 from tfhash.training.interrupts import Interrupts
 from tfhash.training.packed_images import PackedImages
 from tfhash.training.progress import skip
@@ -44,6 +45,8 @@ SAVING_SHARE = 0.05
 class SweepTrainer:
     """Trains groups of runs, each group as one program. A `Trainer`.
 
+    Runs that no such program is for (`RunSpec.fits_alone`) are trained by `fit_one_by_one`.
+
     Attributes
     ----------
     group_size : int or None
@@ -63,7 +66,11 @@ class SweepTrainer:
         import keras
 
         loops = CompiledLoopCache(dataset)
-        for group in groups(specs, dataset, self.group_size):
+        alone = [spec for spec in specs if spec.fits_alone]
+        if alone:
+            fit_one_by_one(alone, dataset, runs, progress)
+        together = [spec for spec in specs if not spec.fits_alone]
+        for group in groups(together, dataset, self.group_size):
             with contextlib.ExitStack() as stack:
                 writers = {}
                 for spec in group:

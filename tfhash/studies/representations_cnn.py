@@ -1,0 +1,53 @@
+"""What twelve regularizers do to the error behind convolutions (Choi et al., Tables 4 and 9).
+
+tfhash run representations_cnn --dataset=cifar10 --sample_sizes=1000,5000
+tfhash run representations_cnn --dataset=cifar100 --n_classes=16
+
+Networks are trained one after another, with Keras `fit`: on two cores, 1,000 CIFAR-10 images for 50
+epochs take a network five minutes. Sample sizes are as drawn from what is not held out.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfhash.studies.definition import Grid, Measured, Study
+from tfhash.studies.options import RepresentationCnnOptions
+from tfhash.studies.representations import conditions
+
+# Adam's rate is the recipe's (Appendix D.3).
+RATES = {"momentum": 0.01, "rmsprop": 1e-4}
+
+
+def trained(options: RepresentationCnnOptions) -> Sequence[Mapping[str, Any]]:
+    """Each sample size, width, regularizer and loss weight, trained as the options say."""
+    fields: dict[str, Any] = {
+        "convolutions": True,
+        "optimizer": options.optimizer,
+        "n_classes": options.n_classes,
+        "learning_rate": RATES.get(options.optimizer, options.recipe.learning_rate),
+    }
+    return [{**one, **fields} for one in conditions(options)]
+
+
+STUDY = Study(
+    name="representations_cnn",
+    grids=(
+        Grid(
+            axes={"sample_size": trained},
+            measures=(
+                Measured(measure="accuracy"),
+                Measured(measure="validation"),
+                Measured(measure="characteristics"),
+                Measured(measure="information"),
+            ),
+        ),
+    ),
+    options=RepresentationCnnOptions,
+    encode_at_once=500,
+    figures={
+        "digits": ("representations_table_4",),
+        "mnist": ("representations_table_4",),
+        "cifar10": ("representations_table_4",),
+        "cifar100": ("representations_table_9",),
+    },
+)
