@@ -131,11 +131,15 @@ class Dataset:
         return self._last_made(("classes", n), partial(self._made_with_classes, n))
 
     def _made_with_classes(self, n: int) -> Dataset:
-        kept: dict[str, np.ndarray] = {}
-        for split in ("train", "test"):
-            x, y = getattr(self, f"x_{split}"), getattr(self, f"y_{split}")
-            kept |= {f"x_{split}": x[y < n], f"y_{split}": y[y < n]}
-        return replace(self, **kept, n_classes=n)
+        train, test = self.y_train < n, self.y_test < n
+        return replace(
+            self,
+            x_train=self.x_train[train],
+            y_train=self.y_train[train],
+            x_test=self.x_test[test],
+            y_test=self.y_test[test],
+            n_classes=n,
+        )
 
     def _last_made(self, key: tuple[str, int], make: Callable[[], Dataset]) -> Dataset:
         if key not in self._made:
