@@ -46,6 +46,7 @@ def neighbors() -> Iterator[np.ndarray]:
     # 4097 and 9000 bits: more than one chunk; 600 queries: more than one range of them.
     for n, q, n_bits, k in (
         (1, 1, 1, 1),
+        (1100, 3, 333, 9),
         (513, 600, 65, 9),
         (1500, 67, 130, 40),
         (3000, 35, 300, 3),

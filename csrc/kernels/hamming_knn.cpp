@@ -15,6 +15,7 @@ namespace tfhash {
 namespace {
 
 constexpr int64_t kRangeQueries = 512;             // turning a block costs as much as some 20
+constexpr int64_t kFewQueries = 4;                 // up to so many are met without turning blocks
 constexpr int64_t kTasksPerThread = 4;
 constexpr int64_t kBatchBytes = int64_t(1) << 27;  // of lists and keys at a time
 constexpr int64_t kManyKeys = int64_t(1) << 20;    // to sort without a look at Ctrl-C
@@ -24,10 +25,12 @@ struct Workspace {
   Workspace(const PlaneLayout& layout, int64_t n_groups)
       : meeting(layout, n_groups),
         nearness((layout.levels + 1) * kLaneWords),
-        mask(kLaneWords) {}
+        mask(kLaneWords),
+        distances(kPlaneLanes) {}
 
   Meeting meeting;
   Aligned<uint64_t> nearness, mask;
+  std::vector<int32_t> distances;  // [lane] of the block
 };
 
 // The search for the neighbors of one batch of queries.
@@ -122,10 +125,29 @@ class Search {
 
   // Meets one block of codes with one range of queries.
   void scan(int64_t block, int64_t split, int64_t range, Workspace& at) {
+    if (queries_.n <= kFewQueries) return scan_words(block, split, at);
     const int64_t first_row = block * kPlaneLanes, first_group = range * range_groups_;
     const int64_t last_group = std::min(groups_.n_groups(), first_group + range_groups_);
     at.meeting.run(database_, first_row, reference_, groups_, first_group, last_group, queries_.n,
                    [&](int64_t q, const uint64_t* sums) { offer(q, sums, first_row, split, at); });
+  }
+
+  // Meets one block of codes with each query word by word: it is read once, so turning it would be
+  // most of the work.
+  void scan_words(int64_t block, int64_t split, Workspace& at) {
+    const int64_t first_row = block * kPlaneLanes;
+    const int64_t n_rows = std::min(kPlaneLanes, database_.n - first_row);
+    for (int64_t q = 0; q < queries_.n; ++q) {
+      if (database_.n_words > 0) {
+        primitives().hamming.distances(database_.row(first_row), n_rows, database_.n_words,
+                                       queries_.row(q), last_word_mask(database_.n_bits),
+                                       at.distances.data());
+      }
+      TopK& nearest = nearest_[q * n_splits_ + split];
+      for (int64_t i = 0; i < n_rows; ++i) {
+        nearest.push(key_.key(at.distances[i], first_row + i));
+      }
+    }
   }
 
   // Pushes the codes of a block that may be among the nearest of query q.

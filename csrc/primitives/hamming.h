@@ -55,6 +55,12 @@ struct HammingPrimitives {
   bool (*reach)(const uint64_t* sums, int levels, const uint64_t* slack, const uint64_t* other_slack,
                 const uint64_t* valid, uint64_t* mask);
 
+  // distances[i] = the bits in which row i of n_rows (n_words >= 1 words each, one after the other)
+  // differs from the query, those of `last_mask` alone in the last word. Where a few queries do not
+  // pay for turning a block.
+  void (*distances)(const uint64_t* rows, int64_t n_rows, int64_t n_words, const uint64_t* query,
+                    uint64_t last_mask, int32_t* distances);
+
   // Of the lanes in the mask keeps the `keep` of the largest nearness, of equal ones the lowest.
   void (*keep_nearest)(const uint64_t* nearness, int levels, int64_t keep, uint64_t* mask);
 };

@@ -361,10 +361,23 @@ void keep_nearest(const uint64_t* nearness, int levels, int64_t keep, uint64_t* 
   }
 }
 
+// ---- distances, word by word ---------------------------------------------------------------------
+
+void distances(const uint64_t* rows, int64_t n_rows, int64_t n_words, const uint64_t* query,
+               uint64_t last_mask, int32_t* distances) {
+  const int64_t last = n_words - 1;
+  for (int64_t i = 0; i < n_rows; ++i, rows += n_words) {
+    int differ = popcount64((rows[last] ^ query[last]) & last_mask);
+    for (int64_t w = 0; w < last; ++w) differ += popcount64(rows[w] ^ query[w]);
+    distances[i] = differ;
+  }
+}
+
 void fill(HammingPrimitives& table) {
   table.planes = planes;
   table.count = count;
   table.within = within;
   table.reach = reach;
   table.keep_nearest = keep_nearest;
+  table.distances = distances;
 }

@@ -120,6 +120,61 @@ def test_planted_label_errors_come_first():
     assert found.score.min() >= -1 and found.score.max() <= 1
 
 
+def test_probabilities_and_known_codes_have_their_say():
+    """Against sums label by label; columns by number, or in the order of the names."""
+    rng = np.random.default_rng(0)
+    known, asked = BITS[:300], BITS[300:]
+    ids, given_ids = rng.integers(0, 3, 300), rng.integers(0, 3, 100)
+    distances = reference.hamming_distances(known, asked)
+    near = np.argsort(distances, axis=1, kind="stable")[:, :7]
+    near_distances = np.take_along_axis(distances, near, axis=1)
+    scale = max(1.0, float(np.median(near_distances)))
+    probabilities = rng.dirichlet((1, 1, 1), 100)
+    shares = np.zeros((100, 3))
+    for row in range(100):
+        for j, d in zip(near[row], near_distances[row], strict=True):
+            shares[row, ids[j]] += scale / (scale + d) / 7
+    shares = (shares + probabilities) / 2
+    own = shares[np.arange(100), given_ids]
+    others = shares.copy()
+    others[np.arange(100), given_ids] = -1
+    names = np.array(["cat", "dog", "eel"])
+    for labels, given_labels, columns in (
+        (names[ids], names[given_ids], probabilities),
+        (ids, given_ids, np.c_[probabilities, np.zeros(100)]),  # a class that does not occur
+        (ids + 5, given_ids + 5, probabilities),
+    ):
+        found = audit.label_errors(asked, given_labels, 7, columns, (known, labels))
+        np.testing.assert_allclose(found.score, own - others.max(axis=1), atol=1e-12)
+        of_id = dict(zip(ids, labels, strict=True))
+        assert found.suggested.tolist() == [of_id[i] for i in others.argmax(axis=1)]
+        assert found.suggested.dtype == given_labels.dtype
+
+
+def test_probabilities_that_are_none_and_known_codes_that_do_not_fit_are_refused():
+    labels, even = np.arange(400) % 2, np.full((400, 2), 0.5)
+    for wrong, says in (
+        (even[:-1], r"shape \[400, n_classes\].*\(399, 2\)"),
+        (even[:, 0], r"shape \[400, n_classes\]"),
+        (even.astype(str), "as numbers"),
+        (4 * even, "softmax"),
+        (np.c_[even[:, 0] * 4, even[:, 0] * -2], "at least 0"),
+        (even * np.nan, "sum to 1"),
+        (np.ones((400, 1)), "of 2 classes.*Received: 1 columns"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            audit.label_errors(BITS, labels, probabilities=wrong)
+    for known, says in (
+        (BITS, r"pair \(codes, labels\)"),
+        ((BITS[:, 1:], labels), "same width"),
+        ((BITS, labels[1:]), "known labels: Expected 400 labels"),
+        ((BITS, labels.astype(str)), "of one type"),
+        ((BITS[:5], labels[:5]), "k"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            audit.label_errors(BITS, labels, known=known)
+
+
 def test_labels_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="y: Expected 400 labels"):
         audit.label_errors(BITS, np.zeros(399))

@@ -6,7 +6,7 @@ from sklearn.exceptions import NotFittedError
 
 import reference
 from reference import random_bits
-from tfhash import Codes, audit
+from tfhash import Codes, _store, audit
 from tfhash.audit import RegionMonitor
 
 LAYERS = (("a", 0, 30), ("b", 30, 90))
@@ -144,3 +144,39 @@ def test_bad_input_is_refused(data):
     with pytest.raises(ValueError, match="y: Expected 1500 labels"):
         RegionMonitor().fit(bits, labels[1:])
     assert audit.RegionMonitor is RegionMonitor
+
+
+def of_model(path, bits, model):
+    """Codes on disk, as an encoder of a model of this fingerprint writes them."""
+    codes = Codes.from_bits(bits, LAYERS)
+    with _store.GrowingStore(path, codes.n_bits, codes.layers, model) as store:
+        store.append(codes.words, 0)
+        store.finish()
+    return Codes.load(path, mmap=True)
+
+
+def test_codes_known_to_be_of_another_model_are_refused(tmp_path, data):
+    bits, _ = data
+    one, same, other = (
+        of_model(tmp_path / f"{i}.codes", bits[:200], name) for i, name in enumerate("aab")
+    )
+    theirs = r"model of fingerprint a, as .*Received: codes of the model of fingerprint b"
+    monitor = RegionMonitor().fit(one)
+    monitor.save(tmp_path / "monitor.npz")
+    for fitted in (monitor, RegionMonitor.load(tmp_path / "monitor.npz")):
+        for use in ("score", "calibrate"):
+            with pytest.raises(ValueError, match=f"codes: Expected codes of the {theirs}"):
+                getattr(fitted, use)(other)
+        assert (fitted.score(same) == 0).all()
+        assert (fitted.score(bits[:200]) == 0).all()  # not known whose they are
+    assert (RegionMonitor().fit(bits).score(other) == 0).all()
+    with pytest.raises(ValueError, match=f"test: Expected codes of the {theirs}"):
+        audit.leakage(one, other, 1)
+    assert len(audit.leakage(one, same, 0)) >= 200
+    seen = audit.coverage(one).update(same).update(bits)
+    with pytest.raises(ValueError, match=f"codes: Expected codes of the {theirs}"):
+        seen.update(other)
+    with pytest.raises(ValueError, match=f"other: Expected codes of the {theirs}"):
+        seen.merge(audit.coverage(other))
+    with pytest.raises(ValueError, match=f"codes: Expected codes of the {theirs}"):
+        audit.coverage(other, reference=one)

@@ -13,7 +13,7 @@ import reference
 from estimator_checks import check_as_it_is, check_on_bits
 from processes import memory_grown, seconds_to_stop
 from reference import BIT_SIZES, ROW_SIZES, random_bits
-from tfhash import Codes, metrics
+from tfhash import Codes, _native, metrics
 from tfhash.metrics import HammingKNeighborsClassifier
 
 
@@ -38,6 +38,29 @@ def test_every_tail(n_bits):
         bits = random_bits(n + 10, n_bits, seed=n, repeats=0.2)
         for k in {1, min(n, 9), n}:
             assert_nearest(bits[:n], bits[n:], k)
+
+
+# Up to 4 queries are met word by word, more by turning blocks of codes.
+@pytest.mark.parametrize("q", (1, 4, 5))
+@pytest.mark.parametrize("n_bits", (1, 63, 64, 65, 300, 4097))
+def test_a_few_queries_are_met_as_many_are(q, n_bits):
+    bits = random_bits(1100, n_bits, seed=q, repeats=0.3)
+    for k in (1, 9, 1100):
+        assert_nearest(bits, bits[:q], k)
+
+
+def test_bits_past_the_last_do_not_count_for_a_few_queries():
+    words = np.random.default_rng(0).integers(0, 2**63, (700, 2), dtype=np.uint64)
+    clean = words & np.array([2**64 - 1, 2**6 - 1], np.uint64)
+    for q in (1, 4):
+        for got, expected in zip(
+            _native.hamming_knn(words, words[50 : 50 + q], 70, 9),
+            _native.hamming_knn(clean, clean[50 : 50 + q], 70, 9),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(got, expected)
+        bits = Codes(clean, 70).to_bits()
+        assert_nearest(bits, bits[50 : 50 + q], 9)
 
 
 # A block is 512 codes, a range of queries that share one turning of it 512 queries.

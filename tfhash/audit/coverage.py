@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tfhash.audit._same_model import check_same_model, model_of
 from tfhash.codes import Codes
 from tfhash.metrics import hamming_knn
 from tfhash.metrics._inputs import CodesLike, as_codes
@@ -82,6 +83,7 @@ class Coverage:
         self.min_count, self.radius = min_count, checked_radius(radius, n_bits)
         n_words = -(-n_bits // 64)
         self._n_examples = 0
+        self._model: str | None = None  # of the codes seen, where it is known
         self._on = np.zeros(n_words, np.uint64)
         self._off = np.zeros(n_words, np.uint64)
         self._counts = np.zeros(n_bits if min_count > 1 else 0, np.int64)
@@ -91,7 +93,10 @@ class Coverage:
             self._check(self._reference, "reference")
 
     def update(self, codes: CodesLike) -> Coverage:
-        """Add codes [n, n_bits]; returns itself. Raises ValueError for codes of another width."""
+        """Add codes [n, n_bits]; returns itself.
+
+        Raises ValueError for codes of another width, or known to be of another model.
+        """
         checked = as_codes(codes, "codes", allow_empty=True)
         self._check(checked, "codes")
         width = max(1, 8 * checked.words.shape[1] * (8 if self.min_count > 1 else 1))
@@ -112,13 +117,16 @@ class Coverage:
     def merge(self, other: Coverage) -> Coverage:
         """Add what another has seen; returns itself.
 
-        Raises ValueError unless both have the same bits, `min_count`, radius and reference.
+        Raises ValueError unless both have the same model (where known), bits, `min_count`, radius
+        and reference.
         """
         if self._form() != other._form() or self._reference != other._reference:
             raise ValueError(
                 "Expected coverage of the same bits, layers, min_count, radius and reference to "
                 f"merge. Received: {self._form()} and {other._form()}."
             )
+        check_same_model(self._model, other._model, "other", "as here")
+        self._model = self._model or other._model
         self._on |= other._on
         self._off |= other._off
         self._counts += other._counts
@@ -150,6 +158,8 @@ class Coverage:
                 f"{name}: Expected codes of {self.n_bits} bits and the same layers. Received: "
                 f"{codes.n_bits} bits in {len(layers)} layers."
             )
+        check_same_model(self._model, model_of(codes), name, "as the codes before")
+        self._model = self._model or model_of(codes)
 
 
 def coverage(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from tfhash.audit._same_model import check_same_model, model_of
 from tfhash.codes import Codes
 from tfhash.metrics import NearPairs, iter_close_pairs, iter_radius_neighbors
 from tfhash.metrics._inputs import CodesLike, as_codes
@@ -70,8 +71,8 @@ def leakage(
     Raises
     ------
     ValueError
-        Where the two differ in width, there are no codes in `train`, the radius is no whole number
-        >= 0, or there are more pairs.
+        Where the two differ in width or are known to be of different models (`Codes.source`), there
+        are no codes in `train`, the radius is no whole number >= 0, or there are more pairs.
     """
     base = as_codes(train, "train")
     asked = as_codes(test, "test", allow_empty=True)
@@ -80,6 +81,7 @@ def leakage(
             "Expected train and test of the same width. "
             f"Received: {base.n_bits} and {asked.n_bits} bits."
         )
+    check_same_model(model_of(base), model_of(asked), "test", "as train")
     return _gathered(iter_radius_neighbors(base, asked, radius), max_pairs)
 
 

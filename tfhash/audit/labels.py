@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfhash.metrics import knn_graph, region_ids
-from tfhash.metrics._inputs import CodesLike, as_codes, check_labels
+from tfhash.audit._same_model import check_same_model, model_of
+from tfhash.codes import Codes
+from tfhash.metrics import hamming_knn, knn_graph, region_ids
+from tfhash.metrics._inputs import CodesLike, as_codes, check_labels, check_same_width
 
 
 class LabelErrors(NamedTuple):
@@ -19,8 +21,8 @@ class LabelErrors(NamedTuple):
     ranks : int64 [n]
         The rows from the most to the least suspect; equal scores by row.
     suggested : array [n] of the labels' dtype
-        The label other than the given one with most votes, the smallest of several; the given
-        label where no neighbor has another.
+        The label other than the given one with the greatest share, the smallest of several; the
+        given label where no other has any.
     """
 
     score: NDArray[np.float64]
@@ -28,59 +30,135 @@ class LabelErrors(NamedTuple):
     suggested: NDArray[Any]
 
 
-def label_errors(codes: CodesLike, y: ArrayLike, k: int = 10) -> LabelErrors:
+def label_errors(
+    codes: CodesLike,
+    y: ArrayLike,
+    k: int = 10,
+    probabilities: ArrayLike | None = None,
+    known: tuple[CodesLike, ArrayLike] | None = None,
+) -> LabelErrors:
     """Score each label by the vote of the `k` nearest of the other codes.
 
-    The score is `(own - other) / k`: the votes for the given label less those for the other label
-    that has most. A neighbor at distance `d` has a vote of `s / (s + d)`, where `s` is the median
-    distance of all neighbors, so nearer neighbors count more.
+    The score is the share of the votes for the given label less the share of those for the other
+    label that has most. A neighbor at distance `d` has a vote of `s / (s + d)`, where `s` is the
+    median distance of all neighbors, so nearer neighbors count more; shares are of `k`. With
+    `probabilities`, each label's share is the mean of its share of the votes and its probability.
 
     Parameters
     ----------
     codes : Codes, or 0/1 matrix [n, n_bits]
     y : labels [n]
         The labels given; numbers or strings.
-    k : int, from 1 to n - 1
+    k : int, from 1 to n - 1, or to the number of the known codes
+    probabilities : float [n, n_classes], optional
+        What a model predicts for these examples, best one that was not trained on these labels.
+        Column `j` is of the label `j` where all labels are whole numbers below `n_classes`, else
+        of the `j`-th of the labels that occur, in order.
+    known : (Codes or 0/1 matrix [m, n_bits], labels [m]), optional
+        Other examples of the same model to take the neighbors from, such as the training set where
+        the labels of a test set are in doubt.
 
     Raises
     ------
     ValueError
-        Where there is not a label for each code, a label is NaN, or `k` is not from 1 to `n - 1`.
+        Where there is not a label for each code, a label is NaN, `k` is out of its range, the
+        probabilities are of another shape or none, or the known codes are of another width or
+        model.
     """
     checked = as_codes(codes, "codes")
     given = check_labels(y, len(checked))
-    graph = knn_graph(checked, k)
-    shape = (len(checked), k)
-    return errors_of_votes(graph.data.reshape(shape), graph.indices.reshape(shape), given)
+    if known is None:
+        graph = knn_graph(checked, k)
+        shape = (len(checked), k)
+        distances, neighbors = graph.data.reshape(shape), graph.indices.reshape(shape)
+        return errors_of_votes(distances, given[neighbors], given, probabilities)
+    base, names = _known(known, checked, given)
+    distances, neighbors = hamming_knn(base, checked, k)
+    return errors_of_votes(distances, names[neighbors], given, probabilities)
 
 
 def errors_of_votes(
-    distances: NDArray[Any], neighbors: NDArray[Any], y: NDArray[Any]
+    distances: NDArray[Any],
+    voted: NDArray[Any],
+    y: NDArray[Any],
+    probabilities: ArrayLike | None = None,
 ) -> LabelErrors:
     """What `label_errors` finds, of neighbors that are known.
 
     Parameters
     ----------
-    distances, neighbors : [n, k]
-        Of the nearest of the other codes, as in `metrics.knn_graph`: bits, and rows.
+    distances, voted : [n, k]
+        Of the nearest codes, as in `metrics.knn_graph`: bits, and labels.
     y : labels [n], checked
+    probabilities : see `label_errors`
     """
-    classes, labels = np.unique(y, return_inverse=True)
     n, k = distances.shape
+    classes, ids = np.unique(np.concatenate([y, voted.reshape(-1)]), return_inverse=True)
+    labels, voted_ids = ids[:n], ids[n:].reshape(n, k)
+    likely = None if probabilities is None else _probabilities(probabilities, n, classes)
     scale = max(1.0, float(np.median(distances)))
     weights = scale / (scale + distances)
-    voted = labels[neighbors]
 
-    own = np.where(voted == labels[:, np.newaxis], weights, 0.0).sum(axis=1)
+    own = np.zeros(n)
     best = np.zeros(n)
     suggested = labels.copy()
     for label in range(len(classes)):  # memory of one class at a time
-        votes = np.where(voted == label, weights, 0.0).sum(axis=1)
-        better = (votes > best) & (labels != label)
-        best[better] = votes[better]
+        share = np.where(voted_ids == label, weights, 0.0).sum(axis=1) / k
+        if likely is not None:
+            share = (share + likely[:, label]) / 2
+        is_given = labels == label
+        own[is_given] = share[is_given]
+        better = (share > best) & ~is_given
+        best[better] = share[better]
         suggested[better] = label
-    score = (own - best) / k
-    return LabelErrors(score, np.argsort(score, kind="stable"), classes[suggested])
+    score = own - best
+    return LabelErrors(score, np.argsort(score, kind="stable"), classes[suggested].astype(y.dtype))
+
+
+def _known(
+    known: tuple[CodesLike, ArrayLike], codes: Codes, y: NDArray[Any]
+) -> tuple[Codes, NDArray[Any]]:
+    if not isinstance(known, tuple | list) or len(known) != 2:
+        raise ValueError(
+            f"Expected known as a pair (codes, labels). Received: {type(known).__name__}."
+        )
+    base = as_codes(known[0], "known codes")
+    names = check_labels(known[1], len(base), "known labels")
+    check_same_width(base, codes, "known codes", "codes")
+    check_same_model(model_of(base), model_of(codes), "codes", "as the known codes")
+    if (names.dtype.kind in "US") != (y.dtype.kind in "US"):
+        raise ValueError(
+            "Expected y and the known labels of one type, to be compared. "
+            f"Received: {y.dtype} and {names.dtype}."
+        )
+    return base, names
+
+
+def _probabilities(given: ArrayLike, n: int, classes: NDArray[Any]) -> NDArray[np.float64]:
+    """The columns of the classes, float64 [n, len(classes)]."""
+    values = np.asarray(given)
+    if values.ndim != 2 or values.shape[0] != n or values.dtype.kind not in "fiub":
+        raise ValueError(
+            f"Expected probabilities as numbers of shape [{n}, n_classes]. "
+            f"Received: {values.dtype} of shape {values.shape}."
+        )
+    values = values.astype(np.float64)
+    sums = values.sum(axis=1)
+    if not ((values >= 0).all() and (abs(sums - 1) < 1e-3).all()):  # false of NaN
+        raise ValueError(
+            "Expected probabilities of at least 0 that sum to 1 in each row. Received: values from "
+            f"{values.min():g} to {values.max():g}, sums from {sums.min():g} to {sums.max():g}. "
+            "Apply a softmax to logits."
+        )
+    n_columns = values.shape[1]
+    if classes.dtype.kind in "iub" and classes.min() >= 0 and classes.max() < n_columns:
+        return values[:, classes.astype(np.int64)]
+    if n_columns != len(classes):
+        raise ValueError(
+            f"Expected probabilities of {len(classes)} classes, those of the labels. "
+            f"Received: {n_columns} columns."
+        )
+    return values
 
 
 class Examples(NamedTuple):

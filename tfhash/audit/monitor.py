@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
 
+from tfhash.audit._same_model import check_same_model, model_of
 from tfhash.codes import Codes
 from tfhash.files import replacing
 from tfhash.metrics import hamming_knn
@@ -82,7 +83,7 @@ class RegionMonitor:
             )
         for name in ("threshold_", "false_alarm_rate_", "_by_class"):
             self.__dict__.pop(name, None)
-        self._codes, self._labels = checked, labels
+        self._codes, self._labels, self._model = checked, labels, model_of(checked)
         self._classes: dict[Any, Codes] = {}
         if labels is not None:
             for label in np.unique(labels):
@@ -105,8 +106,8 @@ class RegionMonitor:
         NotFittedError
             Before `fit`.
         ValueError
-            Where the codes are of other bits or layers than those fitted, or a predicted label is
-            none of the training data's.
+            Where the codes are of other bits or layers than those fitted, or known to be of another
+            model (`Codes.source`), or a predicted label is none of the training data's.
         """
         asked = self._checked(codes)
         if predicted is None:
@@ -223,6 +224,7 @@ class RegionMonitor:
                 f"{[tuple(layer) for layer in fitted.layers][:8]}. "
                 f"Received: {[tuple(layer) for layer in asked.layers][:8]}."
             )
+        check_same_model(self._model, model_of(asked), "codes", "as fitted")
         return asked
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -236,6 +238,7 @@ class RegionMonitor:
             "n_bits": self._codes.n_bits,
             "layers": [list(layer) for layer in self._codes.layers],
             "labels": self._labels is not None,
+            "model": self._model,
             "threshold": getattr(self, "threshold_", None),
             "false_alarm_rate": getattr(self, "false_alarm_rate_", None),
             "by_class": getattr(self, "_by_class", None),
@@ -267,6 +270,8 @@ class RegionMonitor:
             monitor = cls(about["k"], about["normalize"])
             codes = Codes(words, about["n_bits"], [tuple(layer) for layer in about["layers"]])
             monitor.fit(codes, labels if about["labels"] else None)
+            model = about.get("model")
+            monitor._model = None if model is None else str(model)
             if about["threshold"] is not None:
                 monitor.threshold_ = float(about["threshold"])
                 monitor.false_alarm_rate_ = float(about["false_alarm_rate"])

@@ -144,7 +144,8 @@ def _neighbors(found: Findings, codes: Codes, labels: Any) -> None:
         table = np.zeros((len(names), len(names)))
         np.add.at(table, (np.repeat(at, k), at[neighbors.reshape(-1)]), 1)
         found.confusion = table / table.sum(axis=1, keepdims=True)
-    errors = errors_of_votes(distances, neighbors, check_labels(labels, n))
+    given = check_labels(labels, n)
+    errors = errors_of_votes(distances, given[neighbors], given)
     found.suspects = [
         {
             "row": int(row),
