@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import tfhash
-from tfhash import progress
+from tfhash import metrics, progress
 from tfhash._extras import named_if_missing
 from tfhash.errors import InputError
 
@@ -50,11 +51,16 @@ def joined(address: str | None) -> Iterator[Any]:
     ray = load_ray()
     was_joined = ray.is_initialized()
     if not was_joined:
-        quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-        if address not in (None, LOCAL):
+        options = {"log_to_driver": False, "logging_level": "ERROR"}
+        if address in (None, LOCAL):
+            address = LOCAL
+            options["include_dashboard"] = False
+            # By default Ray's workers give way to every other process of the machine.
+            os.environ.setdefault("RAY_worker_niceness", "0")
+        else:
             _check_answers(str(address))
         try:
-            ray.init(address or LOCAL, include_dashboard=None, **quiet)
+            ray.init(address, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise _nobody(str(address), str(error).splitlines()[0]) from error
     try:
@@ -99,8 +105,8 @@ def tasks(
     A task whose worker or node is killed is done again. The first error of a task is raised here,
     and the others are canceled.
     """
-    remote = ray.remote(num_cpus=1, max_retries=RETRIES)(function)
-    references = [remote.remote(*each) for each in arguments]
+    remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_on_one_thread)
+    references = [remote.remote(function, *each) for each in arguments]
     return gathered(ray, references, description)
 
 
@@ -117,10 +123,21 @@ def gathered(ray: Any, references: Sequence[Any], description: str) -> list[Any]
     except BaseException as error:
         for reference in left:
             ray.cancel(reference, force=False)
-        cause = getattr(error, "cause", None)
-        if isinstance(error, ray.exceptions.RayTaskError) and isinstance(cause, Exception):
-            raise cause from None
+        if isinstance(error, ray.exceptions.RayTaskError):
+            raise cause_of(error) from None
         raise
+
+
+def cause_of(error: Exception) -> Exception:
+    """The error that a task has raised, out of the one that Ray makes of it."""
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, Exception) else error
+
+
+def _on_one_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+    """A task has one CPU; another number of threads would take those of other tasks."""
+    metrics.set_num_threads(1)
+    return function(*arguments)
 
 
 def _versions_of_nodes(ray: Any) -> dict[str, dict[str, str]]:

@@ -57,13 +57,17 @@ class SweepTrainer:
     group_size: int | None = None
     save_every: float = 120.0
 
+    def groups(self, specs: Sequence[RunSpec], dataset: Dataset) -> list[list[RunSpec]]:
+        """The runs that are trained side by side; one group does not depend on another."""
+        return list(groups(specs, dataset, self.group_size))
+
     def __call__(
         self, specs: Sequence[RunSpec], dataset: Dataset, runs: Runs, progress: tqdm[Any]
     ) -> None:
         import keras
 
         loops = CompiledLoopCache(dataset)
-        for group in groups(specs, dataset, self.group_size):
+        for group in self.groups(specs, dataset):
             with contextlib.ExitStack() as stack:
                 writers = {}
                 for spec in group:
