@@ -5,8 +5,8 @@ python -m benchmarks.bench_distributed --folder FOLDER [--epochs 2000] [--repeat
 
 Networks on scikit-learn's digits are trained and measured, each repeat a group. overhead: the
 command `tfhash run layer_width` without and with `--ray=local`, start and end of all processes
-included; it is to be a job of about a minute. efficiency: `distributed.run` on a cluster that is up,
-with 1 and with 2 workers of one thread each, as T1 / (2 T2).
+included; it is to be a job of about a minute. efficiency: `distributed.run` on a cluster that is
+up, with 1 and with 2 workers of one thread each, as T1 / (2 T2).
 """
 
 import argparse

@@ -118,8 +118,9 @@ def meanwhile(*steps):
 
     def work():
         while left and not ended.is_set():
-            if left[0]():
-                del left[0]
+            with suppress(FileNotFoundError):  # what is looked at may be renamed meanwhile
+                if left[0]():
+                    del left[0]
             time.sleep(0.01)
 
     thread = threading.Thread(target=work)
@@ -176,12 +177,12 @@ def collection(nodes, work):
     """A collection that three nodes have encoded, while driver, worker and node were killed."""
     folder, _, codes = work
     out = folder / "codes"
-    files = [folder / "model.keras", folder / "x.npy"]
+    model, inputs = folder / "model.keras", folder / "x.npy"
 
     def shards():
         return len(list(out.glob("*.codes")))
 
-    arguments = [*map(str, files), str(out), nodes.address]
+    arguments = [*map(str, (model, inputs, out)), nodes.address]
     killed_driver(["-c", DRIVER], arguments, lambda: shards() >= 2)
     assert not (out / "manifest.json").exists()
     before = shards()
@@ -189,7 +190,7 @@ def collection(nodes, work):
         lambda: shards() >= before + 2 and kill_workers(nodes.head_node),
         lambda: shards() >= before + 4 and lose_a_node(nodes),
     ):
-        found = tfhash.distributed.encode(*files, out, batch_size=BATCH, shard_rows=SHARD)
+        found = tfhash.distributed.encode(model, inputs, out, BATCH, SHARD)
     add_node(nodes)
     assert found == codes
     return out
@@ -296,9 +297,13 @@ def test_a_study_on_a_cluster_is_that_of_one_machine_whatever_is_killed(nodes, t
     command = ["run", "layer_width", f"--save_path={there}", f"--ray={nodes.address}"]
     command += ["--dataset=digits", "--widths=4,6", "--repeat=4", "--epoch=30"]
     killed_driver(["-m", "tfhash"], [*command, "--metrics=redundancy,kmeans"], in_training)
+    started = time.time()
+
+    def at_work():
+        return any(path.stat().st_mtime > started for path in in_training())
+
     with meanwhile(
-        lambda: in_training() and kill_workers(nodes.head_node),
-        lambda: in_training() and lose_a_node(nodes),
+        lambda: at_work() and kill_workers(nodes.head_node), lambda: lose_a_node(nodes)
     ):
         tfhash.distributed.run("layer_width", options(there))
     add_node(nodes)

@@ -151,8 +151,16 @@ def _versions_of_nodes(ray: Any) -> dict[str, dict[str, str]]:
         ).remote()
         for node in alive
     ]
-    names = [f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})" for node in alive]
-    return dict(zip(names, ray.get(found), strict=True))
+    versions_of = {}
+    for node, reference in zip(alive, found, strict=True):
+        name = f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})"
+        try:
+            versions_of[name] = ray.get(reference)
+        except ray.exceptions.RayTaskError as error:
+            raise cause_of(error) from None
+        except ray.exceptions.RayError:
+            continue  # it was lost meanwhile
+    return versions_of
 
 
 def _check_answers(address: str) -> None:
