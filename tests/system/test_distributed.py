@@ -1,5 +1,6 @@
 """A simulated cluster gives what one machine gives, whatever is killed; bad input is named."""
 
+import http.server
 import os
 import signal
 import subprocess
@@ -52,6 +53,21 @@ def test_an_address_that_nobody_answers_at_is_named(address):
     pytest.importorskip("ray")
     with pytest.raises(InputError, match=f"answers at {address}"), cluster.joined(address):
         pass
+
+
+def test_a_server_that_is_none_of_ray_is_named_at_once():
+    pytest.importorskip("ray")
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    address = f"127.0.0.1:{server.server_port}"
+    try:
+        with pytest.raises(InputError, match=f"at {address}.*none of Ray"):
+            cluster.joined(address).__enter__()
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_an_address_that_is_none_is_refused():
@@ -302,9 +318,7 @@ def test_a_study_on_a_cluster_is_that_of_one_machine_whatever_is_killed(nodes, t
     def at_work():
         return any(path.stat().st_mtime > started for path in in_training())
 
-    with meanwhile(
-        lambda: at_work() and kill_workers(nodes.head_node), lambda: lose_a_node(nodes)
-    ):
+    with meanwhile(lambda: at_work() and kill_workers(nodes.head_node), lambda: lose_a_node(nodes)):
         tfhash.distributed.run("layer_width", options(there))
     add_node(nodes)
     here = tmp_path / "here"

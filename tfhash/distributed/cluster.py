@@ -17,6 +17,8 @@ from tfhash.errors import InputError
 
 LOCAL = "local"
 ANSWERS_WITHIN = 5.0  # seconds
+SETTINGS = b"\x04"  # the type of a frame
+HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + SETTINGS + b"\0\0\0\0\0"
 RETRIES = 20  # of a task whose worker or node is killed
 
 
@@ -170,7 +172,13 @@ def _check_answers(address: str) -> None:
             f"Expected an address such as 10.0.0.1:6379, or local. Received: {address}."
         )
     try:
-        socket.create_connection((host, int(port)), ANSWERS_WITHIN).close()
+        with socket.create_connection((host, int(port)), ANSWERS_WITHIN) as connection:
+            if os.environ.get("RAY_USE_TLS", "0") in ("", "0"):
+                # Ray itself tries for minutes where something else answers. It speaks gRPC, whose
+                # first frame is HTTP/2's settings.
+                connection.sendall(HTTP2_PREFACE)
+                if connection.recv(9, socket.MSG_WAITALL)[3:4] != SETTINGS:
+                    raise _nobody(address, "an answer that is none of Ray")
     except (OSError, OverflowError) as error:
         raise _nobody(address, str(error)) from None
 
