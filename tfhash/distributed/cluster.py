@@ -63,7 +63,7 @@ def joined(address: str | None) -> Iterator[Any]:
             _check_answers(str(address))
         try:
             ray.init(address, **options)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             raise _nobody(str(address), str(error).splitlines()[0]) from error
     try:
         check_versions(versions(), _versions_of_nodes(ray))
