@@ -4,9 +4,10 @@ python -m benchmarks.bench_region_counts --folder FOLDER [--rows 10000000 100000
     [--peer_rows 10000000] [--memory_gib 2] [--threads 2] [--skip_sort]
 
 Each count is a process of its own; the seconds without its start and the most memory it had in RAM
-(`VmHWM`, pages of mapped files among it; not of sort) are printed. The 64-bit codes are made up, a
-tenth of them repeats, and lie in FOLDER: 10^9 of them take 8 GB there, and as much again while they
-are counted. What is made is removed at the end.
+(`VmHWM`, pages of mapped files among it; not of sort) are printed. Where tfhash asks for more
+memory of its own than the limit, the system refuses it (`RLIMIT_DATA`). The 64-bit codes are made
+up, a tenth of them repeats, and lie in FOLDER: 10^9 of them take 8 GB there, and as much again
+while they are counted. What is made is removed at the end.
 DuckDB reads the same numbers from a table in a file
 that is loaded first (not counted); it counts SELECT DISTINCT, since its COUNT(DISTINCT) does not
 spill and ends "Out of Memory" at 10^8 codes in 2 GiB (DuckDB 2.0.1). `sort -u` reads them as lines
@@ -33,8 +34,10 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 """
 OURS = (
     """
+import resource
 import time
 from tfhash import Codes, metrics
+resource.setrlimit(resource.RLIMIT_DATA, ({memory}, {memory}))
 metrics.set_num_threads({threads})
 codes = Codes.load({path!r}, mmap=True)
 start = time.perf_counter()

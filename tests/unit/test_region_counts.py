@@ -136,6 +136,15 @@ def test_a_disk_that_fills_up_meanwhile_is_one_line(tmp_path, monkeypatch):
     assert "name another disk with folder" in str(caught.value)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_groups_of_a_shard_on_a_full_disk_name_their_file(tmp_path):
+    path = tmp_path / "0.words"
+    path.symlink_to("/dev/full")
+    with pytest.raises(OSError, match=r"No space left.*0\.words") as caught:
+        out_of_core.write_groups(Codes.from_bits(random_bits(700, 64)), 2, path)
+    assert caught.value.errno == errno.ENOSPC
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(OSError, match="nowhere"):
         count(random_bits(700, 64), folder=tmp_path / "nowhere")

@@ -15,7 +15,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from tfhash import __version__
-from tfhash._extras import named_if_missing
+from tfhash._extras import EXTRAS, named_if_missing
 
 with named_if_missing("tfhash's command line"):
     from absl import flags
@@ -107,6 +107,10 @@ def _run(command: Command, doc: str, program: str, argv: Sequence[str], home: Pa
     except BrokenPipeError:
         raise
     except OSError as error:
+        return _fail(program, error, status=1)
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
         return _fail(program, error, status=1)
     except KeyboardInterrupt:
         # The bar may have left the cursor in its line.

@@ -48,8 +48,8 @@ class Command:
     arguments: tuple[str, ...] = ()
 
 
-def _of_study(name: str, title: str, stages: Sequence[str]) -> Command:
-    """Training the networks of a study, measuring them, or both."""
+def _of_study(name: str, title: str, stages: Sequence[str], on_cluster: bool = False) -> Command:
+    """Training the networks of a study, measuring them, or both; `on_cluster`: or on Ray."""
     names = TRAIN_NAMES if TRAIN in stages else MEASURE_NAMES
 
     def define_flags(values: flags.FlagValues, home: Path) -> None:
@@ -69,12 +69,25 @@ def _of_study(name: str, title: str, stages: Sequence[str]) -> Command:
                 "Train the networks of another study too; one that both need is trained once.",
                 flag_values=values,
             )
+        if on_cluster:
+            flags.DEFINE_string(
+                "ray",
+                None,
+                "Do it on a Ray cluster: HOST:PORT of its head, or local for this machine. The "
+                "folders of runs and data are shared by its nodes.",
+                flag_values=values,
+            )
 
     def act(values: flags.FlagValues) -> None:
         from tfhash.studies import runner
 
         asked = study(name)
         options: Any = asked.options(**given(asked.options, values, names))
+        if on_cluster and values.ray is not None:
+            from tfhash import distributed
+
+            distributed.run(asked, options, values.ray)
+            return
         load_keras()
         if MEASURE not in stages:
             trained = dict.fromkeys([name, *(values.also if "also" in values else ())])
@@ -162,7 +175,9 @@ SUBCOMMANDS: dict[str, Command] = {
         "ReportOptions",
     ),
     **{
-        f"run {name}": _of_study(name, f"train and measure: {title}", (TRAIN, MEASURE))
+        f"run {name}": _of_study(
+            name, f"train and measure: {title}", (TRAIN, MEASURE), on_cluster=True
+        )
         for name, title in TITLES.items()
     },
     "run demo": DEMO,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,12 +11,14 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import tfhash
-from tfhash import progress
+from tfhash import metrics, progress
 from tfhash._extras import named_if_missing
 from tfhash.errors import InputError
 
 LOCAL = "local"
 ANSWERS_WITHIN = 5.0  # seconds
+SETTINGS = b"\x04"  # the type of a frame
+HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + SETTINGS + b"\0\0\0\0\0"
 RETRIES = 20  # of a task whose worker or node is killed
 
 
@@ -50,12 +53,17 @@ def joined(address: str | None) -> Iterator[Any]:
     ray = load_ray()
     was_joined = ray.is_initialized()
     if not was_joined:
-        quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-        if address not in (None, LOCAL):
+        options = {"log_to_driver": False, "logging_level": "ERROR"}
+        if address in (None, LOCAL):
+            address = LOCAL
+            options["include_dashboard"] = False
+            # By default Ray's workers give way to every other process of the machine.
+            os.environ.setdefault("RAY_worker_niceness", "0")
+        else:
             _check_answers(str(address))
         try:
-            ray.init(address or LOCAL, include_dashboard=None, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+            ray.init(address, **options)
+        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             raise _nobody(str(address), str(error).splitlines()[0]) from error
     try:
         check_versions(versions(), _versions_of_nodes(ray))
@@ -99,8 +107,8 @@ def tasks(
     A task whose worker or node is killed is done again. The first error of a task is raised here,
     and the others are canceled.
     """
-    remote = ray.remote(num_cpus=1, max_retries=RETRIES)(function)
-    references = [remote.remote(*each) for each in arguments]
+    remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_on_one_thread)
+    references = [remote.remote(function, *each) for each in arguments]
     return gathered(ray, references, description)
 
 
@@ -117,10 +125,21 @@ def gathered(ray: Any, references: Sequence[Any], description: str) -> list[Any]
     except BaseException as error:
         for reference in left:
             ray.cancel(reference, force=False)
-        cause = getattr(error, "cause", None)
-        if isinstance(error, ray.exceptions.RayTaskError) and isinstance(cause, Exception):
-            raise cause from None
+        if isinstance(error, ray.exceptions.RayTaskError):
+            raise cause_of(error) from None
         raise
+
+
+def cause_of(error: Exception) -> Exception:
+    """The error that a task has raised, out of the one that Ray makes of it."""
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, Exception) else error
+
+
+def _on_one_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+    """A task has one CPU; another number of threads would take those of other tasks."""
+    metrics.set_num_threads(1)
+    return function(*arguments)
 
 
 def _versions_of_nodes(ray: Any) -> dict[str, dict[str, str]]:
@@ -134,8 +153,16 @@ def _versions_of_nodes(ray: Any) -> dict[str, dict[str, str]]:
         ).remote()
         for node in alive
     ]
-    names = [f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})" for node in alive]
-    return dict(zip(names, ray.get(found), strict=True))
+    versions_of = {}
+    for node, reference in zip(alive, found, strict=True):
+        name = f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})"
+        try:
+            versions_of[name] = ray.get(reference)
+        except ray.exceptions.RayTaskError as error:
+            raise cause_of(error) from None
+        except ray.exceptions.RayError:
+            continue  # it was lost meanwhile
+    return versions_of
 
 
 def _check_answers(address: str) -> None:
@@ -145,7 +172,13 @@ def _check_answers(address: str) -> None:
             f"Expected an address such as 10.0.0.1:6379, or local. Received: {address}."
         )
     try:
-        socket.create_connection((host, int(port)), ANSWERS_WITHIN).close()
+        with socket.create_connection((host, int(port)), ANSWERS_WITHIN) as connection:
+            if os.environ.get("RAY_USE_TLS", "0") in ("", "0"):
+                # Ray itself tries for minutes where something else answers. It speaks gRPC, whose
+                # first frame is HTTP/2's settings.
+                connection.sendall(HTTP2_PREFACE)
+                if connection.recv(9, socket.MSG_WAITALL)[3:4] != SETTINGS:
+                    raise _nobody(address, "an answer that is none of Ray")
     except (OSError, OverflowError) as error:
         raise _nobody(address, str(error)) from None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
 from math import lcm
 from os import PathLike
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from tfhash import _store, progress
 from tfhash.codes import Codes
 from tfhash.distributed.cluster import joined
+from tfhash.distributed.pool import Pool, Worker
 
 SHARD_ROWS = 1 << 16  # about
 LET_GO_WITHIN = 60.0  # seconds: a shard, by a worker whose driver is dead
@@ -86,37 +86,15 @@ def encode(
         folder.mkdir(parents=True, exist_ok=True)
         sent = model if isinstance(model, bytes) else str(Path(model).resolve())
         shared = ray.put(data) if isinstance(data, np.ndarray) else data
-        gpus = 1 if ray.cluster_resources().get("GPU") else 0
-        worker = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=-1, max_task_retries=-1)(
-            _ShardEncoder
-        )
-        first = worker.remote(sent)
-        size, n_bits = ray.get(first.batch_and_bits.remote(shared, n, batch_size))
-        spans = _spans(n, size, n_bits, shard_rows)
-        most = ray.cluster_resources().get("GPU" if gpus else "CPU", 1)
-        others = [worker.remote(sent) for _ in range(min(int(most), len(spans)) - 1)]
-        _encode_all(ray, [first, *others], shared, spans, size, folder)
+        with Pool(ray, _ShardEncoder, sent) as pool:
+            [(_, (size, n_bits))] = pool.results("batch_and_bits", [(n, batch_size)])
+            spans = _spans(n, size, n_bits, shard_rows)
+            tasks = [(shared, *span, size, str(folder / _name(i))) for i, span in enumerate(spans)]
+            with progress.bar(None, "encoding", "shard", total=len(spans)) as bar:
+                for _ in pool.results("encode", tasks):
+                    bar.update()
     _store.write_manifest(folder, [_name(i) for i in range(len(spans))])
     return Codes.load(folder, mmap=True)
-
-
-def _encode_all(
-    ray: Any, workers: Sequence[Any], data: Any, spans: Sequence[Any], size: int, folder: Path
-) -> None:
-    """Give each shard to the next worker that is free."""
-    pool = ray.util.ActorPool(list(workers))
-    for i, span in enumerate(spans):
-        pool.submit(
-            lambda actor, task: actor.encode.remote(data, *task[0], size, task[1]),
-            (span, str(folder / _name(i))),
-        )
-    with progress.bar(None, "encoding", "shard", total=len(spans)) as bar:
-        while pool.has_next():
-            try:
-                pool.get_next_unordered()
-            except ray.exceptions.RayTaskError as error:
-                raise getattr(error, "cause", error) from None
-            bar.update()
 
 
 def _name(i: int) -> str:
@@ -144,24 +122,24 @@ def _check_model(model: Any) -> None:
         raise FileNotFoundError(f"Expected a model in {model}. Received: no such file.")
 
 
-class _ShardEncoder:
-    """An actor: a process with the model loaded once."""
+class _ShardEncoder(Worker):
+    """A process with the model loaded once: `given` is its file or its bytes."""
 
-    def __init__(self, model: str | bytes) -> None:
+    def load(self) -> None:
         import keras
 
         from tfhash.encoder import Encoder
 
-        if isinstance(model, bytes):
-            with tempfile.TemporaryDirectory() as folder:
+        (model,) = self.given
+        with tempfile.TemporaryDirectory() as folder:
+            if isinstance(model, bytes):
                 path = Path(folder) / "model.keras"
                 path.write_bytes(model)
-                loaded = keras.models.load_model(path, compile=False)
-        else:
-            loaded = keras.models.load_model(model, compile=False)
-        self._encoder = Encoder(loaded)
+            else:
+                path = Path(model)
+            self._encoder = Encoder(keras.models.load_model(path, compile=False))
 
-    def batch_and_bits(self, data: Any, n: int, batch_size: int | None) -> tuple[int, int]:
+    def batch_and_bits(self, n: int, batch_size: int | None) -> tuple[int, int]:
         """The size of the batches, and bits of a code."""
         return self._encoder.batch_of(n, batch_size), self._encoder.n_bits
 
@@ -175,3 +153,5 @@ class _ShardEncoder:
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.5)
+            except ValueError as error:  # it was begun with another model or other inputs
+                raise ValueError(f"{out}: {error}") from error

@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from tfhash import _native
+from tfhash.codes import Codes
 from tfhash.metrics._estimators import estimator_codes
 from tfhash.metrics._inputs import CodesLike
 from tfhash.progress import kernel_progress
@@ -88,46 +89,19 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
             Where there are fewer codes than clusters, or a parameter makes no sense.
         """
         codes = estimator_codes(self, X, reset=True)
-        for name in ("n_clusters", "n_init", "max_iter"):
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or value < 1:
-                raise ValueError(f"Expected {name} to be a whole number from 1. Received: {value}.")
-        if not isinstance(self.tol, Real) or not 0 <= self.tol < np.inf:
-            raise ValueError(f"Expected tol to be a finite number from 0. Received: {self.tol}.")
-        k = int(self.n_clusters)
-        if k > len(codes):
-            raise ValueError(
-                f"Expected n_clusters to be at most the number of codes, n_samples={len(codes)}. "
-                f"Received: n_clusters={k}."
-            )
-        # The numbers scikit-learn draws for each start, in its order: one for the first center,
-        # then one for each candidate of each other center.
-        n_trials = 2 + int(np.log(k))
-        random_state = check_random_state(self.random_state)
-        draws = random_state.random_sample((int(self.n_init), 1 + (k - 1) * n_trials))
+        draws = self._draws(codes)
         with kernel_progress("K-Means") as report:
             labels, centers, inertia, n_iter, seeds = _native.kmeans(
                 codes.words,
                 codes.n_bits,
-                k,
+                int(self.n_clusters),
                 draws,
                 int(self.max_iter),
                 float(self.tol),
                 RESIDENT_BYTES,
                 report,
             )
-        self.labels_: NDArray[np.int32] = labels
-        self.cluster_centers_: NDArray[np.float64] = centers
-        self.inertia_: float = inertia
-        self.n_iter_: int = n_iter
-        self._seeds: NDArray[np.int64] = seeds
-        n_found = len(np.unique(self.labels_))
-        if n_found < k:
-            warnings.warn(
-                f"Expected {k} clusters. Found: {n_found}, for want of distinct codes.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+        self._keep(labels, centers, inertia, n_iter, seeds)
         return self
 
     def predict(self, X: CodesLike) -> NDArray[np.int32]:
@@ -183,3 +157,48 @@ class CodeKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         with kernel_progress("K-Means, assignment") as report:
             inertia = _native.kmeans_assign(codes.words, codes.n_bits, centers, labels, report)
         return labels, inertia
+
+    def _draws(self, codes: Codes) -> NDArray[np.float64]:
+        """Uniform numbers for the starts, [n_init, 1 + (n_clusters - 1) * trials].
+
+        Those that scikit-learn draws, in its order: one for the first center, then one for each
+        candidate of each other center. Raises as `fit`.
+        """
+        for name in ("n_clusters", "n_init", "max_iter"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < 1:
+                raise ValueError(f"Expected {name} to be a whole number from 1. Received: {value}.")
+        if not isinstance(self.tol, Real) or not 0 <= self.tol < np.inf:
+            raise ValueError(f"Expected tol to be a finite number from 0. Received: {self.tol}.")
+        k = int(self.n_clusters)
+        if k > len(codes):
+            raise ValueError(
+                f"Expected n_clusters to be at most the number of codes, n_samples={len(codes)}. "
+                f"Received: n_clusters={k}."
+            )
+        n_trials = 2 + int(np.log(k))
+        random_state = check_random_state(self.random_state)
+        return random_state.random_sample((int(self.n_init), 1 + (k - 1) * n_trials))
+
+    def _keep(
+        self,
+        labels: NDArray[np.int32],
+        centers: NDArray[np.float64],
+        inertia: float,
+        n_iter: int,
+        seeds: NDArray[np.int64],
+    ) -> None:
+        """Keep what was found; warns where there are fewer clusters than asked for."""
+        self.labels_ = labels
+        self.cluster_centers_ = centers
+        self.inertia_ = inertia
+        self.n_iter_ = n_iter
+        self._seeds = seeds
+        n_found = len(np.unique(labels))
+        if n_found < self.n_clusters:
+            warnings.warn(
+                f"Expected {self.n_clusters} clusters. Found: {n_found}, for want of distinct "
+                "codes.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tfhash import _native, progress
 from tfhash.codes import Codes
+from tfhash.files import named
 
 LEAST_MEMORY = 1 << 20  # bytes
 LEAST_ROWS = 64  # that must fit into memory twice
@@ -73,12 +74,20 @@ def write_groups(codes: Codes, bits: int, path: Path) -> NDArray[np.int64]:
     -------
     int64 [2^bits + 1]
         The row of the file where each group begins, and the end.
+
+    Raises
+    ------
+    OSError
+        The disk is full, or the file cannot be written; it is named.
     """
     rows, scratch = codes.words.copy(), np.empty_like(codes.words)
     n = _native.keep_distinct(rows, len(rows), 1 << 32, scratch)
     starts = _native.group_by_hash(rows[:n], codes.n_bits, 0, bits, scratch)
-    with open(path, "wb") as file:
-        file.write(scratch[:n].reshape(-1).view(np.uint8).data)
+    try:
+        with open(path, "wb") as file:
+            file.write(scratch[:n].reshape(-1).view(np.uint8).data)
+    except OSError as error:
+        raise named(error, path) from error
     return starts
 
 

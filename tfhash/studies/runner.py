@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
@@ -19,14 +19,27 @@ from tfhash.studies.loading import load_keras
 from tfhash.studies.networks import Networks
 from tfhash.studies.options import Options
 
-
-def run(study: Study, options: Options) -> None:
-    """Train the networks of a study that are missing, and measure what is missing of all."""
-    train(study.specs(options), options)
-    measure(study, options)
+# What measures jobs: the results of all of them, each as soon as it is there.
+Measurer = Callable[[Sequence[Job], Options], Iterator[Outcome]]
 
 
-def train(specs: Sequence[AnySpec], options: Options) -> None:
+def run(
+    study: Study,
+    options: Options,
+    trainer: training.Trainer | None = None,
+    measurer: Measurer | None = None,
+) -> None:
+    """Train the networks of a study that are missing, and measure what is missing of all.
+
+    `trainer` and `measurer` do it elsewhere than here, as on a cluster.
+    """
+    train(study.specs(options), options, trainer)
+    measure(study, options, measurer)
+
+
+def train(
+    specs: Sequence[AnySpec], options: Options, trainer: training.Trainer | None = None
+) -> None:
     """Train what is not there yet, and say what was done and where it is."""
     Runs(options.path, options.tensorboard).check_writable()
     started = time.monotonic()
@@ -37,7 +50,11 @@ def train(specs: Sequence[AnySpec], options: Options) -> None:
     )
     folders = dict.fromkeys(str(options.path / spec.experiment / options.dataset) for spec in specs)
     report = training.train(
-        specs, options.load_dataset(), options.path, options.trainer, options.tensorboard
+        specs,
+        options.load_dataset(),
+        options.path,
+        trainer or options.trainer,
+        options.tensorboard,
     )
     print(
         f"Trained {_networks(len(report.trained))} in {_duration(time.monotonic() - started)}"
@@ -48,7 +65,7 @@ def train(specs: Sequence[AnySpec], options: Options) -> None:
     )
 
 
-def measure(study: Study, options: Options) -> None:
+def measure(study: Study, options: Options, measurer: Measurer | None = None) -> None:
     """Measure the finished runs of a study, and say what was done and where it is.
 
     Raises
@@ -74,7 +91,7 @@ def measure(study: Study, options: Options) -> None:
     )
     outcomes = []
     with training.progress_bar(len(found), "model") as progress:
-        for outcome in _outcomes(found, options):
+        for outcome in (measurer or _outcomes)(found, options):
             progress.set_description("/".join(outcome.path.parts[-2:]))
             progress.update()
             outcomes.append(outcome)
@@ -125,10 +142,7 @@ def _outcomes(found: Sequence[Job], options: Options) -> Iterator[Outcome]:
         for group in groups:
             yield from do(group, dataset, options, networks)
         return
-    # Each process gets a share of every group.
-    groups = [
-        group[start :: options.workers] for group in groups for start in range(options.workers)
-    ]
+    groups = shares(groups, options.workers)
     # Started anew: a process that is copied with TensorFlow's threads in it may hang.
     with ProcessPoolExecutor(
         min(options.workers, len(found)),
@@ -136,13 +150,18 @@ def _outcomes(found: Sequence[Job], options: Options) -> Iterator[Outcome]:
         initializer=_start_worker,
         initargs=(options,),
     ) as pool:
-        futures = [pool.submit(_do_in_worker, group, options) for group in groups if group]
+        futures = [pool.submit(_do_in_worker, group, options) for group in groups]
         try:
             for future in as_completed(futures):
                 yield from future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def shares(groups: Sequence[list[Job]], n: int) -> list[list[Job]]:
+    """The groups for `n` processes: each gets a share of every group."""
+    return [group[start::n] for group in groups for start in range(min(n, len(group)))]
 
 
 # Of this process, where it is a worker: the data, and what checkpoints were loaded into.

@@ -60,17 +60,22 @@ class SweepTrainer:
     group_size: int | None = None
     save_every: float = 120.0
 
+    def groups(self, specs: Sequence[RunSpec], dataset: Dataset) -> list[list[RunSpec]]:
+        """The runs that are trained side by side; one group does not depend on another."""
+        alone = [[spec] for spec in specs if spec.fits_alone]
+        together = [spec for spec in specs if not spec.fits_alone]
+        return [*groups(together, dataset, self.group_size), *alone]
+
     def __call__(
         self, specs: Sequence[RunSpec], dataset: Dataset, runs: Runs, progress: tqdm[Any]
     ) -> None:
         import keras
 
         loops = CompiledLoopCache(dataset)
-        alone = [spec for spec in specs if spec.fits_alone]
-        if alone:
-            fit_one_by_one(alone, dataset, runs, progress)
-        together = [spec for spec in specs if not spec.fits_alone]
-        for group in groups(together, dataset, self.group_size):
+        for group in self.groups(specs, dataset):
+            if group[0].fits_alone:
+                fit_one_by_one(group, dataset, runs, progress)
+                continue
             with contextlib.ExitStack() as stack:
                 writers = {}
                 for spec in group:

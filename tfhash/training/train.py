@@ -20,7 +20,8 @@ Trainer = Callable[[Sequence[Any], Dataset, Runs, "tqdm[Any]"], None]
 checkpoints and history to the writers it gets, calls their `finish`, and moves the progress bar by
 `spec.epochs` for every spec. Where `claim` gives None, the run is done or in other hands.
 
-One that counts its work otherwise has `unit`, its name, and `work(spec, dataset)`, its amount."""
+One that counts its work otherwise has `unit`, its name, and `work(spec, dataset)`, its amount. One
+that trains many at once has `groups(specs, dataset)`, the specs of each program."""
 
 
 @dataclass(frozen=True)
