@@ -10,6 +10,7 @@ with named_if_missing("tfhash.geometry"):
     from tfhash.geometry.planes import PlaneRegions, plane_regions
     from tfhash.geometry.regions import Crossing, Region
     from tfhash.geometry.regions_at import neighbors, region
+    from tfhash.geometry.slices import SliceRegions, box_regions, slice_regions
 
 __all__ = [
     "Chords",
@@ -18,12 +19,15 @@ __all__ = [
     "LineRegions",
     "PlaneRegions",
     "Region",
+    "SliceRegions",
+    "box_regions",
     "chords",
     "explore",
     "line_regions",
     "neighbors",
     "plane_regions",
     "region",
+    "slice_regions",
     "stochastic_chords",
     "stochastic_diameters",
 ]
