@@ -167,12 +167,13 @@ class CellComplex:
 
     def _signs(self, z: Rows, tolerance: float) -> Signs:
         """Of each face, by dimension: 1 where it has points above 0, plus 2 where below."""
-        signs: Signs = [(z > tolerance).astype(np.uint8) | ((z < -tolerance).astype(np.uint8) << 1)]
+        above, below = (side.astype(np.uint8) for side in (z > tolerance, z < -tolerance))
+        signs: Signs = [np.asarray(above + 2 * below, np.uint8)]
         for (whole, part), count in zip(self.incidences, self.counts[1:], strict=True):
-            below = signs[-1][part]
+            bound = signs[-1][part]
             made = np.zeros(count, np.uint8)
-            made[whole[(below & 1) > 0]] = 1
-            made[whole[(below & 2) > 0]] |= 2
+            made[whole[(bound & 1) > 0]] = 1
+            made[whole[(bound & 2) > 0]] |= 2
             signs.append(made)
         return signs
 

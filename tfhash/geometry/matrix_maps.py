@@ -27,7 +27,7 @@ from tfhash.geometry.steps import Activation, Affine, Max, Plan, size
 MOST_NUMBERS = 1 << 24  # in the matrices of a network, 128 MiB
 
 
-class _Linear(NamedTuple):
+class Linear(NamedTuple):
     """Of an affine step and of a maximum's candidates: for each output, from each input.
 
     Attributes
@@ -77,7 +77,7 @@ class MatrixMaps:
 
     def __init__(self, plan: Plan, x: Vector) -> None:
         self.plan, self.x = plan, x
-        self.linear: list[_Linear | PiecewiseLinear] = []
+        self.linear: list[Linear | PiecewiseLinear] = []
         for step in plan.steps:
             if isinstance(step, Activation):
                 self.linear.append(flat(step))
@@ -144,7 +144,7 @@ class MatrixMaps:
         for step, linear in zip(self.plan.steps[start:], self.linear[start:], strict=True):
             taken = [values[number] for number in step.inputs]
             if isinstance(step, Affine):
-                assert isinstance(linear, _Linear)
+                assert isinstance(linear, Linear)
                 values.update(zip(step.outputs, linear(taken), strict=True))
                 continue
             if isinstance(step, Activation):
@@ -171,7 +171,7 @@ class MatrixMaps:
                 sides += above
                 values[step.outputs[0]] = _bent(linear, above, made)
             else:
-                assert isinstance(linear, _Linear)
+                assert isinstance(linear, Linear)
                 found = [step.sign * each for each in linear(taken)]
                 for each, valid in zip(found, step.valid, strict=True):
                     if valid is not None:
@@ -206,7 +206,7 @@ def _bent(function: PiecewiseLinear, above: list[NDArray[Any]], z: Vector) -> Ve
     return made
 
 
-def _flat_matrix(step: Affine) -> _Linear:
+def _flat_matrix(step: Affine) -> Linear:
     flat_ = step.flat
     assert flat_ is not None
     matrix = None if flat_.weights is None else flat_.weights().astype(np.float64).T
@@ -214,7 +214,7 @@ def _flat_matrix(step: Affine) -> _Linear:
         scale = flat_.scale().astype(np.float64)
         matrix = np.diag(scale) if matrix is None else matrix * scale[:, None]
     shift = None if flat_.shift is None else flat_.shift().astype(np.float64)
-    return _Linear([[matrix]], [shift])
+    return Linear([[matrix]], [shift])
 
 
 def _matrices(
@@ -222,7 +222,7 @@ def _matrices(
     inputs: tuple[int, ...],
     linear: Callable[[Any], Any],
     apply: Callable[[Any], Any] | None,
-) -> _Linear:
+) -> Linear:
     """A linear function's matrices, from what it makes of each unit vector."""
     shapes = [plan.shapes[number] for number in inputs]
     columns: list[list[Vector]] = []
@@ -236,7 +236,7 @@ def _matrices(
     if apply is not None:
         made = apply(_tensors([np.zeros((1, size(shape))) for shape in shapes], shapes))
         shifts = [rows_of(each, 1)[0] for each in made]
-    return _Linear(rows, shifts)
+    return Linear(rows, shifts)
 
 
 def _tensors(rows: list[Vector], shapes: list[tuple[int, ...]]) -> list[Any]:

@@ -259,6 +259,10 @@ class Region:
         """Tells regions of a model apart: the same bytes for the same region."""
         return self._local.key
 
+    def differs(self, other: Region, layer: int) -> bool:
+        """Whether a layer's units are on other sides than in another region of the model."""
+        return bool((self._local.pattern[layer] != other._local.pattern[layer]).any())
+
     def across(self, facet: int) -> tuple[bytes, Region | None]:
         """The key of the region across a facet, and the region where that needed it."""
         turning = self._group == self._group[facet]
