@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,7 +54,7 @@ class LocalMap:
     still: Units
     at_zero: Units
     output: tuple[Vector, Vector] | None
-    values: dict[int, Vector]
+    values: Mapping[int, Any]
     parts: list[Part]
 
     @cached_property
@@ -230,7 +230,7 @@ def joined(
     pattern: Pattern,
     parts: list[Part],
     output: tuple[Vector, Vector] | None,
-    values: dict[int, Vector],
+    values: Mapping[int, Any],
 ) -> LocalMap:
     """The layers' inequalities together."""
     rows, offsets, units, still, at_zero = (
