@@ -19,6 +19,7 @@ from tfhash.figures.planes import CLASS_COLORS, scattered
 from tfhash.figures.style import Caption
 
 LIGHT = np.array([-0.35, -0.6, 0.72])  # where it comes from
+ZOOM = (0.5, 0.52)  # of a line, where it is looked at more closely
 VIEW = {"elev": 24, "azim": -52}
 
 
@@ -110,7 +111,7 @@ def line_by_layer(
     switches
         A row for each unit that switches: `t`, `layer` (from 0 on), `name` of the layer.
     logits
-        A row for each class at each end of a region: `t`, `class`, `logit`.
+        A row for each end of a region: `t`, and a column for each class.
     images
         At both ends, [height, width] or [height, width, 3], from 0 to 1.
     caption
@@ -118,14 +119,16 @@ def line_by_layer(
     """
     names = switches.drop_duplicates("layer").set_index("layer")["name"].sort_index()
     with matplotlib.rc_context(style.STYLE):
-        figure = style.Figure(figsize=(9.6, 1.9 + 0.36 * len(names) + 1.9), layout="constrained")
-        ratios = [0.36 * len(names), 1.9]
-        grid = figure.add_gridspec(2, 3, height_ratios=ratios, width_ratios=[1, 6.2, 1])
-        strips, curves = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
-        _draw_strips(strips, switches, names)
-        for label, rows in logits.groupby("class"):
+        height = 0.2 * len(names)
+        figure = style.Figure(figsize=(9.6, 2 * height + 3.2), layout="constrained")
+        ratios = {"height_ratios": [height, height, 1.9], "width_ratios": [1, 6.2, 1]}
+        grid = figure.add_gridspec(3, 3, **ratios)
+        curves = figure.add_subplot(grid[2, 1])
+        for row, window in enumerate(((0.0, 1.0), ZOOM)):
+            _draw_strips(figure.add_subplot(grid[row, 1]), switches, names, window)
+        for label in logits.columns.drop("t"):
             color = _class_color(int(label))
-            curves.plot(rows["t"], rows["logit"], color=color, linewidth=1.3, label=str(label))
+            curves.plot(logits["t"], logits[label], color=color, linewidth=1.3, label=str(label))
         curves.set_xlim(0, 1)
         curves.set_xlabel("t, from one image to the other")
         curves.set_ylabel("logit")
@@ -141,10 +144,11 @@ def line_by_layer(
         return figure
 
 
-def _draw_strips(axes: Axes, switches: pd.DataFrame, names: pd.Series) -> None:
+def _draw_strips(
+    axes: Axes, switches: pd.DataFrame, names: pd.Series, window: tuple[float, float]
+) -> None:
     """Each layer's strip has the pieces of the strip above, cut where units of the layer switch."""
     edges, tones, counts = np.array([0.0, 1.0]), np.array([0.5]), []
-    colors = matplotlib.colormaps["viridis"]
     for row, layer in enumerate(names.index):
         cuts = switches.loc[switches["layer"] == layer, "t"].to_numpy(float)
         finer = np.unique(np.concatenate([edges, cuts]))
@@ -153,19 +157,19 @@ def _draw_strips(axes: Axes, switches: pd.DataFrame, names: pd.Series) -> None:
         shift = (scattered(np.arange(len(parent))) - 0.5) * (0.9 if row == 0 else 0.9 / (1 + row))
         tones = np.clip(tones[parent] + shift, 0.02, 0.98)
         edges = finer
-        widths = np.diff(edges)
-        bars = axes.barh(row, widths, 0.86, edges[:-1], color=colors(tones), linewidth=0)
-        for bar in bars:
-            bar.set_rasterized(True)
-        counts.append(len(widths))
-    axes.set_xlim(0, 1)
+        heights = [row - 0.43, row + 0.43]
+        axes.pcolormesh(
+            edges, heights, tones[None], cmap="viridis", vmin=0, vmax=1, rasterized=True
+        )
+        counts.append(int(((edges > window[0]) & (edges < window[1])).sum()) + 1)
+    axes.set_xlim(*window)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_yticks(range(len(names)), [str(name) for name in names])
-    axes.set_xticklabels([])
     axes.grid(False)
     axes.spines[:].set_visible(False)
     right = axes.secondary_yaxis("right")
     right.set_yticks(range(len(names)), [f"{count:,}" for count in counts])
     right.spines[:].set_visible(False)
     right.tick_params(length=0)
-    axes.set_title("regions by the units up to each layer, and how many", loc="left")
+    where = f"t from {window[0]:g} to {window[1]:g}"
+    axes.set_title(f"{where}: regions by the units up to each layer, and how many")

@@ -80,7 +80,7 @@ def facets(sides: Sides, center: Vector) -> NDArray[np.int64]:
         is_known[_met_first(sides, near, center, places, rays)] = True
     is_open &= ~is_known[:m]
     left = np.flatnonzero(is_open)
-    if 0 < len(left) and len(center) <= _FEW_INPUTS:  # a facet is seen from about its normal
+    if len(left) > 0 and len(center) <= _FEW_INPUTS:  # a facet is seen from about its normal
         spread = np.random.default_rng(0).normal(size=(_ABOUT * len(left), len(center)))
         sizes = np.repeat([0.25, 0.5, 1.0, 1.0], len(spread) // 4) / np.sqrt(len(center))
         rays = np.tile(sides.normals[left], (_ABOUT, 1)) + sizes[:, None] * spread

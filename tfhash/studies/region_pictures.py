@@ -43,8 +43,8 @@ class PictureOptions(DataOptions):
     load_path: Path
     figures_path: Path | None = None
     width: int = option(24, "Units in each of the sliced network's two hidden layers.", least=1)
-    examples: int = option(10_000, "Training examples, the first.", least=1)
-    epochs: int = option(5, "Of both networks.", least=0)
+    examples: int = option(5_000, "Training examples, the first.", least=1)
+    epochs: int = option(4, "Of both networks.", least=0)
     seed: int = option(0, "Of both networks' weights and batches.", least=0)
 
 
@@ -171,9 +171,10 @@ def _layers(model: keras.Model, data: Dataset, accuracy: float, file: Path) -> N
     t = line.edges
     x = first + t.reshape(-1, *(1,) * first.ndim) * (second - first)
     made = np.asarray(model.predict(x, 500, verbose=0))
-    logits = pd.DataFrame(made).assign(t=t).melt("t", var_name="class", value_name="logit")
-    _write(switches, file, 6)
-    _write(logits, file.with_name(f"{file.name}_logits"), 6)
+    logits = pd.DataFrame(made.round(4))
+    logits.insert(0, "t", t)
+    _write(switches, file, 9)
+    _write(logits, file.with_name(f"{file.name}_logits"), 9)
     caption = _caption(
         data,
         f"the line between two test images through a ResNet-8, {accuracy:.1%} right; "
