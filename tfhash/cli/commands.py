@@ -126,6 +126,10 @@ DRAW = _of_module(
 DEMO = _of_module("the digits, trained, measured and drawn in two minutes", "tfhash.studies.demo")
 TSNE = _of_module("draw a map of one network's codes", "tfhash.studies.tsne")
 
+REGION_PICTURES = _of_module(
+    "draw regions: a slice in three dimensions, a line through a residual network",
+    "tfhash.studies.region_pictures",
+)
 EXAMPLES = _of_module(
     "draw representations of single networks, and what transforms make of one",
     "tfhash.studies.representation_examples",
@@ -183,6 +187,7 @@ SUBCOMMANDS: dict[str, Command] = {
     "run demo": DEMO,
     "run tsne": TSNE,
     "run representation_examples": EXAMPLES,
+    "run region_pictures": REGION_PICTURES,
     "draw": DRAW,
 }
 

@@ -7,6 +7,7 @@ with named_if_missing("tfhash.figures"):
     from tfhash.figures.layer_wise import figure_5
     from tfhash.figures.phase_chart import phase_chart
     from tfhash.figures.planes import plane, planes
+    from tfhash.figures.region_pictures import line_by_layer, slice_in_3d
     from tfhash.figures.registry import FIGURES, FigureKind
     from tfhash.figures.regularizers import figure_6, figure_10
     from tfhash.figures.representations import (
@@ -33,10 +34,12 @@ __all__ = [
     "figure_6",
     "figure_10",
     "information",
+    "line_by_layer",
     "phase_chart",
     "plane",
     "planes",
     "save",
+    "slice_in_3d",
     "unit_histogram",
     "unit_scatter",
     "units_by_regularizer",

@@ -141,10 +141,10 @@ def _fill(axes: Axes, regions: Polygons, color: str) -> None:
         assert regions.classes is not None
         colors = matplotlib.colormaps[CLASS_COLORS](regions.classes % 10)
         # A shade of its own within its class, so that regions are told apart.
-        shade = 0.45 + 0.35 * _scattered(regions.regions)[:, None]
+        shade = 0.45 + 0.35 * scattered(regions.regions)[:, None]
         colors[:, :3] = 1 - shade * (1 - colors[:, :3])
     else:
-        colors = matplotlib.colormaps["viridis"](0.1 + 0.9 * _scattered(regions.regions))
+        colors = matplotlib.colormaps["viridis"](0.1 + 0.9 * scattered(regions.regions))
     as_pixels = len(polygons) > MOST_SHAPES
     # Hairlines of their own color close the gaps between neighbors.
     fill = PolyCollection(polygons, facecolors=colors, edgecolors="face", lw=0.2)
@@ -166,6 +166,6 @@ def _borders(regions: Polygons) -> NDArray[np.float64]:
     return regions.points[edges[1:][between]]
 
 
-def _scattered(numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+def scattered(numbers: NDArray[np.int64]) -> NDArray[np.float64]:
     """Numbers in [0, 1) that differ for neighboring whole ones: multiples of the golden ratio."""
     return np.mod(numbers * 0.6180339887498949, 1.0)

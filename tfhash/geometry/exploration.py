@@ -124,14 +124,17 @@ class Exploration:
 
     def _add(self, found: Region, distance: float) -> None:
         number, facets = len(self.regions), found.facets
-        bounds = np.maximum(found.plane_distances(facets), distance).tolist()
+        least, exact = found.face_bounds()
+        bounds = np.maximum(least, distance)
         touching: list[tuple[int, int]] = []
         ways: list[_Way] = []
-        for bound, facet in zip(bounds, facets.tolist(), strict=True):
+        for bound, is_exact, facet in zip(
+            bounds.tolist(), exact.tolist(), facets.tolist(), strict=True
+        ):
             key, there = found.across(facet)
             known = self._numbers.get(key)
             if known is None:
-                way = _Way(bound, self._n_ways + len(ways), False, number, facet, key, there)
+                way = _Way(bound, self._n_ways + len(ways), is_exact, number, facet, key, there)
                 ways.append(way)
             else:
                 touching.append((known, number))

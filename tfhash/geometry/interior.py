@@ -257,8 +257,8 @@ class _WideBalls:
         diagonal = np.zeros(normals.shape[1])
         diagonal[highs] += ratio[m : m + n_high]
         diagonal[lows] += ratio[m + n_high : m + n_high + len(lows)]
-        scaled = normals / diagonal
-        matrix = scaled @ normals.T
+        half = normals / np.sqrt(diagonal)
+        matrix = half @ half.T  # a symmetric product: half the work
         matrix.flat[:: len(matrix) + 1] += 1 / ratio[:m]
         factor, info = dpotrf(matrix, lower=1, overwrite_a=1)
         if info:
@@ -266,7 +266,7 @@ class _WideBalls:
 
         def inner(right: Vector) -> Vector:
             free = right / diagonal
-            return free - dpotrs(factor, normals @ free, lower=1)[0] @ scaled
+            return free - dpotrs(factor, normals @ free, lower=1)[0] @ normals / diagonal
 
         border = self.combined(ratio)
         along = inner(border[:-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +22,7 @@ Units = NDArray[np.int64]
 Pattern = tuple[NDArray[Any], ...]
 
 CHUNK_BYTES = 1 << 28  # of the derivatives along several inputs, alive at once
-_ZERO = 1e-12  # of a layer's largest: a slope or value no larger is a rounding of 0
+ZERO = 1e-12  # of a layer's largest: a slope or value no larger is a rounding of 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class LocalMap:
     still: Units
     at_zero: Units
     output: tuple[Vector, Vector] | None
-    values: dict[int, Vector]
+    values: Mapping[int, Any]
     parts: list[Part]
 
     @cached_property
@@ -198,11 +198,11 @@ def part_of(
     is_at : whether `x` is in the region, so that units at 0 are told of
     """
     sizes = np.sqrt(np.einsum("ij,ij->i", slopes, slopes))
-    moves = sizes > _ZERO * sizes.max(initial=0.0)
+    moves = sizes > ZERO * sizes.max(initial=0.0)
     rows = np.flatnonzero(moves & counts)
     still = rows[:0]
     if len(rows) < len(moves):
-        is_small = np.abs(values) <= _ZERO * np.abs(values).max(initial=0.0)
+        is_small = np.abs(values) <= ZERO * np.abs(values).max(initial=0.0)
         still = np.flatnonzero(~moves & is_small & counts)
     zero = rows[values[rows] == 0] if is_at else rows[:0]
     turned = signs[rows] if isinstance(signs, np.ndarray) else np.full(len(rows), signs)
@@ -230,7 +230,7 @@ def joined(
     pattern: Pattern,
     parts: list[Part],
     output: tuple[Vector, Vector] | None,
-    values: dict[int, Vector],
+    values: Mapping[int, Any],
 ) -> LocalMap:
     """The layers' inequalities together."""
     rows, offsets, units, still, at_zero = (
@@ -274,7 +274,7 @@ def _choices_of(plan: Plan, pattern: Pattern) -> Choices:
 
 def turn(above: NDArray[Any], slopes: Vector, units: NDArray[np.int64]) -> None:
     """Give units the side to which their slopes lead; in place."""
-    least = _ZERO * float(np.abs(slopes).max(initial=0.0))
+    least = ZERO * float(np.abs(slopes).max(initial=0.0))
     if above.dtype == bool:
         above[units] = slopes[units] > least
         return

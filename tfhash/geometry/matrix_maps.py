@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +27,28 @@ from tfhash.geometry.steps import Activation, Affine, Max, Plan, size
 MOST_NUMBERS = 1 << 24  # in the matrices of a network, 128 MiB
 
 
-class _Linear(NamedTuple):
+class _Start(NamedTuple):
+    """The input itself: derivatives are the identity, of which no product is made."""
+
+    x: Vector
+
+
+def _rows(value: Vector | _Start) -> Vector:
+    """float64 [size, d + 1]: derivatives, then the value."""
+    if isinstance(value, _Start):
+        return np.column_stack([np.eye(len(value.x)), value.x])
+    return value
+
+
+def _applied(matrix: Vector | None, value: Vector | _Start) -> Vector:
+    if matrix is None:
+        return _rows(value).copy()
+    if isinstance(value, _Start):
+        return np.column_stack([matrix, matrix @ value.x])
+    return np.asarray(matrix @ value)
+
+
+class Linear(NamedTuple):
     """Of an affine step and of a maximum's candidates: for each output, from each input.
 
     Attributes
@@ -39,11 +60,11 @@ class _Linear(NamedTuple):
     matrices: list[list[Vector | None]]
     shifts: list[Vector | None]
 
-    def __call__(self, values: list[Vector]) -> list[Vector]:
+    def __call__(self, values: Sequence[Vector | _Start]) -> list[Vector]:
         """Outputs, float64 [size, d + 1] each, of such inputs: derivatives, then the value."""
         made = []
         for row, shift in zip(self.matrices, self.shifts, strict=True):
-            parts = [v.copy() if m is None else m @ v for m, v in zip(row, values, strict=True)]
+            parts = [_applied(m, v) for m, v in zip(row, values, strict=True)]
             total = parts[0]
             for part in parts[1:]:
                 total += part
@@ -77,7 +98,7 @@ class MatrixMaps:
 
     def __init__(self, plan: Plan, x: Vector) -> None:
         self.plan, self.x = plan, x
-        self.linear: list[_Linear | PiecewiseLinear] = []
+        self.linear: list[Linear | PiecewiseLinear] = []
         for step in plan.steps:
             if isinstance(step, Activation):
                 self.linear.append(flat(step))
@@ -96,8 +117,7 @@ class MatrixMaps:
                 return np.asarray(found[0][:, -1] > 0)
             return np.argmax([each[:, -1] for each in found], axis=0).astype(np.int32)
 
-        start = np.column_stack([np.eye(len(self.x)), self.x])
-        return self._map({0: start}, [], 0, side, True)
+        return self._map({0: _Start(self.x)}, [], 0, side, True)
 
     def across(self, local: LocalMap, units: Units, normal: Vector) -> LocalMap:
         """The map past a facet on which some units are at their kinks.
@@ -133,23 +153,24 @@ class MatrixMaps:
 
     def _map(
         self,
-        known: dict[int, Vector],
+        known: Mapping[int, Vector | _Start],
         parts: list[Part],
         start: int,
         side: Callable[[int, list[Vector]], NDArray[Any]],
         is_at: bool,
     ) -> LocalMap:
-        values, parts = dict(known), list(parts)
+        values: dict[int, Vector | _Start] = dict(known)
+        parts = list(parts)
         sides: list[NDArray[Any]] = [part.side for part in parts]
         for step, linear in zip(self.plan.steps[start:], self.linear[start:], strict=True):
             taken = [values[number] for number in step.inputs]
             if isinstance(step, Affine):
-                assert isinstance(linear, _Linear)
+                assert isinstance(linear, Linear)
                 values.update(zip(step.outputs, linear(taken), strict=True))
                 continue
             if isinstance(step, Activation):
                 assert isinstance(linear, PiecewiseLinear)
-                made = taken[0]
+                made = _rows(taken[0])
                 above = []
                 for k, kink in enumerate(linear.kinks):
                     z = made.copy()
@@ -171,7 +192,7 @@ class MatrixMaps:
                 sides += above
                 values[step.outputs[0]] = _bent(linear, above, made)
             else:
-                assert isinstance(linear, _Linear)
+                assert isinstance(linear, Linear)
                 found = [step.sign * each for each in linear(taken)]
                 for each, valid in zip(found, step.valid, strict=True):
                     if valid is not None:
@@ -189,7 +210,7 @@ class MatrixMaps:
                 values[step.outputs[0]] = step.sign * chosen
         output = None
         if self.plan.logits is not None:
-            made = values[self.plan.logits]
+            made = _rows(values[self.plan.logits])
             output = made[:, :-1], made[:, -1] - made[:, :-1] @ self.x
         return canonical(joined(tuple(sides), parts, output, values))
 
@@ -206,7 +227,7 @@ def _bent(function: PiecewiseLinear, above: list[NDArray[Any]], z: Vector) -> Ve
     return made
 
 
-def _flat_matrix(step: Affine) -> _Linear:
+def _flat_matrix(step: Affine) -> Linear:
     flat_ = step.flat
     assert flat_ is not None
     matrix = None if flat_.weights is None else flat_.weights().astype(np.float64).T
@@ -214,7 +235,7 @@ def _flat_matrix(step: Affine) -> _Linear:
         scale = flat_.scale().astype(np.float64)
         matrix = np.diag(scale) if matrix is None else matrix * scale[:, None]
     shift = None if flat_.shift is None else flat_.shift().astype(np.float64)
-    return _Linear([[matrix]], [shift])
+    return Linear([[matrix]], [shift])
 
 
 def _matrices(
@@ -222,7 +243,7 @@ def _matrices(
     inputs: tuple[int, ...],
     linear: Callable[[Any], Any],
     apply: Callable[[Any], Any] | None,
-) -> _Linear:
+) -> Linear:
     """A linear function's matrices, from what it makes of each unit vector."""
     shapes = [plan.shapes[number] for number in inputs]
     columns: list[list[Vector]] = []
@@ -236,7 +257,7 @@ def _matrices(
     if apply is not None:
         made = apply(_tensors([np.zeros((1, size(shape))) for shape in shapes], shapes))
         shifts = [rows_of(each, 1)[0] for each in made]
-    return _Linear(rows, shifts)
+    return Linear(rows, shifts)
 
 
 def _tensors(rows: list[Vector], shapes: list[tuple[int, ...]]) -> list[Any]:

@@ -12,6 +12,8 @@ from tfhash.geometry.interior import Sides, Vector
 _SAME = 1e-9  # of their distance: two hyperplanes no farther apart are one
 _CLEAR = 1e-10  # of a distance: by less, one inequality is not told from another
 _RAYS = 1024  # at a time
+_ABOUT = 16  # rays about the normal of each inequality that is still open
+_FEW_INPUTS = 64  # up to which such rays are worth it
 _FLAT_HULLS = 4  # dimensions in which a hull is found faster than what is in it
 
 
@@ -74,15 +76,18 @@ def facets(sides: Sides, center: Vector) -> NDArray[np.int64]:
     is_known[m:] = True
     places = np.flatnonzero(is_open)
     for start in range(0, len(places), _RAYS):
-        # How soon each side is met, along each normal: the reciprocal of the distance.
         rays = sides.normals[places[start : start + _RAYS]]
-        soon = (sides.normals[places] @ rays.T) / near[places, None]
-        first, each = soon.argmax(axis=0), np.arange(len(rays))
-        at = soon[first, each]
-        soon[first, each] = 0
-        next_ = np.maximum(soon.max(axis=0), _box_met(sides, rays, center))
-        is_known[places[first[at > next_ * (1 + _CLEAR)]]] = True
+        is_known[_met_first(sides, near, center, places, rays)] = True
     is_open &= ~is_known[:m]
+    left = np.flatnonzero(is_open)
+    if len(left) > 0 and len(center) <= _FEW_INPUTS:  # a facet is seen from about its normal
+        spread = np.random.default_rng(0).normal(size=(_ABOUT * len(left), len(center)))
+        sizes = np.repeat([0.25, 0.5, 1.0, 1.0], len(spread) // 4) / np.sqrt(len(center))
+        rays = np.tile(sides.normals[left], (_ABOUT, 1)) + sizes[:, None] * spread
+        for start in range(0, len(rays), _RAYS):
+            found = _met_first(sides, near, center, places, rays[start : start + _RAYS])
+            is_known[found] = True
+        is_open &= ~is_known[:m]
     if 2 <= len(center) <= _FLAT_HULLS and is_open.sum() > 3:
         is_open &= _may_bound(sides, slack)[:m]
     for i in np.flatnonzero(is_open):
@@ -95,6 +100,47 @@ def facets(sides: Sides, center: Vector) -> NDArray[np.int64]:
                 first_met = among[_first_met(sides.normals[among], near[among], ray)]
                 is_known[first_met], is_open[first_met] = True, False
     return np.flatnonzero(is_known[:m])
+
+
+def _met_first(
+    sides: Sides, near: Vector, center: Vector, places: NDArray[np.int64], rays: Vector
+) -> NDArray[np.int64]:
+    """The sides, among some, that rays meet clearly before any other and the box."""
+    # How soon each side is met: the reciprocal of the distance.
+    soon = (sides.normals[places] @ rays.T) / near[places, None]
+    first, each = soon.argmax(axis=0), np.arange(len(rays))
+    at = soon[first, each]
+    soon[first, each] = 0
+    next_ = np.maximum(soon.max(axis=0), _box_met(sides, rays, center))
+    found: NDArray[np.int64] = places[first[at > next_ * (1 + _CLEAR)]]
+    return found
+
+
+def face_bounds(
+    sides: Sides, slack: Vector, places: NDArray[np.int64]
+) -> tuple[Vector, NDArray[np.bool_]]:
+    """Lower bounds of the distances to faces, from a point, and whether they are exact.
+
+    The face lies in its hyperplane, and there on the right side of every other: the distance to the
+    hyperplane and, within it, to the farthest of those sides bound it from below. Where the
+    hyperplane's nearest point is inside all of them, it is exact.
+
+    Parameters
+    ----------
+    slack : float64 [n], of the point, negative where it is outside a side
+    places : int64 [k], the rows of the faces
+    """
+    normals = sides.normals[places]
+    cosines = np.hstack(
+        [normals @ sides.normals.T, normals[:, sides.highs], -normals[:, sides.lows]]
+    )
+    foot = slack - slack[places, None] * cosines
+    foot[np.arange(len(places)), places] = 0.0
+    sines = np.sqrt(np.maximum(1 - cosines**2, 0.0))
+    # Of sides that are nearly parallel nothing is said: the sine is a rounding.
+    past = np.where((foot < 0) & (sines > 1e-5), -foot / np.maximum(sines, 1e-5), 0.0)
+    least = np.hypot(slack[places], past.max(axis=1) * (1 - 1e-9))
+    return least, foot.min(axis=1) >= 0
 
 
 def _may_bound(sides: Sides, slack: Vector) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from tfhash.codes import Codes
 from tfhash.geometry.interior import Sides, Vector, deepest_point, has_largest_ball
 from tfhash.geometry.local_maps import GeneralMaps, LocalMap
 from tfhash.geometry.matrix_maps import MatrixMaps
-from tfhash.geometry.projections import distinct_half_spaces, facets, nearest_point
+from tfhash.geometry.projections import distinct_half_spaces, face_bounds, facets, nearest_point
 from tfhash.geometry.region_inputs import checked_input
 from tfhash.geometry.steps import Layer
 
@@ -248,16 +248,20 @@ class Region:
 
     def face_distance(self, facet: int) -> float:
         """L2 distance from `x` to a facet, one of `facets`, exact."""
-        return self._face_distance(self._place(facet))
+        return self._face_distance(self._place(facet), self._bounding)
 
-    def plane_distances(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """float64 [n]: L2 distances from `x` to the hyperplanes of inequalities."""
-        return np.abs(self._slack[: len(self._distinct)][self._group[rows]])
+    def face_bounds(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """float64 [n_facets], lower bounds of `face_distance`, and bool, whether they are it."""
+        return face_bounds(self._sides, self._slack, self._group[self.facets])
 
     @property
     def key(self) -> bytes:
         """Tells regions of a model apart: the same bytes for the same region."""
         return self._local.key
+
+    def differs(self, other: Region, layer: int) -> bool:
+        """Whether a layer's units are on other sides than in another region of the model."""
+        return bool((self._local.pattern[layer] != other._local.pattern[layer]).any())
 
     def across(self, facet: int) -> tuple[bytes, Region | None]:
         """The key of the region across a facet, and the region where that needed it."""
@@ -277,15 +281,26 @@ class Region:
             )
         return int(self._group[facet])
 
-    def _face_distance(self, place: int) -> float:
-        """L2 distance from `x` to the part of the region on a hyperplane, infinite if none."""
+    @cached_property
+    def _bounding(self) -> NDArray[np.int64]:
+        """The sides that the region has: facets, and the box."""
+        box = np.arange(len(self._distinct), len(self._slack))
+        return np.concatenate([self._group[self.facets], box])
+
+    def _face_distance(self, place: int, among: NDArray[np.int64] | None = None) -> float:
+        """L2 distance from `x` to the part of the region on a hyperplane, infinite if none.
+
+        `among` are sides that all others follow from, all of them if None.
+        """
         normal, slack = self._sides.normals[place], self._slack[place]
         foot = self._sides.slack(self._origin.flat + slack * normal)
         foot[place] = 0.0
         if foot.min() >= 0:
             return abs(float(slack))
-        rows = np.vstack([self._sides.rows, -normal])
-        moved = nearest_point(rows, np.append(self._slack, -slack))
+        sides, ends = self._sides.rows, self._slack
+        if among is not None:
+            sides, ends = sides[among], ends[among]
+        moved = nearest_point(np.vstack([sides, -normal]), np.append(ends, -slack))
         return np.inf if moved is None else float(np.linalg.norm(moved))
 
     def _check_ball(self) -> None:

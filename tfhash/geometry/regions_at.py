@@ -60,7 +60,7 @@ def region(model: keras.Model, x: ArrayLike, *, bounds: Bounds | None = None) ->
     """
     with backend.float64(), plan_for(model, one_input_shape(model, x)) as plan:
         point = checked_input(x, plan.input_shape)
-        origin, local = _origin_of(partial(plan_for, model, point.shape), plan, point, bounds)
+        origin, local = origin_of(partial(plan_for, model, point.shape), plan, point, bounds)
     found = Region(origin.layers, origin, local)
     if len(found.on_boundary):
         warnings.warn(
@@ -80,12 +80,13 @@ def neighbors(model: keras.Model, x: ArrayLike, *, bounds: Bounds | None = None)
     return [here.neighbor(facet) for facet in here.facets]
 
 
-def _origin_of(
+def origin_of(
     open_plan: Callable[[], AbstractContextManager[Plan]],
     plan: Plan,
     x: NDArray[np.float64],
     bounds: Bounds | None,
 ) -> tuple[Origin, LocalMap]:
+    """What all regions about an input share, and the map of its own; raises as `region`."""
     low, high = checked_bounds(bounds, x)
     flat = x.ravel()
     maps = MatrixMaps(plan, flat) if are_small(plan) else GeneralMaps(open_plan, flat)

@@ -1,0 +1,324 @@
+"""Slice regions: every linear region in a box of two to four dimensions, with volumes, exactly."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tfhash import _native, backend
+from tfhash.codes import Codes
+from tfhash.geometry.cell_complex import CellComplex
+from tfhash.geometry.chords import checked_points
+from tfhash.geometry.region_inputs import Bounds
+from tfhash.geometry.slicing import Slicing
+from tfhash.geometry.steps import Layer, Plan, check_region
+from tfhash.geometry.trace import plan_for
+
+MOST_DIMENSIONS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class SliceRegions:
+    """The regions of a network in a box of the slice `origin + coordinates @ directions`.
+
+    Attributes
+    ----------
+    points : float64 [n_points, d]
+        Corners of the cells, as coordinates in the slice.
+    regions : int64 [n_cells]
+        The region each cell lies in, from 0 on in order of appearance. A region is one cell,
+        unless the model has maxima (max pooling) or classes were asked for, which cut it.
+    classes : int64 [n_cells] or None
+        The likeliest class of each cell.
+    layers : tuple of Layer
+        The layers of units: name, number of units, and whether their switches change the code.
+    is_complete : bool
+        False where there were more cells than `max_regions`: cells are then those of the units that
+        were gone through by then, and units after them count as off.
+    """
+
+    points: NDArray[np.float64]
+    regions: NDArray[np.int64]
+    classes: NDArray[np.int64] | None
+    layers: tuple[Layer, ...]
+    is_complete: bool
+    _cells: CellComplex = field(repr=False)
+    _words: tuple[NDArray[np.uint64], ...] = field(repr=False)
+    _at: NDArray[np.float64] = field(repr=False)
+    _directions: NDArray[np.float64] = field(repr=False)
+
+    def __len__(self) -> int:
+        return self._cells.n_cells
+
+    @property
+    def n_regions(self) -> int:
+        """Regions that meet the box."""
+        return int(self.regions.max()) + 1
+
+    @property
+    def volumes(self) -> NDArray[np.float64]:
+        """float64 [n_cells]: volumes (areas, in two dimensions), in the slice's coordinates.
+
+        The sum over cells is the box's. In units of the input they are larger by
+        `sqrt(det(directions @ directions.T))`, which is 1 for `box_regions`.
+        """
+        return self._cells.volumes(self.points)
+
+    @property
+    def centers(self) -> NDArray[np.float64]:
+        """float64 [n_cells, d]: the mean of each cell's corners, a point inside it."""
+        corners = self._cells.corners_of()
+        found: NDArray[np.float64] = (corners @ self.points) / corners.sum(axis=1)[:, None]
+        return found
+
+    def corners(self, cell: int) -> NDArray[np.float64]:
+        """float64 [n, d]: the corners of a cell, in no particular order."""
+        return self.points[np.flatnonzero(self._cells.corners_of()[[cell]].toarray())]
+
+    def polygons(self, faces: ArrayLike | None = None) -> list[NDArray[np.float64]]:
+        """The polygons that cells are made of, or bounded by in three dimensions.
+
+        Parameters
+        ----------
+        faces : int [n], optional
+            Their numbers; all of them if None.
+
+        Returns
+        -------
+        list of float64 [n_corners, d]
+            The corners of each in order around it.
+        """
+        of_polygons = self._cells.corners_of(2)
+        wanted = np.arange(of_polygons.shape[0]) if faces is None else np.asarray(faces)
+        return [
+            _around(self.points[of_polygons.indices[start:stop]])
+            for start, stop in zip(
+                of_polygons.indptr[wanted], of_polygons.indptr[wanted + 1], strict=True
+            )
+        ]
+
+    def faces(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """int64 [n] and [n]: cells, and the numbers of faces that bound them, side by side.
+
+        In three dimensions a face is a polygon (see `polygons`), in two an edge.
+        """
+        return self._cells.incidences[-1]
+
+    def neighbors(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """int64 [n, 2] and [n]: pairs of cells that share a face, and that face's number."""
+        return self._cells.neighbors()
+
+    def codes(self) -> Codes:
+        """The activation pattern in each cell: `len(self)` codes.
+
+        One bit for each unit of the layers whose switches change the code, as in
+        `LineRegions.codes`.
+        """
+        pattern = [layer for layer in self.layers if layer.is_pattern]
+        parts = [
+            Codes(words, layer.n_units, [(layer.name, 0, layer.n_units)])
+            for layer, words in zip(pattern, self._words, strict=False)
+        ]
+        return Codes.concatenate(parts, axis=1)
+
+    def inputs(self, coordinates: ArrayLike) -> NDArray[np.float64]:
+        """float64 [n, ...input shape]: the model's inputs at coordinates [n, d] in the slice."""
+        given = np.asarray(coordinates, np.float64)
+        return self._at + np.tensordot(given, self._directions, axes=1)
+
+
+def slice_regions(
+    model: keras.Model,
+    origin: ArrayLike,
+    directions: ArrayLike,
+    extent: float | Sequence[ArrayLike] = 1.0,
+    *,
+    region: str = "activation",
+    classes: bool = False,
+    max_regions: int = 1_000_000,
+) -> SliceRegions:
+    """Every region that meets a box in a slice of two to four dimensions, exactly.
+
+    Layer by layer: within a cell on which all units before are settled, a pre-activation is affine
+    and its zeros a hyperplane, which cuts the cell in two. Each layer is carried out once, at the
+    corners of the cells known by then, in float64. See `geometry.cell_complex` for how cells are
+    cut. In two dimensions `plane_regions` is the faster.
+
+    Parameters
+    ----------
+    model : keras.Model
+        As `tfhash.geometry.chords` takes it.
+    origin : float [...input shape]
+    directions : float [d, ...input shape], d from 2 to 4
+        The slice is `origin + coordinates @ directions`.
+    extent : float, or (low, high), each a number or float [d]
+        The box, in coordinates; one number `e` means (-e, e).
+    region : "activation" or "linear"
+        Whether cells count as one region where their activation patterns are equal, or only where
+        each maximum, such as max pooling, takes the same value too.
+    classes : bool
+        Find the likeliest class, and cut cells at the decision boundary, as `plane_regions` does.
+    max_regions : int
+        Stop at the unit with which there are more cells; what was found is given, with a warning.
+
+    Returns
+    -------
+    SliceRegions
+        Hyperplanes within 2**-44 (6e-14) of a corner, in units of their unit's largest value in
+        the box, go through it.
+
+    Raises
+    ------
+    ValueError
+        As `tfhash.geometry.chords`; where the directions are parallel, zero or of another number,
+        the box is empty, or classes are asked for of a model with no logits.
+
+    Examples
+    --------
+    >>> a, b, c, d = x_test[:4]
+    >>> found = geometry.slice_regions(model, a, [b - a, c - a, d - a], (-0.2, 1.2))
+    >>> found.n_regions, found.volumes, found.codes()
+    """
+    check_region(region)
+    if max_regions < 1:
+        raise ValueError(f"Expected max_regions of at least 1. Received: {max_regions}.")
+    with backend.float64(), plan_for(model, np.shape(origin)) as plan:
+        if classes and (plan.logits is None or len(plan.shapes[plan.logits]) != 1):
+            raise ValueError(
+                "Expected a model with one output, a logit for each class. Received: "
+                f"{model.name!r}, whose classes cannot be read off."
+            )
+        at = checked_points(np.asarray(origin)[None], plan, "origin")[0].astype(np.float64)
+        spread = _checked_directions(directions, plan)
+        cells = CellComplex(*_checked_box(extent, len(spread)))
+        rows = spread.reshape(len(spread), -1)
+        slicing = Slicing(plan, region, classes, max_regions)
+        found = slicing.run(cells, at.ravel() + cells.corners @ rows)
+    if slicing.stopped_at:
+        warnings.warn(
+            f"More than max_regions={max_regions} cells, at layer {slicing.stopped_at!r}: those of "
+            "the units up to there are given. Make the box smaller or max_regions larger.",
+            stacklevel=2,
+        )
+    words = np.ascontiguousarray(np.hstack(slicing.words))
+    regions, _ = _native.region_ids(words, 64 * words.shape[1], None)
+    parts = [w for w, is_code in zip(slicing.words, slicing.is_code, strict=True) if is_code]
+    missing = [layer.n_units for layer in plan.layers if layer.is_pattern][len(parts) :]
+    parts += [np.zeros((len(words), -(-n // 64)), np.uint64) for n in missing]
+    return SliceRegions(
+        slicing.points,
+        regions,
+        found if classes else None,
+        plan.layers,
+        not slicing.stopped_at,
+        cells,
+        tuple(parts),
+        at,
+        spread,
+    )
+
+
+def box_regions(
+    model: keras.Model,
+    bounds: Bounds,
+    *,
+    region: str = "activation",
+    classes: bool = False,
+    max_regions: int = 1_000_000,
+) -> SliceRegions:
+    """Every region in a box of the input space of a model with two to four inputs, exactly.
+
+    Parameters
+    ----------
+    model : keras.Model
+        As `tfhash.geometry.chords` takes it.
+    bounds : (low, high), each a number or float [...input shape]
+    region, classes, max_regions : as `slice_regions` takes them
+
+    Returns
+    -------
+    SliceRegions
+        Its coordinates are the inputs, flattened.
+
+    Raises
+    ------
+    ValueError
+        As `slice_regions`.
+
+    Examples
+    --------
+    >>> found = geometry.box_regions(model, (-1, 1))
+    >>> found.n_regions, found.volumes.sum()
+    """
+    with backend.float64(), plan_for(model) as plan:
+        shape = plan.input_shape
+    d = int(np.prod(shape))
+    if not 2 <= d <= MOST_DIMENSIONS:
+        raise ValueError(
+            f"Expected a model with 2 to {MOST_DIMENSIONS} inputs. Received: {d}. Look at a slice "
+            "of its input space: geometry.slice_regions."
+        )
+    try:
+        low, high = (np.broadcast_to(np.asarray(end, np.float64), shape).ravel() for end in bounds)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "Expected bounds=(low, high), numbers or arrays of the shape of an input, low below "
+            f"high. Received: {bounds!r}."
+        ) from None
+    return slice_regions(
+        model,
+        np.zeros(shape),
+        np.eye(d).reshape(d, *shape),
+        (low, high),
+        region=region,
+        classes=classes,
+        max_regions=max_regions,
+    )
+
+
+def _checked_directions(directions: ArrayLike, plan: Plan) -> NDArray[np.float64]:
+    given = checked_points(np.asarray(directions), plan, "directions").astype(np.float64)
+    if not 2 <= len(given) <= MOST_DIMENSIONS:
+        raise ValueError(
+            f"Expected 2 to {MOST_DIMENSIONS} directions. Received: {len(given)}. Along one there "
+            "is geometry.line_regions."
+        )
+    if np.linalg.matrix_rank(given.reshape(len(given), -1)) < len(given):
+        raise ValueError(
+            f"Expected directions that span {len(given)} dimensions. Received: directions of which "
+            "one is 0 or a combination of the others."
+        )
+    return given
+
+
+def _checked_box(
+    extent: float | Sequence[ArrayLike], d: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    try:
+        ends: Any = extent
+        if np.shape(ends) == ():
+            ends = (-ends, ends)
+        low, high = (np.broadcast_to(np.asarray(end, np.float64), (d,)) for end in ends)
+        good = bool(np.isfinite(low).all() and np.isfinite(high).all() and (low < high).all())
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise ValueError(
+            f"Expected a number above 0, or (low, high), numbers or float [{d}], low below high. "
+            f"Received: {extent!r}."
+        )
+    return low, high
+
+
+def _around(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The corners of a convex polygon, in order around it."""
+    spokes = corners - corners.mean(axis=0)
+    plane = np.linalg.svd(spokes, full_matrices=False)[2][:2]
+    a, b = plane @ spokes.T
+    return corners[np.argsort(np.arctan2(b, a))]
