@@ -1,5 +1,6 @@
 """Line regions: every linear region that a segment crosses, exactly."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,11 +13,13 @@ from tfhash import backend, progress
 from tfhash.codes import Codes
 from tfhash.geometry.chords import checked_points
 from tfhash.geometry.line_sweep import Sweep
+from tfhash.geometry.local_network import local_network
 from tfhash.geometry.stack import dense_stack
 from tfhash.geometry.steps import Layer, Plan, check_region
 from tfhash.geometry.trace import plan_for
 
-BATCH = 256  # segments that are gone along side by side
+BATCH = 256  # segments that are gone along side by side, at most
+_BATCH_BYTES = 1 << 26  # of their ends
 _RESOLUTION = 1e-12  # of a segment
 
 
@@ -161,8 +164,9 @@ def line_regions(
 def _lines(
     plan: Plan, starts: NDArray[Any], stops: NDArray[Any], region: str
 ) -> Iterator[LineRegions]:
-    stack = dense_stack(plan)
-    size = BATCH if stack else 1
+    kernel = dense_stack(plan) or local_network(plan, region)
+    n_inputs = math.prod(plan.input_shape)
+    size = min(BATCH, max(1, _BATCH_BYTES // (16 * n_inputs))) if kernel else 1
     is_long = len(starts) > size
     with progress.bar(None, "segments", "segment", is_long, total=len(starts)) as bar:
         for first in range(0, len(starts), size):
@@ -175,9 +179,9 @@ def _lines(
                 raise ValueError(
                     f"Expected start and stop to differ. Received: two equal points, row {row}."
                 )
-            found = stack.lines(ends) if stack else [None]
+            found = kernel.lines(ends) if kernel else [None]
             for pair, length, line in zip(ends, lengths, found, strict=True):
-                if line is None:  # no such stack, or more points than are held at once
+                if line is None:  # no kernel takes it, or more points than are held at once
                     sweep = Sweep(plan, region)
                     sweep.run(pair)
                     line = sweep.finish()
