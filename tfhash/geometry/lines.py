@@ -114,9 +114,11 @@ def line_regions(
     Layer by layer: where all units before are settled, a pre-activation is affine between
     neighboring breakpoints, so that its zero follows from its values at the two; the zeros of
     all units of the layer are the layer's breakpoints. Each layer is carried out once, on the
-    points known by then: n regions cost about n forward passes, in float64. Networks of dense
-    layers and (leaky) ReLU alone go through a kernel of their own, many segments at a time: give
-    them in one call.
+    points known by then, in float64. Networks of dense layers and (leaky) ReLU alone, and those of
+    layers that act on pixels (convolutions, pooling, normalization, sums and joins, dense layers),
+    go through kernels, many segments at a time: give them in one call. Where layers act on pixels,
+    a region costs the part of the network that its breakpoint can bend; in other networks, a
+    forward pass.
 
     Counts along segments between data points give the density of regions (Raghu et al. 2017;
     Hanin and Rolnick 2019).

@@ -132,9 +132,7 @@ def local_network(plan: Plan, region: str) -> LocalNetwork | None:
         for step in steps
     ):
         return None
-    most_bytes = max(
-        line_sweep.SWEEP_BYTES // _native.get_num_threads(), 64 * plan.largest_step()
-    )
+    most_bytes = max(line_sweep.SWEEP_BYTES // _native.get_num_threads(), 64 * plan.largest_step())
     network = LocalNetwork(
         structure(plan.input_shape)[0],
         np.cumsum([0, *(layer.n_units for layer in plan.layers)]),
@@ -168,6 +166,8 @@ class _Builder:
                 made = self.maximum(step, inputs)
             elif step.local is None:  # another shape
                 made = inputs[0]
+                if self.uses[step.inputs[0]] > 1:  # others take what it stands for
+                    self.uses[step.outputs[0]] += 1
             else:
                 if len(step.outputs) != 1:
                     raise _NotLocal
@@ -237,9 +237,7 @@ class _Builder:
             made = out
         return self.add_windows(value, made, table, n_inputs, **rest)
 
-    def scaled(
-        self, part: Windows, value: _Made, shape: tuple[int, int], is_alone: bool
-    ) -> _Made:
+    def scaled(self, part: Windows, value: _Made, shape: tuple[int, int], is_alone: bool) -> _Made:
         """A scale and a shift; within the step before, where nothing else takes what it makes."""
 
         def of(read: Any) -> NDArray[np.float64] | None:
@@ -252,11 +250,8 @@ class _Builder:
 
         scale, shift = of(part.scale), of(part.shift)
         step = self.network.steps[-1] if self.network.steps else None
-        if step is None or not is_alone or step["kind"] != "windows":
-            step = None
-        elif step["output"] != value.number:
-            step = None
-        if step is None:
+        made_last = step is not None and step["output"] == value.number
+        if step is None or not (made_last and is_alone and step["kind"] == "windows"):
             table = np.arange(value.n_pixels, dtype=np.int32)[:, None]
             return self.add_windows(
                 value, value[1:], table, value.n_channels, scale=scale, shift=shift

@@ -131,9 +131,7 @@ class Notes:
         shapes = [self.shapes[number] for number in numbers]
         local = None
         if len(made) == 1:
-            local = pixels.local_of(
-                operation, given, varying, shapes, self.shapes[made[0]], linear
-            )
+            local = pixels.local_of(operation, given, varying, shapes, self.shapes[made[0]], linear)
         return Affine(
             name,
             numbers,

@@ -248,18 +248,14 @@ def _depthwise(operation: Any, args: Sequence[Any], shape: Shape, made: Shape) -
     table = _window_table(operation, shape[:-1], tuple(kernel.shape[:-2]))
     weights = numbers
     return (
-        Windows(
-            table, None, lambda: weights(kernel).reshape(-1, n_channels).astype(np.float64)
-        ),
+        Windows(table, None, lambda: weights(kernel).reshape(-1, n_channels).astype(np.float64)),
     )
 
 
 def _separable(operation: Any, args: Sequence[Any], shape: Shape, made: Shape) -> Local:
     return (
         *_depthwise(operation, args, shape, made),
-        Windows(
-            _itself(structure(made)[0]), lambda: numbers(args[2]).reshape(-1, made[-1])
-        ),
+        Windows(_itself(structure(made)[0]), lambda: numbers(args[2]).reshape(-1, made[-1])),
     )
 
 

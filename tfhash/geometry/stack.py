@@ -104,7 +104,6 @@ class DenseStack:
         return np.ascontiguousarray(rows)
 
 
-
 def not_finite(names: list[str]) -> ValueError:
     """The error for pre-activations that are not finite, in one of the layers of these names."""
     return ValueError(
