@@ -16,7 +16,9 @@ import numpy as np
 from keras import layers
 
 from benchmarks.harness import Options, Row, main, medians
-from tfhash import Encoder, _native, datasets, geometry, metrics, models
+from tfhash import Encoder, _native, backend, datasets, geometry, metrics, models
+from tfhash.geometry.line_sweep import Sweep
+from tfhash.geometry.trace import plan_for
 
 Image = np.ndarray
 Weights = list[tuple[np.ndarray, np.ndarray]]
@@ -38,6 +40,7 @@ def rows(options: Options) -> Iterator[Row]:
     yield diameters("ResNet-20-like", resnet20(), images, options, target=50)
     yield reduction(options)
     yield from lines(deep, cifar10.x_test, options)
+    yield from pixel_lines(cifar10.x_test, options)
 
 
 def fit(network: keras.Model, x: Image, y: np.ndarray) -> None:
@@ -176,6 +179,38 @@ def lines(network: keras.Model, images: Image, options: Options) -> Iterator[Row
     work = f"line_regions, 5 x 200 units, {n} segments"
     yield Row(work, "NumPy, layer by layer", ours, by_layer, 20, apart(several, each(PEERS[0])))
     yield Row(work, "NumPy, region by region", ours, by_region, 20, apart(several, each(PEERS[1])))
+
+
+def pixel_lines(images: Image, options: Options) -> Iterator[Row]:
+    """line_regions through convolutions, against passes of the whole network at every point."""
+    start, stop = images[:2].astype(np.float64)
+    for name, network, share in (
+        ("4 convolutions of 32 filters", convolutions(), 0.02 if options.quick else 0.12),
+        ("ResNet-20-like", resnet20(), 0.002 if options.quick else 0.02),
+    ):
+        end = start + share * (stop - start)
+
+        def whole(network: keras.Model = network, end: Image = end) -> np.ndarray:
+            with backend.float64(), plan_for(network) as plan:
+                sweep = Sweep(plan, "activation")
+                sweep.run(np.stack([start.ravel(), end.ravel()]))
+                return sweep.finish()[0]
+
+        ours, theirs = medians(
+            1, lambda network=network, end=end: geometry.line_regions(network, start, end), whole
+        )
+        found = geometry.line_regions(network, start, end)
+        assert isinstance(found, geometry.LineRegions)
+        work = f"line_regions, {name}, {found.n_regions} regions"
+        yield Row(work, "the network at every point", ours, theirs, 10, apart([found], [whole()]))
+
+
+def convolutions() -> keras.Model:
+    """Four convolutions of 32 filters on 32 x 32 pixels: 131,072 units; as initialized."""
+    keras.utils.set_random_seed(0)
+    same = {"padding": "same", "activation": "relu"}
+    hidden = [layers.Conv2D(32, 3, **same) for _ in range(4)]
+    return keras.Sequential([keras.Input((32, 32, 3)), *hidden, layers.Flatten(), layers.Dense(10)])
 
 
 def apart(ours: list[geometry.LineRegions], theirs: list[np.ndarray]) -> str:

@@ -181,5 +181,6 @@ PYBIND11_MODULE(_native, m) {
   tfhash::bind_regions(m);
   tfhash::bind_neighbors(m);
   tfhash::bind_graph(m);
+  tfhash::bind_local_lines(m);
   tfhash::bind_affinities(m);
 }

@@ -60,6 +60,16 @@ std::vector<T> copy_of(const Array<T>& values) {
   return std::vector<T>(values.data(), values.data() + values.size());
 }
 
+// The numbers of `values` where it is an array of T, which is kept; null otherwise.
+template <class T>
+const T* held(const pybind11::handle& values, std::vector<pybind11::array>* kept) {
+  if (!pybind11::isinstance<Array<T>>(values)) return nullptr;
+  const auto array = Array<T>::ensure(values);
+  if (!array) throw pybind11::error_already_set();
+  kept->push_back(array);
+  return array.data();
+}
+
 // A kernel at work: for as long as this object lives the GIL is released, Ctrl-C is looked for
 // (interrupt.h) and progress may be told.
 //
@@ -112,5 +122,6 @@ void bind_affinities(pybind11::module_& m);
 void bind_geometry(pybind11::module_& m);
 void bind_models(pybind11::module_& m);
 void bind_graph(pybind11::module_& m);
+void bind_local_lines(pybind11::module_& m);
 
 }  // namespace tfhash

@@ -93,16 +93,6 @@ struct HeldLayer {
   std::vector<py::array> arrays;
 };
 
-// `values` where it is an array of T, aligned; null otherwise.
-template <class T>
-const T* held(const py::handle& values, HeldLayer* to) {
-  if (!py::isinstance<Array<T>>(values)) return nullptr;
-  const auto array = Array<T>::ensure(values);
-  if (!array) throw py::error_already_set();
-  to->arrays.push_back(array);
-  return array.data();
-}
-
 // Checked against what the layer before gives; n_inputs is -1 for the first.
 HeldLayer dense_layer(const py::handle& given, int64_t n_inputs) {
   expect(py::isinstance<py::tuple>(given) && py::len(given) == 4,
@@ -110,8 +100,8 @@ HeldLayer dense_layer(const py::handle& given, int64_t n_inputs) {
   const auto parts = py::reinterpret_borrow<py::tuple>(given);
   HeldLayer made;
   DenseLayer& layer = made.layer;
-  layer.weights_f32 = held<float>(parts[0], &made);
-  if (layer.weights_f32 == nullptr) layer.weights_f64 = held<double>(parts[0], &made);
+  layer.weights_f32 = held<float>(parts[0], &made.arrays);
+  if (layer.weights_f32 == nullptr) layer.weights_f64 = held<double>(parts[0], &made.arrays);
   expect(!made.arrays.empty(), "Expected float32 or float64 weights.");
   const py::array weights = made.arrays.back();
   expect(weights.ndim() == 2 && weights.shape(0) > 0 && weights.shape(1) > 0 &&
@@ -123,7 +113,7 @@ HeldLayer dense_layer(const py::handle& given, int64_t n_inputs) {
   expect(std::max(layer.n_inputs, layer.n_units) <= INT32_MAX, "Expected at most ", INT32_MAX,
          " inputs and units. Received weights of shape: ", shape_of(weights), ".");
   const auto vector = [&](const py::handle& values) {
-    const double* data = held<double>(values, &made);
+    const double* data = held<double>(values, &made.arrays);
     expect(data != nullptr, "Expected float64 scale and shift.");
     const py::array array = made.arrays.back();
     expect(array.ndim() == 1 && array.shape(0) == layer.n_units,

@@ -80,6 +80,25 @@ def dense_lines():
     return lambda: _native.dense_lines(layers, ends, 1 << 40)
 
 
+def local_lines():
+    table = np.arange(64, dtype=np.int32)[None].repeat(64, axis=0)  # every pixel from every one
+    steps = []
+    for layer in range(3):
+        common = {"n_pixels": 64, "n_channels": 64}
+        weights = RNG.normal(size=(64 * (64 if layer else 1), 64)) / 45
+        given = {"table": table, "n_inputs": 64 if layer else 1, "channel_weights": None}
+        given |= {"weights": weights, "scale": None, "shift": None}
+        at = 2 * layer
+        steps.append({"kind": "windows", "inputs": [at], "output": at + 1, **common, **given})
+        bends = {"kinks": [np.zeros(1)], "slopes": [np.zeros(1), np.ones(1)]}
+        bends |= {"offsets": [np.zeros(1)] * 2, "layer": layer, "first_state": layer * 4096}
+        steps.append(
+            {"kind": "activation", "inputs": [at + 1], "output": at + 2, **common, **bends}
+        )
+    ends = 10 * RNG.normal(size=(2, 64))
+    return lambda: _native.local_lines(steps, 7, 64, ends, 1 << 60, 3 * 4096)
+
+
 def planes():
     square = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
     z = square @ RNG.normal(size=(2, 1000)) + RNG.normal(size=1000) / 4
@@ -103,6 +122,7 @@ CASES: tuple[Callable[[], Callable[[], object]], ...] = (
     logistic_two_classes,
     votes,
     dense_lines,
+    local_lines,
     planes,
     dense_planes,
 )

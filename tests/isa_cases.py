@@ -7,6 +7,7 @@ when tfhash is imported, and compares what is printed.
 import hashlib
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -147,6 +148,44 @@ def dense_lines() -> Iterator[np.ndarray]:
             yield from _native.dense_lines(layers, rng.normal(size=(2 * 19, 9)), 10_000)
 
 
+def pixel_steps(rng: np.random.Generator, n_channels: int, dtype: type) -> list[dict[str, Any]]:
+    """Every kind of step of `local_lines`, on 40 pixels."""
+    table = np.arange(40)[:, None] + np.arange(-1, 2)
+    table[table == 40] = -1
+    taps = {"table": table.astype(np.int32)}
+    none = {"weights": None, "channel_weights": None, "scale": None, "shift": None}
+    relu = {"kinks": [np.zeros(1)], "slopes": [np.full(1, 0.125), np.ones(1)]}
+    relu |= {"offsets": [np.zeros(1)] * 2}
+    first = rng.normal(size=(6, n_channels)).astype(dtype)
+    each = rng.normal(size=(3, n_channels))
+    last = {"weights": rng.normal(size=(3 * n_channels, n_channels)).astype(dtype)}
+    last |= {"scale": np.full(n_channels, 0.7), "shift": rng.normal(size=40 * n_channels)}
+    kinds: list[dict[str, Any]] = [
+        {"kind": "windows", **none, **taps, "n_inputs": 2, "weights": first},
+        {"kind": "activation", **relu, "layer": 0, "first_state": 0},
+        {"kind": "windows", **none, **taps, "n_inputs": n_channels, "channel_weights": each},
+        {"kind": "sum", "inputs": [2, 3], "signs": [1.0, -1.0]},
+        {"kind": "maximum", **taps, "sign": 1.0, "layer": -1, "first_state": 0},
+        {"kind": "windows", **none, **taps, "n_inputs": n_channels, **last},
+        {"kind": "activation", **relu, "layer": 1, "first_state": 40 * n_channels},
+    ]
+    shape = {"n_pixels": 40, "n_channels": n_channels}
+    return [{"inputs": [i], "output": i + 1, **shape, **kind} for i, kind in enumerate(kinds)]
+
+
+def local_lines() -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    for n_channels in (1, 3, 8, 13):
+        for dtype in (np.float32, np.float64):
+            steps = pixel_steps(rng, n_channels, dtype)
+            ends = rng.normal(size=(2 * 3, 80))
+            lines, states = _native.local_lines(steps, 8, 40, ends, 1 << 28, 80 * n_channels)
+            yield states
+            for _, t, units in lines:
+                yield t
+                yield units
+
+
 def planes() -> Iterator[np.ndarray]:
     rng = np.random.default_rng(0)
     offsets, corners = np.array([0, 4]), np.arange(4)
@@ -197,6 +236,7 @@ CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (
     chords,
     lines,
     dense_lines,
+    local_lines,
     planes,
     dense_planes,
     affinities,

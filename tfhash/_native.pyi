@@ -67,6 +67,17 @@ def dense_lines(
     NDArray[np.int64],
     NDArray[np.bool_],
 ]: ...
+def local_lines(
+    steps: list[dict[str, Any]],
+    n_values: int,
+    input_pixels: int,
+    ends: NDArray[np.float64],
+    most_bytes: int,
+    n_states: int,
+) -> tuple[
+    list[tuple[int, NDArray[np.float64], NDArray[np.int64]]],
+    NDArray[np.int32],
+]: ...
 def dense_plane(
     layers: list[tuple[NDArray[Any], NDArray[np.float64] | None, NDArray[np.float64], float]],
     window: NDArray[np.float64],

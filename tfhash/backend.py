@@ -60,7 +60,10 @@ def variable_values(variable: keras.Variable) -> np.ndarray:
     """What a Keras variable holds now, not to be written to: the same memory where it can be."""
     value = variable.value
     if keras.backend.backend() == "tensorflow":
-        value = value.value()
+        import tensorflow as tf
+
+        # What `value()` does, without what gradients need: a third of the time.
+        value = tf.raw_ops.ReadVariableOp(resource=value.handle, dtype=value.dtype)
         if not variable.dtype.startswith(("bfloat16", "float8")):  # which no buffer can be of
             value = memoryview(value)  # a tensor's own `numpy` would copy
     return to_numpy(value)

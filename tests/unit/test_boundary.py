@@ -15,6 +15,7 @@ import pytest
 from tfhash import Codes, _native
 
 HUGE = 2**63 - 1
+HUGE32 = 2**31 - 1
 N, N_BITS = 300, 70
 RNG = np.random.default_rng(0)
 BITS = RNG.integers(0, 2, (N, N_BITS), np.uint8)
@@ -44,6 +45,16 @@ def dense(weights, shift=None, scale=None, ends=None, most=100):
     shift = np.zeros(weights.shape[1]) if shift is None else shift
     ends = np.zeros((2, weights.shape[0])) if ends is None else ends
     return _native.dense_lines([(weights, scale, shift, 0.0)], ends, most)
+
+
+def local(kind="windows", table=((0, 1),), n_values=2, ends=None, n_states=0, **changes):
+    step = {"kind": kind, "inputs": [0], "output": 1, "n_pixels": 1, "n_channels": 2}
+    step |= {"table": np.array(table, np.int32), "n_inputs": 1, "weights": None}
+    step |= {"channel_weights": None, "scale": None, "shift": None, "layer": 0, "first_state": 0}
+    step |= {"signs": [1.0], "sign": 1.0, "kinks": [np.zeros(1)]}
+    step |= {"slopes": [np.zeros(1), np.ones(1)], "offsets": [np.zeros(1)] * 2}
+    ends = np.zeros((2, 2)) if ends is None else ends
+    return _native.local_lines([step | changes], n_values, 2, ends, 100, n_states)
 
 
 def chords(layer, first_unit):
@@ -126,6 +137,51 @@ REFUSED: dict[str, Callable[[], object]] = {
     "dense_lines without inputs": partial(dense, np.zeros((0, 16))),
     "dense_lines without units": partial(dense, np.zeros((3, 0))),
     "dense_lines most_points=-1": partial(dense, np.zeros((3, 2)), most=-1),
+    **{
+        f"local_lines {changes}": partial(local, **changes)
+        for changes in (
+            {"table": ((0, 2),)},
+            {"table": ((0, HUGE32),)},
+            {"table": ((0,),)},
+            {"table": ((0, 1), (0, 1))},
+            {"inputs": []},
+            {"inputs": [1]},
+            {"inputs": [-1]},
+            {"inputs": [HUGE]},
+            {"output": 0},
+            {"output": 2},
+            {"output": -1},
+            {"n_values": 0},
+            {"n_values": HUGE},
+            {"n_inputs": 0},
+            {"n_inputs": 3},
+            {"n_channels": 3},
+            {"n_channels": 0},
+            {"n_pixels": HUGE},
+            {"scale": np.ones(3)},
+            {"weights": np.ones((2, 3))},
+            {"weights": np.ones((3, 2), np.float32)},
+            {"channel_weights": np.ones((1, 2))},
+            {"kind": "join"},
+            {"kind": "sum"},
+            {"kind": "sum", "signs": []},
+            {"kind": "activation"},
+            {"kind": "activation", "n_pixels": 2, "n_channels": 1, "n_states": 1},
+            {"kind": "activation", "n_pixels": 2, "n_channels": 1, "n_states": 2, "kinks": []},
+            {
+                "kind": "activation",
+                "n_pixels": 2,
+                "n_channels": 1,
+                "n_states": 2,
+                "first_state": -1,
+            },
+            {"kind": "maximum", "n_channels": 1},
+            {"kind": "maximum", "n_channels": 1, "n_states": 1, "table": ((-1, -1),)},
+            {"kind": "nothing"},
+            {"ends": np.zeros((3, 2))},
+            {"ends": np.zeros((2, 3))},
+        )
+    },
     "dense_lines layers that are none": partial(
         _native.dense_lines,
         [None],  # type: ignore[list-item]

@@ -339,3 +339,74 @@ def test_planes_that_are_none_are_refused(window, inputs, size, message):
     layers = dense_stack(np.random.default_rng(0), (2, 3))
     with pytest.raises(ValueError, match=message):
         _native.dense_plane(layers, window, inputs, size)
+
+
+def window_steps(layers, n_pixels):
+    """Steps of windows, each followed by a ReLU, and their matrices."""
+    steps, matrices, n_inputs = [], [], 1
+    for i, (table, weights, shift) in enumerate(layers):
+        n_channels = weights.shape[1]
+        shape = {"n_pixels": len(table), "n_channels": n_channels}
+        given = {"table": table, "n_inputs": n_inputs, "weights": weights, "shift": shift}
+        given |= {"channel_weights": None, "scale": None}
+        steps.append({"kind": "windows", "inputs": [2 * i], "output": 2 * i + 1, **shape, **given})
+        bends = {"kinks": [np.zeros(1)], "slopes": [np.zeros(1), np.ones(1)], "layer": i}
+        bends |= {"offsets": [np.zeros(1)] * 2, "first_state": sum(m.shape[1] for m, _ in matrices)}
+        ends = {"inputs": [2 * i + 1], "output": 2 * i + 2}
+        steps.append({"kind": "activation", **ends, **shape, **bends})
+        matrix = np.zeros((n_pixels, n_inputs, len(table), n_channels))
+        for pixel, tap in np.argwhere(table >= 0):
+            rows = weights[tap * n_inputs : (tap + 1) * n_inputs]
+            matrix[table[pixel, tap], :, pixel] += rows
+        matrix = matrix.reshape(n_pixels * n_inputs, -1)
+        matrices.append((matrix, np.tile(shift, len(table))))
+        n_pixels, n_inputs = len(table), n_channels
+    return steps, matrices
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    pixels=st.lists(st.integers(1, 5), min_size=2, max_size=4),
+    n_taps=st.integers(1, 4),
+    n_channels=st.integers(1, 3),
+    coarse=st.booleans(),
+    seed=st.integers(0, 999),
+)
+def test_lines_through_windows_agree_with_rational_arithmetic(
+    pixels, n_taps, n_channels, coarse, seed
+):
+    rng = np.random.default_rng(seed)
+    layers, n_inputs = [], 1
+    for before, here in pairwise(pixels):
+        table = rng.integers(-1, before, (here, n_taps)).astype(np.int32)
+        weights = rng.normal(size=(n_taps * n_inputs, n_channels))
+        shift = rng.normal(size=n_channels)
+        if coarse:  # units that switch together, or are 0 throughout
+            weights, shift = np.round(weights), np.round(shift)
+        layers.append((table, weights, shift))
+        n_inputs = n_channels
+    steps, matrices = window_steps(layers, pixels[0])
+    start, stop = np.round(rng.normal(scale=3, size=(2, pixels[0])), 3)
+    stop[0] = start[0] + 1
+    n_states = sum(matrix.shape[1] for matrix, _ in matrices)
+    expected = reference.exact_line_regions(matrices, start, stop)
+    ends = np.stack([start, stop])
+    ((outcome, t, units),), states = _native.local_lines(
+        steps, 2 * len(layers) + 1, pixels[0], ends, 1 << 28, n_states
+    )
+    assert outcome == 0 and states.shape == (2, n_states)
+    got = sorted((round(at, 9), *unit) for at, unit in zip(t.tolist(), units.tolist(), strict=True))
+    assert got == sorted((round(float(at), 9), layer, unit) for at, layer, unit in expected)
+    # From the first piece to the last, each unit has switched as often as was found.
+    firsts = np.cumsum([0, *(matrix.shape[1] for matrix, _ in matrices)])
+    times = np.bincount(firsts[units[:, 0]] + units[:, 1], minlength=n_states)
+    np.testing.assert_array_equal(states[0] ^ states[1], times % 2)
+
+
+def test_a_line_through_windows_with_too_little_memory_is_given_up():
+    table = np.arange(4, dtype=np.int32)[:, None]
+    steps, _ = window_steps([(table, np.ones((1, 3)), np.zeros(3))] * 1, 4)
+    ends = np.ones((2, 4)) * [[-1], [1]]
+    (few,), _ = _native.local_lines(steps, 3, 4, ends, 100, 12)
+    (enough,), _ = _native.local_lines(steps, 3, 4, ends, 1000, 12)
+    assert few[0] == 1 and enough[0] == 0 and enough[1].tolist() == [0.5] * 12

@@ -12,6 +12,7 @@ import numpy as np
 from tfhash import backend, graph
 from tfhash.geometry.constants import Constant
 from tfhash.geometry.pieces import relu
+from tfhash.geometry.pixels import Windows, each
 from tfhash.geometry.repeated import repeated
 from tfhash.geometry.steps import Affine, Flat
 from tfhash.geometry.tracer import LayerHandler, Tracer
@@ -42,6 +43,12 @@ def _scale_and_shift(
             lambda tensors: (tensors[0] * scale.value + shift.value,),
             lambda tensors: (tensors[0] * scale.value,),
             Flat(scale=lambda: rows(0), shift=lambda: rows(1)) if is_flat else None,
+            (
+                Windows(
+                    scale=lambda: each(numbers()[0], x.shape[1:]),
+                    shift=lambda: each(numbers()[1], x.shape[1:]),
+                ),
+            ),
         )
     )
     return output

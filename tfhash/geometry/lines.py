@@ -1,5 +1,6 @@
 """Line regions: every linear region that a segment crosses, exactly."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,11 +13,13 @@ from tfhash import backend, progress
 from tfhash.codes import Codes
 from tfhash.geometry.chords import checked_points
 from tfhash.geometry.line_sweep import Sweep
+from tfhash.geometry.local_network import local_network
 from tfhash.geometry.stack import dense_stack
 from tfhash.geometry.steps import Layer, Plan, check_region
 from tfhash.geometry.trace import plan_for
 
-BATCH = 256  # segments that are gone along side by side
+BATCH = 256  # segments that are gone along side by side, at most
+_BATCH_BYTES = 1 << 26  # of their ends
 _RESOLUTION = 1e-12  # of a segment
 
 
@@ -111,9 +114,11 @@ def line_regions(
     Layer by layer: where all units before are settled, a pre-activation is affine between
     neighboring breakpoints, so that its zero follows from its values at the two; the zeros of
     all units of the layer are the layer's breakpoints. Each layer is carried out once, on the
-    points known by then: n regions cost about n forward passes, in float64. Networks of dense
-    layers and (leaky) ReLU alone go through a kernel of their own, many segments at a time: give
-    them in one call.
+    points known by then, in float64. Networks of dense layers and (leaky) ReLU alone, and those of
+    layers that act on pixels (convolutions, pooling, normalization, sums and joins, dense layers),
+    go through kernels, many segments at a time: give them in one call. Where layers act on pixels,
+    a region costs the part of the network that its breakpoint can bend; in other networks, a
+    forward pass.
 
     Counts along segments between data points give the density of regions (Raghu et al. 2017;
     Hanin and Rolnick 2019).
@@ -161,8 +166,9 @@ def line_regions(
 def _lines(
     plan: Plan, starts: NDArray[Any], stops: NDArray[Any], region: str
 ) -> Iterator[LineRegions]:
-    stack = dense_stack(plan)
-    size = BATCH if stack else 1
+    kernel = dense_stack(plan) or local_network(plan, region)
+    n_inputs = math.prod(plan.input_shape)
+    size = min(BATCH, max(1, _BATCH_BYTES // (16 * n_inputs))) if kernel else 1
     is_long = len(starts) > size
     with progress.bar(None, "segments", "segment", is_long, total=len(starts)) as bar:
         for first in range(0, len(starts), size):
@@ -175,9 +181,9 @@ def _lines(
                 raise ValueError(
                     f"Expected start and stop to differ. Received: two equal points, row {row}."
                 )
-            found = stack.lines(ends) if stack else [None]
+            found = kernel.lines(ends) if kernel else [None]
             for pair, length, line in zip(ends, lengths, found, strict=True):
-                if line is None:  # no such stack, or more points than are held at once
+                if line is None:  # no kernel takes it, or more points than are held at once
                     sweep = Sweep(plan, region)
                     sweep.run(pair)
                     line = sweep.finish()

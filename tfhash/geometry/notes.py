@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from tfhash import backend
-from tfhash.geometry import linear_maps, operations
+from tfhash.geometry import linear_maps, operations, pixels
 from tfhash.geometry.constants import Constant, constant_of, filled, is_array
 from tfhash.geometry.pieces import PiecewiseLinear
 from tfhash.geometry.steps import Activation, Affine, Flat, Max, Opaque, Step
@@ -75,7 +75,9 @@ class Notes:
                     self.is_lasting = False
                 self.activation(name, numbers[0], made[0], function)
             elif chosen is not None:
-                self.note(Max(name, tuple(numbers), (made[0],), *chosen, self.shapes[made[0]]))
+                local = pixels.choice_of(operation, [self.shapes[i] for i in numbers])
+                shape = self.shapes[made[0]]
+                self.note(Max(name, tuple(numbers), (made[0],), *chosen, shape, local=local))
             elif operations.is_linear(operation, given, varying) and not bound.kwargs:
                 self.note(self.affine(operation, given, varying, made, name, rounded))
             else:
@@ -111,6 +113,7 @@ class Notes:
                 return (keras.ops.reshape(tensors[0], shape),)
 
             return Affine(name, numbers, tuple(made), reshape, reshape, flat)
+        given = args
         args = keras.tree.map_structure(lambda x: self.constant(x, rounded), list(args))
         dropped = operations.CONSTANTS.get(kind, ())
         without = [
@@ -122,13 +125,21 @@ class Notes:
             values = _with(structure, numbers, tensors)
             return tuple(keras.tree.flatten(operations.carry_out(operation, values)))
 
+        def linear(tensors: Sequence[Any]) -> tuple[Any, ...]:
+            return carry_out(without, tensors)
+
+        shapes = [self.shapes[number] for number in numbers]
+        local = None
+        if len(made) == 1:
+            local = pixels.local_of(operation, given, varying, shapes, self.shapes[made[0]], linear)
         return Affine(
             name,
             numbers,
             tuple(made),
             lambda tensors: carry_out(args, tensors),
-            lambda tensors: carry_out(without, tensors),
+            linear,
             flat,
+            local,
         )
 
     def linear(

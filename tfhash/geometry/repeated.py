@@ -30,8 +30,10 @@ def repeated(step: Step, n_parts: int, numbers: Sequence[int]) -> Step:
             "apply": _on_parts(step.apply, n_parts),
             "linear": _on_parts(step.linear, n_parts),
             "flat": Flat() if does_nothing else None,
+            "local": None,
         }
     elif isinstance(step, Max):
+        changed["local"] = None
         changed["candidates"] = _on_parts(step.candidates, n_parts)
         changed["valid"] = tuple(
             None if valid is None else np.broadcast_to(valid, changed["shape"])

@@ -71,7 +71,7 @@ class DenseStack:
         )
         for i, outcome in enumerate(outcomes.tolist()):
             if outcome not in (_DONE, _TOO_MANY):
-                raise self._not_finite()
+                raise not_finite(self.names)
             here = slice(offsets[i], offsets[i + 1])
             yield (t[here], units[here], codes[i]) if outcome == _DONE else None
 
@@ -94,7 +94,7 @@ class DenseStack:
             self.layers, window, self._into_first_layer(inputs), PATCH_BYTES
         )
         if found is None:
-            raise self._not_finite()
+            raise not_finite(self.names)
         return Polygons(*found)
 
     def _into_first_layer(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -103,11 +103,13 @@ class DenseStack:
             rows = rows if flat.shift is None else rows + flat.shift()
         return np.ascontiguousarray(rows)
 
-    def _not_finite(self) -> ValueError:
-        return ValueError(
-            "Expected finite pre-activations. Received: NaN or infinity in a layer of "
-            f"{', '.join(self.names)}: the weights are not finite, or the numbers overflow."
-        )
+
+def not_finite(names: list[str]) -> ValueError:
+    """The error for pre-activations that are not finite, in one of the layers of these names."""
+    return ValueError(
+        "Expected finite pre-activations. Received: NaN or infinity in a layer of "
+        f"{', '.join(names)}: the weights are not finite, or the numbers overflow."
+    )
 
 
 def dense_stack(plan: Plan) -> DenseStack | None:

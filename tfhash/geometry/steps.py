@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tfhash.geometry.constants import Constant
 from tfhash.geometry.pieces import PiecewiseLinear
+from tfhash.geometry.pixels import Choice, Local
 
 Tensors = Sequence[Any]
 Read = Callable[[], NDArray[Any]]
@@ -39,6 +40,7 @@ class Affine:
     apply : function of the input tensors that gives the output tensors
     linear : the same without the constant: what directional derivatives go through
     flat : what it does to flat rows, where that is simple to say
+    local : what it does pixel by pixel, likewise
     """
 
     name: str
@@ -47,6 +49,7 @@ class Affine:
     apply: Callable[[Tensors], Tensors]
     linear: Callable[[Tensors], Tensors]
     flat: Flat | None = None
+    local: Local | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +80,7 @@ class Max:
         Gives the candidates, each of the output's shape: what the window holds at one position,
         for all windows. Linear.
     valid : for each candidate, bool [*shape] where it counts (padding does not), or None
+    local : the pixels that are chosen from, where that is simple to say
     """
 
     name: str
@@ -87,6 +91,7 @@ class Max:
     sign: int
     shape: tuple[int, ...]
     layer: int = -1
+    local: Choice | None = None
 
 
 @dataclass(frozen=True, eq=False)
