@@ -2,7 +2,7 @@
 
 tfhash run region_pictures --dataset=mnist
 
-Takes about two minutes, trains two small networks with plain `fit` and leaves `region_slice_*` and
+Takes a few minutes, trains two small networks with plain `fit` and leaves `region_slice_*` and
 `region_layers_*` in figures/: pictures, and the tables that they are drawn from. The slice goes
 through the first test images of four classes. Its cells are those that `geometry.slice_regions`
 finds, drawn without those of the corner in front; beside it the decision boundary, which they end
@@ -43,8 +43,8 @@ class PictureOptions(DataOptions):
     load_path: Path
     figures_path: Path | None = None
     width: int = option(24, "Units in each of the sliced network's two hidden layers.", least=1)
-    examples: int = option(5_000, "Training examples, the first.", least=1)
-    epochs: int = option(4, "Of both networks.", least=0)
+    examples: int = option(10_000, "Training examples, the first.", least=1)
+    epochs: int = option(5, "Of both networks.", least=0)
     seed: int = option(0, "Of both networks' weights and batches.", least=0)
 
 
