@@ -126,6 +126,9 @@ class LocalNetwork:
 
 def local_network(plan: Plan, region: str) -> LocalNetwork | None:
     """The steps of a plan up to its last units, or None where one does not act on few pixels."""
+    # Of candidates that are equal, one is to stay the maximum: the kernel's roundings differ.
+    if region == "linear" and plan.has_maxima:
+        return None
     steps = plan.up_to_units(region)
     if any(
         step.local is None and step.flat != Flat() if isinstance(step, Affine) else False
