@@ -2,14 +2,14 @@
 
 python -m benchmarks.bench_audit --data_dir FOLDER [--votes mnist_test_label_votes.json]
     [--networks 3] [--resnet resnet20.keras]
-    [--only labels planted monitor latency duplicates imagededup]
+    [--only labels planted monitor latency duplicates]
 
 Some minutes on two processors. MLPs of two layers of 256 units are trained on MNIST for 3 epochs,
 one of two layers of 512 units on CIFAR-10 for 3. Prints tables of Markdown. The votes are those of
 Northcutt et al., "Pervasive Label Errors in Test Sets" (github.com/cleanlab/label-errors): an error
 counts as validated where fewer than three of five people voted for the given label. Peers: cleanlab
 for labels; scores of the same network for inputs of another kind; perceptual hashes of imagehash
-and, where asked for and installed, imagededup for duplicates.
+for duplicates.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -133,7 +134,7 @@ def label_scorer(model: keras.Model, data: Dataset) -> Callable[[np.ndarray], Sc
 
     def scores(y: np.ndarray) -> Scores:
         pixel_votes = (y[nearest][:, :, np.newaxis] == np.arange(10)).mean(axis=1)
-        ways = {
+        ways: dict[str, dict[str, Any]] = {
             "codes": {},
             "codes, training set known": {"known": known},
             "codes and probabilities": {"probabilities": likely},
@@ -336,23 +337,6 @@ def natural(name: str, x: np.ndarray, codes: Codes) -> None:
           f"{(close[:, 2] == 0).sum()} | {len(close)} | {len(groups)} |", flush=True)  # fmt: skip
 
 
-def deduplicators() -> dict[str, Callable[[np.ndarray], Codes]]:
-    """imagededup's perceptual hashes, of 64 bits, of uint8 images [n, 32, 32, 3]."""
-    from imagededup import methods
-
-    def encoder(name: str) -> Callable[[np.ndarray], Codes]:
-        hasher = getattr(methods, name)(verbose=False)
-
-        def encode(images: np.ndarray) -> Codes:
-            found = [bytes.fromhex(hasher.encode_image(image_array=image)) for image in images]
-            packed = np.frombuffer(b"".join(found), np.uint8).reshape(len(images), -1)
-            return Codes.from_bits(np.unpackbits(packed, axis=1))
-
-        return encode
-
-    return {f"imagededup {name}": encoder(name) for name in ("PHash", "DHash", "AHash", "WHash")}
-
-
 def network_codes(data: Dataset) -> Callable[[np.ndarray], Codes]:
     """The codes of an MLP trained on CIFAR-10, of uint8 images."""
     encoder = Encoder(trained(data, 512, 3))
@@ -409,7 +393,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data_dir", type=Path)
     parser.add_argument("--votes", type=Path, help="people's votes on MNIST's suspected labels")
-    parts = ("labels", "planted", "monitor", "latency", "duplicates", "imagededup")
+    parts = ("labels", "planted", "monitor", "latency", "duplicates")
     parser.add_argument("--only", nargs="+", choices=parts, default=parts[:-1])
     parser.add_argument("--networks", type=int, default=1, help="trained for the labels, in turn")
     parser.add_argument("--resnet", help="a ResNet-20 of benchmarks.cifar_resnet to monitor")
@@ -431,8 +415,6 @@ def main() -> None:
         latency()
     if "duplicates" in given.only:
         duplicates(pictures, {"codes": network_codes(pictures), "perceptual hash": hash_codes})
-    if "imagededup" in given.only:
-        duplicates(pictures, deduplicators())
 
 
 if __name__ == "__main__":

@@ -196,9 +196,7 @@ def pixel_lines(images: Image, options: Options) -> Iterator[Row]:
                 sweep.run(np.stack([start.ravel(), end.ravel()]))
                 return sweep.finish()[0]
 
-        ours, theirs = medians(
-            1, lambda network=network, end=end: geometry.line_regions(network, start, end), whole
-        )
+        ours, theirs = medians(1, partial(geometry.line_regions, network, start, end), whole)
         found = geometry.line_regions(network, start, end)
         assert isinstance(found, geometry.LineRegions)
         work = f"line_regions, {name}, {found.n_regions} regions"

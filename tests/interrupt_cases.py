@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -84,13 +85,17 @@ def local_lines():
     table = np.arange(64, dtype=np.int32)[None].repeat(64, axis=0)  # every pixel from every one
     steps = []
     for layer in range(3):
-        common = {"n_pixels": 64, "n_channels": 64}
+        common: dict[str, Any] = {"n_pixels": 64, "n_channels": 64}
         weights = RNG.normal(size=(64 * (64 if layer else 1), 64)) / 45
-        given = {"table": table, "n_inputs": 64 if layer else 1, "channel_weights": None}
+        given: dict[str, Any] = {
+            "table": table,
+            "n_inputs": 64 if layer else 1,
+            "channel_weights": None,
+        }
         given |= {"weights": weights, "scale": None, "shift": None}
         at = 2 * layer
         steps.append({"kind": "windows", "inputs": [at], "output": at + 1, **common, **given})
-        bends = {"kinks": [np.zeros(1)], "slopes": [np.zeros(1), np.ones(1)]}
+        bends: dict[str, Any] = {"kinks": [np.zeros(1)], "slopes": [np.zeros(1), np.ones(1)]}
         bends |= {"offsets": [np.zeros(1)] * 2, "layer": layer, "first_state": layer * 4096}
         steps.append(
             {"kind": "activation", "inputs": [at + 1], "output": at + 2, **common, **bends}

@@ -156,9 +156,9 @@ def pixel_steps(rng: np.random.Generator, n_channels: int, dtype: type) -> list[
     none = {"weights": None, "channel_weights": None, "scale": None, "shift": None}
     relu = {"kinks": [np.zeros(1)], "slopes": [np.full(1, 0.125), np.ones(1)]}
     relu |= {"offsets": [np.zeros(1)] * 2}
-    first = rng.normal(size=(6, n_channels)).astype(dtype)
+    first: Any = rng.normal(size=(6, n_channels)).astype(dtype)
     each = rng.normal(size=(3, n_channels))
-    last = {"weights": rng.normal(size=(3 * n_channels, n_channels)).astype(dtype)}
+    last: dict[str, Any] = {"weights": rng.normal(size=(3 * n_channels, n_channels)).astype(dtype)}
     last |= {"scale": np.full(n_channels, 0.7), "shift": rng.normal(size=40 * n_channels)}
     kinds: list[dict[str, Any]] = [
         {"kind": "windows", **none, **taps, "n_inputs": 2, "weights": first},

@@ -34,6 +34,6 @@ def test_strips_are_cut_at_the_switches_of_each_layer():
         switches, logits, (image, image), figures.Caption("", "", "", "")
     )
     (strips,) = [axes for axes in figure.axes if axes.get_title("left").startswith("t from 0 to 1")]
-    assert [mesh.get_array().size for mesh in strips.collections] == [3, 5]
+    assert [np.size(mesh.get_array()) for mesh in strips.collections] == [3, 5]
     (right,) = strips.child_axes
     assert [text.get_text() for text in right.get_yticklabels()] == ["3", "5"]

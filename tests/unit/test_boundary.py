@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,6 +65,49 @@ def chords(layer, first_unit):
     )
 
 
+# What is changed of a call of local_lines that is right.
+LOCAL: tuple[dict[str, Any], ...] = (
+    {"table": ((0, 2),)},
+    {"table": ((0, HUGE32),)},
+    {"table": ((0,),)},
+    {"table": ((0, 1), (0, 1))},
+    {"inputs": []},
+    {"inputs": [1]},
+    {"inputs": [-1]},
+    {"inputs": [HUGE]},
+    {"output": 0},
+    {"output": 2},
+    {"output": -1},
+    {"n_values": 0},
+    {"n_values": HUGE},
+    {"n_inputs": 0},
+    {"n_inputs": 3},
+    {"n_channels": 3},
+    {"n_channels": 0},
+    {"n_pixels": HUGE},
+    {"scale": np.ones(3)},
+    {"weights": np.ones((2, 3))},
+    {"weights": np.ones((3, 2), np.float32)},
+    {"channel_weights": np.ones((1, 2))},
+    {"kind": "join"},
+    {"kind": "sum"},
+    {"kind": "sum", "signs": []},
+    {"kind": "activation"},
+    {"kind": "activation", "n_pixels": 2, "n_channels": 1, "n_states": 1},
+    {"kind": "activation", "n_pixels": 2, "n_channels": 1, "n_states": 2, "kinks": []},
+    {
+        "kind": "activation",
+        "n_pixels": 2,
+        "n_channels": 1,
+        "n_states": 2,
+        "first_state": -1,
+    },
+    {"kind": "maximum", "n_channels": 1},
+    {"kind": "maximum", "n_channels": 1, "n_states": 1, "table": ((-1, -1),)},
+    {"kind": "nothing"},
+    {"ends": np.zeros((3, 2))},
+    {"ends": np.zeros((2, 3))},
+)
 REFUSED: dict[str, Callable[[], object]] = {
     **{
         f"pack start={start}": partial(_native.pack, X, out(), start, 0)
@@ -137,51 +181,7 @@ REFUSED: dict[str, Callable[[], object]] = {
     "dense_lines without inputs": partial(dense, np.zeros((0, 16))),
     "dense_lines without units": partial(dense, np.zeros((3, 0))),
     "dense_lines most_points=-1": partial(dense, np.zeros((3, 2)), most=-1),
-    **{
-        f"local_lines {changes}": partial(local, **changes)
-        for changes in (
-            {"table": ((0, 2),)},
-            {"table": ((0, HUGE32),)},
-            {"table": ((0,),)},
-            {"table": ((0, 1), (0, 1))},
-            {"inputs": []},
-            {"inputs": [1]},
-            {"inputs": [-1]},
-            {"inputs": [HUGE]},
-            {"output": 0},
-            {"output": 2},
-            {"output": -1},
-            {"n_values": 0},
-            {"n_values": HUGE},
-            {"n_inputs": 0},
-            {"n_inputs": 3},
-            {"n_channels": 3},
-            {"n_channels": 0},
-            {"n_pixels": HUGE},
-            {"scale": np.ones(3)},
-            {"weights": np.ones((2, 3))},
-            {"weights": np.ones((3, 2), np.float32)},
-            {"channel_weights": np.ones((1, 2))},
-            {"kind": "join"},
-            {"kind": "sum"},
-            {"kind": "sum", "signs": []},
-            {"kind": "activation"},
-            {"kind": "activation", "n_pixels": 2, "n_channels": 1, "n_states": 1},
-            {"kind": "activation", "n_pixels": 2, "n_channels": 1, "n_states": 2, "kinks": []},
-            {
-                "kind": "activation",
-                "n_pixels": 2,
-                "n_channels": 1,
-                "n_states": 2,
-                "first_state": -1,
-            },
-            {"kind": "maximum", "n_channels": 1},
-            {"kind": "maximum", "n_channels": 1, "n_states": 1, "table": ((-1, -1),)},
-            {"kind": "nothing"},
-            {"ends": np.zeros((3, 2))},
-            {"ends": np.zeros((2, 3))},
-        )
-    },
+    **{f"local_lines {changes}": partial(local, **changes) for changes in LOCAL},
     "dense_lines layers that are none": partial(
         _native.dense_lines,
         [None],  # type: ignore[list-item]

@@ -1,6 +1,7 @@
 """The kernels of the geometry, on arrays alone: neither Keras nor TensorFlow is needed."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -343,7 +344,9 @@ def test_planes_that_are_none_are_refused(window, inputs, size, message):
 
 def window_steps(layers, n_pixels):
     """Steps of windows, each followed by a ReLU, and their matrices."""
-    steps, matrices, n_inputs = [], [], 1
+    steps: list[dict[str, Any]] = []
+    matrices: list[np.ndarray] = []
+    n_inputs = 1
     for i, (table, weights, shift) in enumerate(layers):
         n_channels = weights.shape[1]
         shape = {"n_pixels": len(table), "n_channels": n_channels}

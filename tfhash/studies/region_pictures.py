@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +61,12 @@ def run(options: PictureOptions) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     shape, n = data.input_shape, data.n_classes
     for name, build, draw in (
-        ("region_slice", lambda: models.mlp(shape, options.width, 2, n, seed=0), _slice),
-        ("region_layers", lambda: models.resnet(shape, n, STAGES, seed=0), _layers),
+        (
+            "region_slice",
+            partial(models.mlp, shape, options.width, 2, n, seed=options.seed),
+            _slice,
+        ),
+        ("region_layers", partial(models.resnet, shape, n, STAGES, seed=options.seed), _layers),
     ):
         started = time.monotonic()
         model = build()
