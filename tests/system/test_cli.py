@@ -71,7 +71,11 @@ def test_every_option_is_a_flag_of_its_study(tmp_path):
                 assert one.name in values, (name, one.name)
         assert ("sample_sizes" in values) == known.has_axis("sample_size")
     varied = {name for name in STUDIES if STUDIES[name].has_axis("sample_size")}
-    assert varied == {"sample_size", "phase_chart", "representations", "representations_linear"}
+    of_representations = {"", "_linear", "_cnn"}
+    assert varied == {
+        *("sample_size", "phase_chart", "representation_factors"),
+        *(f"representations{end}" for end in of_representations),
+    }
 
 
 def test_a_batch_is_of_training_or_of_the_encoder(monkeypatch):

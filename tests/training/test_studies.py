@@ -353,5 +353,6 @@ def test_every_study_has_networks_for_every_dataset(dataset, tmp_path):
             asked["precision"] = "float32"
         specs, theirs = (one.specs(one.options(dataset=name, **asked)) for name in (dataset, like))
         assert specs and {spec.dataset for spec in specs} == {dataset}
-        if one.name != "sample_size":  # which has sizes up to those of the dataset
+        # One has sizes up to those of the dataset, one other batches where classes are 100.
+        if one.name not in ("sample_size", "representations_cnn"):
             assert [replace(spec, dataset=like) for spec in specs] == theirs
