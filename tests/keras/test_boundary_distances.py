@@ -137,6 +137,16 @@ def test_a_path_has_the_regions_of_its_segments():
     assert there_and_back.n_regions == 2 * there_and_back.n_distinct - 1
 
 
+def test_no_examples_and_no_paths():
+    model = nets.mlp()
+    found = geometry.boundary_distances(model, np.zeros((0, *model.input_shape[1:])))
+    assert len(found.distances) == 0 and found.by_layer.shape[0] == 0
+    with pytest.raises(ValueError, match="two different points"):
+        geometry.path_regions(model, np.zeros((1, *model.input_shape[1:])))
+    with pytest.raises(ValueError, match="at least one path"):
+        geometry.path_regions(model, np.zeros((0, 2, *model.input_shape[1:])))
+
+
 def test_several_paths_and_what_is_no_path():
     net = dense_net(4, 9, 7, 3)
     points = np.random.default_rng(0).normal(size=(3, 5, 4))

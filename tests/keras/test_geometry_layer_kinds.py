@@ -43,7 +43,14 @@ def conv(rng, kind, **more):
     return kind(kernel_size=2, strides=strides, **drawn(rng, **PADDING), **more)
 
 
+@keras.saving.register_keras_serializable(package="tfhash_tests")
+class PaddedWithOnes(keras.Layer):
+    def call(self, x):
+        return keras.ops.pad(x, ((0, 0), (1, 0), (0, 1), (0, 0)), constant_values=1.0)
+
+
 KINDS = {
+    "padding with a number": (IMAGE, lambda r: PaddedWithOnes()),
     "Conv1D": (LENGTH, lambda r: conv(r, kl.Conv1D, filters=2)),
     "Conv1D causal, dilated": (
         LENGTH,

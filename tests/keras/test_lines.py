@@ -128,7 +128,7 @@ def test_tiny_nets_agree_with_rational_arithmetic(depth, coarse, seed):
 
 @pytest.mark.full
 @pytest.mark.parametrize(
-    "build, n_bytes", ((nets.mlp, 1 << 11), (nets.conv, 1 << 16), (nets.pooled, 1 << 16))
+    "build, n_bytes", ((nets.mlp, 1 << 11), (nets.conv, 1 << 12), (nets.pooled, 1 << 16))
 )
 @pytest.mark.parametrize("kind", ("activation", "linear"))
 def test_little_memory_gives_the_same(build, n_bytes, kind, monkeypatch):
@@ -144,6 +144,7 @@ def test_little_memory_gives_the_same(build, n_bytes, kind, monkeypatch):
     monkeypatch.setattr(line_sweep, "_cut", counted)
     monkeypatch.setattr(local_network.LocalNetwork, "_in_parts", counted)
     monkeypatch.setattr(line_sweep, "SWEEP_BYTES", n_bytes)
+    monkeypatch.setattr(local_network, "STEPS_HELD", 1)
     parts = nets.regions_along(build(), start, stop, region=kind)
     assert cuts
     np.testing.assert_allclose(parts.breakpoints, whole.breakpoints, atol=1e-12)

@@ -69,3 +69,7 @@ def test_gaussian_factors():
     assert np.mean(named == few.y_test[:1000]) > 0.3
     with pytest.raises(DatasetError, match="from 4 to 1000 factors"):
         data.with_factors(3)
+    with pytest.raises(DatasetError, match="all 12,000 training"):
+        data.subset(100, 0).with_factors(10)
+    few_classes = few.with_classes(3)
+    assert set(few_classes.y_train) == {0, 1, 2} and rank(few_classes.x_train[:500]) == 10

@@ -20,7 +20,7 @@ class LabelErrors(NamedTuple):
         Lower is more suspect: -1 where all neighbors are near and have one other label.
     ranks : int64 [n]
         The rows from the most to the least suspect; equal scores by row.
-    suggested : array [n] of the labels' dtype
+    suggested : array [n], of a dtype that holds the labels and the neighbors'
         The label other than the given one with the greatest share, the smallest of several; the
         given label where no other has any.
     """
@@ -112,7 +112,7 @@ def errors_of_votes(
         best[better] = share[better]
         suggested[better] = label
     score = own - best
-    return LabelErrors(score, np.argsort(score, kind="stable"), classes[suggested].astype(y.dtype))
+    return LabelErrors(score, np.argsort(score, kind="stable"), classes[suggested])
 
 
 def _known(

@@ -25,6 +25,12 @@ class GaussianFactors(Dataset):
     """Made anew for each number of factors, where other datasets have their components taken."""
 
     def _made_with_factors(self, n: int) -> Dataset:
+        if (len(self.x_train), len(self.x_test)) != (N_TRAIN, N_TEST):
+            raise DatasetError(
+                f"Expected all {N_TRAIN:,} training and {N_TEST:,} test examples, as other factors "
+                f"make them anew. Received: {len(self.x_train):,} and {len(self.x_test):,}. Take "
+                "the factors first, a part of the examples then."
+            )
         return made(n)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any
@@ -80,7 +80,8 @@ class Pool:
         `tick` is called at least once a second. An error of a task is raised here.
         """
         waiting = deque(range(len(tasks)))
-        left, lost = len(tasks), 0
+        left = len(tasks)
+        lost: Counter[int | None] = Counter()  # times a worker was lost with a task, or loading
         while left:
             while waiting and self._idle:
                 worker, i = self._idle.pop(), waiting.popleft()
@@ -95,17 +96,18 @@ class Pool:
                 except self._ray.exceptions.RayActorError:
                     with contextlib.suppress(Exception):  # it may only be out of reach
                         self._ray.kill(worker)
-                    lost += 1
-                    if lost > LOST_IN_A_ROW:
+                    lost[number] += 1
+                    if lost[number] > LOST_IN_A_ROW:
                         raise
                     if number is not None:
                         waiting.appendleft(number)
                     continue
                 except self._ray.exceptions.RayTaskError as error:
                     raise cause_of(error) from None
-                lost = 0
                 self._idle.append(worker)
-                if number is not None:
+                if number is None:
+                    lost[None] = 0
+                else:
                     left -= 1
                     yield number, result
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from tfhash.datasets import Dataset
@@ -53,9 +54,18 @@ def run(study: Study | str, options: Options, address: str | None = None) -> Non
         Ray is not installed.
     """
     asked = study_of(study) if isinstance(study, str) else study
+    options = _with_whole_paths(options)
     with joined(address) as ray, _Cluster(ray, options) as cluster:
         trainer = _ClusterTrainer(cluster, options.trainer)
         runner.run(asked, options, trainer, cluster.measure)
+
+
+def _with_whole_paths(options: Options) -> Options:
+    """The same options for workers whose working directory is another one."""
+    names = ("path", "data_dir", "dataset_path", "mnist_path", "cifar10_path", "tensorboard")
+    given = {name: getattr(options, name, None) for name in names}
+    whole = {n: type(one)(Path(one).expanduser().resolve()) for n, one in given.items() if one}
+    return replace(options, **whole)
 
 
 class _Cluster:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -92,7 +93,7 @@ def boundary_distances(model: keras.Model, x: ArrayLike, max_regions: int = 1) -
     shape = np.shape(x)
     with backend.float64(), plan_for(model, shape[1:]) as plan:
         points = checked_points(x, plan).astype(np.float64)
-        own, units = layer_distances(plan, points.reshape(len(points), -1))
+        own, units = layer_distances(plan, points.reshape(len(points), math.prod(points.shape[1:])))
         before = np.minimum.accumulate(own, axis=1)
         is_exact = own <= before
         nearest = own.argmin(axis=1)
@@ -121,7 +122,7 @@ def _walked(
     bounds, is_exact = bounds.copy(), is_exact.copy()
     while not is_exact.all() and not found.is_complete and len(found) < max_regions:
         known = len(found)
-        found.more(1)
+        found._find_next()  # as `more`, but for Ctrl-C, which is to end all of it
         for region, distance in zip(
             found.regions[known:], found.distances[known:].tolist(), strict=True
         ):

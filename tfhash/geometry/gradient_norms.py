@@ -48,8 +48,10 @@ def layer_distances(plan: Plan, x: Vector) -> tuple[Vector, NDArray[np.int64]]:
         distances[rows, layer] = apart[np.arange(len(apart)), nearest]
         units[rows, layer] = nearest % plan.layers[layer].n_units
 
+    if len(x) == 0:
+        return distances, units
     if are_small(plan):
-        linear = MatrixMaps(plan, x[0]).linear if len(x) else []
+        linear = MatrixMaps(plan, x[0]).linear
         start = _directions(plan, linear, x.shape[1])
         width = max(1, CHUNK_BYTES // (8 * start.shape[1] * plan.largest_step()))
         for first in progress.bar(range(0, len(x), width), "boundary distances", "batch"):

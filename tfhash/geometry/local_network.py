@@ -22,6 +22,7 @@ from tfhash.geometry.steps import Activation, Affine, Flat, Max, Plan, size
 
 _TOO_MANY, _NOT_FINITE = 1, 2
 _SHORTEST = 2.0**-40  # a part of a line is not cut below this: what is left switches at one point
+STEPS_HELD = 64  # bytes for each value of the largest step, at least, of a line
 _UNLIMITED = 2**62
 
 
@@ -135,7 +136,9 @@ def local_network(plan: Plan, region: str) -> LocalNetwork | None:
         for step in steps
     ):
         return None
-    most_bytes = max(line_sweep.SWEEP_BYTES // _native.get_num_threads(), 64 * plan.largest_step())
+    # The kernel divides it by the threads, where each of them has a line of its own.
+    least = STEPS_HELD * plan.largest_step() * _native.get_num_threads()
+    most_bytes = max(line_sweep.SWEEP_BYTES, least)
     network = LocalNetwork(
         structure(plan.input_shape)[0],
         np.cumsum([0, *(layer.n_units for layer in plan.layers)]),
@@ -228,7 +231,12 @@ class _Builder:
             if name != "table"
         }
         if value[1:] != shape and value.n_pixels != 1:
-            if shape[0] != 1 or rest["channel_weights"] is not None or (table != 0).any():
+            if (
+                shape[0] != 1
+                or len(table) != 1
+                or rest["channel_weights"] is not None
+                or (table != 0).any()
+            ):
                 raise _NotLocal
             # A vector that is held as pixels: all of them are taken.
             table, n_inputs = np.arange(value.n_pixels, dtype=np.int32)[None], value.n_channels

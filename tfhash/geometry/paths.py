@@ -117,9 +117,11 @@ def path_regions(
         )
     one = given.ndim == rank + 1
     paths = given[None] if one else given
+    if len(paths) == 0:
+        raise ValueError("Expected at least one path. Received: none.")
     starts, stops, counts = [], [], []
     for i, path in enumerate(paths):
-        moves = (path[1:] != path[:-1]).reshape(len(path[1:]), -1).any(axis=1)
+        moves = (path[1:] != path[:-1]).any(axis=tuple(range(1, path.ndim)))
         if not moves.any():
             raise ValueError(
                 "Expected paths of at least two different points. Received: one that does not "

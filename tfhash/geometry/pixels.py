@@ -109,6 +109,8 @@ def local_of(
         return (Windows(_all(n), None, lambda: np.ones((n, len(share))), lambda: share),)
     if kind in _CONVOLUTIONS:
         return _CONVOLUTIONS[kind](operation, args, shapes[0], made)
+    if kind == "Pad" and len(args) > 1 and args[1] is not None:
+        return None  # with a number of its own
     if kind in _GATHERS:
         return (Windows(functools.cache(lambda: _gathered(linear, shapes[0], made))),)
     return None

@@ -206,7 +206,8 @@ def slice_regions(
             "the units up to there are given. Make the box smaller or max_regions larger.",
             stacklevel=2,
         )
-    words = np.ascontiguousarray(np.hstack(slicing.words))
+    nothing = np.zeros((cells.n_cells, 1), np.uint64)  # where no layer was reached
+    words = np.ascontiguousarray(np.hstack(slicing.words or [nothing]))
     regions, _ = _native.region_ids(words, 64 * words.shape[1], None)
     parts = [w for w, is_code in zip(slicing.words, slicing.is_code, strict=True) if is_code]
     missing = [layer.n_units for layer in plan.layers if layer.is_pattern][len(parts) :]

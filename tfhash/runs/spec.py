@@ -39,7 +39,7 @@ _OF_TRAINING = {
 class RunSpec(Spec):
     """Everything that defines one multi-layer perceptron: two equal specs give the same network.
 
-    On request with convolutional layers before it.
+    Convolutional layers may come before it (`convolutions`).
 
     Attributes
     ----------
@@ -257,7 +257,7 @@ class RunSpec(Spec):
         return replace(self, experiment="", checkpoint_epochs=())
 
     def rate(self, epoch: int) -> float:
-        """Adam's learning rate while `epoch` (from 1) is trained."""
+        """The learning rate while `epoch` (from 1) is trained."""
         return self.learning_rate * self.decay ** ((epoch - 1) // self.decay_every)
 
     def batch_order(self, epoch: int, n: int) -> np.ndarray:
@@ -273,9 +273,9 @@ class RunSpec(Spec):
 
     def whole(self, dataset: Dataset) -> Dataset:
         """All examples of `dataset` that this run may see, with as many factors as it has."""
-        if self.n_classes is not None:
-            dataset = dataset.with_classes(self.n_classes)
-        return dataset if self.n_factors is None else dataset.with_factors(self.n_factors)
+        if self.n_factors is not None:
+            dataset = dataset.with_factors(self.n_factors)
+        return dataset if self.n_classes is None else dataset.with_classes(self.n_classes)
 
     @property
     def fits_alone(self) -> bool:

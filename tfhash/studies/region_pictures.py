@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from tfhash import figures
 from tfhash.datasets import Dataset
+from tfhash.errors import InputError
 from tfhash.files import write_text
 from tfhash.studies.option import option
 from tfhash.studies.options import DataOptions
@@ -101,9 +102,13 @@ def _slice(model: keras.Model, data: Dataset, accuracy: float, file: Path) -> No
     found = geometry.slice_regions(
         model, a, [b - a, c - a, d - a], (-MARGIN, 1 + MARGIN), classes=True
     )
+    if not found.is_complete:
+        raise InputError(
+            f"Expected at most {found.n_regions:,} regions in the slice. Received: more. Give a "
+            "smaller --width."
+        )
     table = pd.concat([_surface(found), _boundary(found)])
     _write(table, file)
-    volume = (1 + 2 * MARGIN) ** 3
     places = np.vstack([np.zeros(3), np.eye(3)])
     marks = pd.DataFrame(places, columns=list("abc"))
     marks.insert(0, "name", data.y_test[chosen].astype(str))
@@ -113,7 +118,6 @@ def _slice(model: keras.Model, data: Dataset, accuracy: float, file: Path) -> No
         f"the slice through four test images; {width}-{width} hidden units, "
         f"{accuracy:.1%} right; {found.n_regions:,} regions",
     )
-    assert np.isclose(found.volumes.sum(), volume)
     panels = {
         "cells": "the regions, but those of the corner in front",
         "boundary": "the decision boundary: faces between two classes",
@@ -155,7 +159,7 @@ def _corners(
         "class": np.repeat(found.classes[cells], repeats),
         "region": np.repeat(found.regions[cells], repeats),
     }
-    at = pd.DataFrame(np.concatenate(polygons), columns=list("abc"))
+    at = pd.DataFrame(np.concatenate([np.empty((0, 3)), *polygons]), columns=list("abc"))
     return pd.concat([pd.DataFrame(columns), at], axis=1)
 
 
