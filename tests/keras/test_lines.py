@@ -128,7 +128,7 @@ def test_tiny_nets_agree_with_rational_arithmetic(depth, coarse, seed):
 
 @pytest.mark.full
 @pytest.mark.parametrize(
-    "build, n_bytes", ((nets.mlp, 1 << 11), (nets.conv, 1 << 12), (nets.pooled, 1 << 16))
+    "build, n_bytes", ((nets.mlp, 1 << 11), (nets.conv, 1 << 14), (nets.pooled, 1 << 16))
 )
 @pytest.mark.parametrize("kind", ("activation", "linear"))
 def test_little_memory_gives_the_same(build, n_bytes, kind, monkeypatch):
