@@ -86,18 +86,15 @@ _REPRESENTATIONS = [
     for one in _PAPER
 ]
 _REPRESENTATIONS_CNN = [
-    Recipe(
+    replace(
+        one,
         name="representations_cnn",
-        dataset=one.dataset,
         depth=1,
         widths=(128,),
-        repeats=5,
-        epochs=50,
-        batch_size=500 if one.dataset == "cifar100" else 100,
-        learning_rate=1e-4,
+        batch_size=500 if one.dataset == "cifar100" else one.batch_size,
         hold_out=1 / 5,
     )
-    for one in _PAPER
+    for one in _REPRESENTATIONS
 ]
 _ALL = (*_PAPER, *map(_released, _PAPER), *_REPRESENTATIONS, *_REPRESENTATIONS_CNN)
 RECIPES = {(p.name, p.dataset): p for p in _ALL}

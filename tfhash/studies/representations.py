@@ -21,6 +21,10 @@ from tfhash.runs.representation import (
 from tfhash.studies.definition import Grid, Measured, Study, recipe_widths
 from tfhash.studies.options import RepresentationOptions, SecondPaperOptions
 
+MEASURES = tuple(
+    Measured(measure=name) for name in ("accuracy", "validation", "characteristics", "information")
+)
+
 
 def sizes(options: SecondPaperOptions) -> Sequence[int | None]:
     """The sample sizes that are asked for; None, as by default, is all that is not held out."""
@@ -74,12 +78,7 @@ STUDY = Study(
         Grid(
             # One axis, as --quick has other weights for each size and width.
             axes={"sample_size": conditions},
-            measures=(
-                Measured(measure="accuracy"),
-                Measured(measure="validation"),
-                Measured(measure="characteristics"),
-                Measured(measure="information"),
-            ),
+            measures=MEASURES,
         ),
     ),
     options=RepresentationOptions,

@@ -10,9 +10,9 @@ epochs take a network five minutes. Sample sizes are as drawn from what is not h
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tfhash.studies.definition import Grid, Measured, Study
+from tfhash.studies.definition import Grid, Study
 from tfhash.studies.options import RepresentationCnnOptions
-from tfhash.studies.representations import conditions
+from tfhash.studies.representations import MEASURES, conditions
 
 # Adam's rate is the recipe's (Appendix D.3).
 RATES = {"momentum": 0.01, "rmsprop": 1e-4}
@@ -34,12 +34,7 @@ STUDY = Study(
     grids=(
         Grid(
             axes={"sample_size": trained},
-            measures=(
-                Measured(measure="accuracy"),
-                Measured(measure="validation"),
-                Measured(measure="characteristics"),
-                Measured(measure="information"),
-            ),
+            measures=MEASURES,
         ),
     ),
     options=RepresentationCnnOptions,
