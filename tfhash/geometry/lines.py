@@ -19,7 +19,7 @@ from tfhash.geometry.steps import Layer, Plan, check_region
 from tfhash.geometry.trace import plan_for
 
 BATCH = 256  # segments that are gone along side by side, at most
-_BATCH_BYTES = 1 << 26  # of their ends
+_BATCH_BYTES = 1 << 26  # of their ends, and of the states of all units there
 _RESOLUTION = 1e-12  # of a segment
 
 
@@ -168,7 +168,8 @@ def _lines(
 ) -> Iterator[LineRegions]:
     kernel = dense_stack(plan) or local_network(plan, region)
     n_inputs = math.prod(plan.input_shape)
-    size = min(BATCH, max(1, _BATCH_BYTES // (16 * n_inputs))) if kernel else 1
+    of_one = 16 * n_inputs + 8 * sum(layer.n_units for layer in plan.layers)
+    size = min(BATCH, max(1, _BATCH_BYTES // of_one)) if kernel else 1
     is_long = len(starts) > size
     with progress.bar(None, "segments", "segment", is_long, total=len(starts)) as bar:
         for first in range(0, len(starts), size):
