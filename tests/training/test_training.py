@@ -159,7 +159,7 @@ def test_history_before_training_is_of_all_examples(digits, tmp_path, monkeypatc
     """Also where they are evaluated in several batches, the last one smaller."""
     from tfhash.training import fit
 
-    monkeypatch.setattr(fit, "EVALUATION_BATCH", 70)
+    monkeypatch.setattr(fit, "EVALUATION_BATCH", {"dense": 70})
     one = spec(epochs=1)
     training.train([one], digits, tmp_path, training.fit_one_by_one)
     logits = one.build_model(digits).predict(digits.x_train, verbose=0)
