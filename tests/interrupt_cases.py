@@ -100,7 +100,7 @@ def local_lines():
         steps.append(
             {"kind": "activation", "inputs": [at + 1], "output": at + 2, **common, **bends}
         )
-    ends = 10 * RNG.normal(size=(2, 64))
+    ends = 10 * RNG.normal(size=(120, 64))  # 60 lines
     return lambda: _native.local_lines(steps, 7, 64, ends, 1 << 60, 3 * 4096)
 
 
