@@ -3,6 +3,7 @@
 import random
 import signal
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -58,3 +59,15 @@ def seeded(request: pytest.FixtureRequest) -> None:
     seed = zlib.crc32(request.node.nodeid.encode())
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - what libraries draw from where no seed is given
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    """Layers that are made in a test are of float64, their weights the same in each run."""
+    import keras
+
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy(policy)

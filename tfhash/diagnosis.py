@@ -190,8 +190,9 @@ def diagnose_codes(
     labels
         Training labels [n], or None.
     """
-    chart = _chart(_n_inputs(x))
-    reasons = _reasons(chart, codes, properties, x, labels)
+    n_inputs = _n_inputs(x)
+    chart = _chart(n_inputs)
+    reasons = _reasons(chart, codes, properties, n_inputs, labels)
     regime = confidence = axis = None
     nearest = chart.points.iloc[:0]
     if not reasons:
@@ -260,12 +261,12 @@ def _n_inputs(x: Any) -> int:
 
 def _chart(n_inputs: int) -> Chart:
     """The chart of inputs of that size, or where there is none the first of all."""
-    charts = [phases.shipped_chart(name) for name in SIZES]
-    return next((one for one in charts if one.n_inputs == n_inputs), charts[0])
+    of_size = (name for name, (size, _) in SIZES.items() if size == n_inputs)
+    return phases.shipped_chart(next(of_size, next(iter(SIZES))))
 
 
 def _reasons(
-    chart: Chart, codes: Codes, properties: Mapping[str, float], x: Any, labels: Any
+    chart: Chart, codes: Codes, properties: Mapping[str, float], n_inputs: int, labels: Any
 ) -> tuple[str, ...]:
     """Why the chart does not hold, a line each."""
     missing = [n for n in ("test_redundancy_ratio", "knn_accuracy") if n not in properties]
@@ -276,10 +277,8 @@ def _reasons(
             "redundancy and knn among the metrics",
         )
     lines = []
-    n_inputs = _n_inputs(x)
     if n_inputs != chart.n_inputs:
-        charts = [phases.shipped_chart(name) for name in SIZES]
-        theirs = " or ".join(f"{one.n_inputs} ({one.dataset})" for one in charts)
+        theirs = " or ".join(f"{size} ({name})" for name, (size, _) in SIZES.items())
         lines.append(f"inputs have {n_inputs:,} numbers; those of the charts have {theirs}")
     n_classes = len(np.unique(labels))
     if n_classes != chart.n_classes:

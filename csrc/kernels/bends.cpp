@@ -12,10 +12,10 @@
 namespace tfhash {
 namespace {
 
-// Unit `unit` of a pixel passes kink `kink` at t, at the share `weight` of piece `piece`.
+// Unit `unit` of a pixel passes kink `kink` at t.
 struct Crossing {
-  int64_t pixel, piece;
-  double t, weight;
+  int64_t pixel;
+  double t;
   int64_t unit, kink;
 };
 
@@ -108,7 +108,7 @@ bool cross(const LocalStep& step, const Function& function, const Field& field, 
       if (event.inside) {
         const double later = t[event.piece + 1];
         at = std::min(at + event.weight * (later - at), later);
-        block->crossings.push_back({pixel, event.piece, at, event.weight, event.unit, int64_t(k)});
+        block->crossings.push_back({pixel, at, event.unit, int64_t(k)});
       }
       block->switches.push_back({at, layer, pixel * z.n_columns + event.unit});
     }
@@ -183,7 +183,7 @@ LineOutcome bent(const LocalStep& step, const Field& z, bool is_last, int64_t mo
     const auto of_pixel = [&](int64_t b, int64_t pixel) {
       const auto& all = blocks[b].crossings;
       const auto range =
-          std::equal_range(all.begin(), all.end(), Crossing{pixel, 0, 0, 0, 0, 0},
+          std::equal_range(all.begin(), all.end(), Crossing{pixel, 0, 0, 0},
                            [](const Crossing& a, const Crossing& c) { return a.pixel < c.pixel; });
       return std::make_pair(all.data() + (range.first - all.begin()),
                             all.data() + (range.second - all.begin()));

@@ -12,16 +12,8 @@ from keras import layers as kl
 import nets
 from tfhash import Encoder, geometry
 
+pytestmark = pytest.mark.usefixtures("float64")
 LENGTH, IMAGE, VOLUME = (9, 3), (7, 6, 2), (5, 4, 4, 2)
-
-
-@pytest.fixture(autouse=True)
-def float64():
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float64")
-    keras.utils.set_random_seed(0)
-    yield
-    keras.config.set_dtype_policy(policy)
 
 
 def drawn(rng, **choices):

@@ -11,16 +11,8 @@ from keras import ops
 import nets
 from tfhash import Encoder, geometry
 
+pytestmark = pytest.mark.usefixtures("float64")
 IMAGE = (8, 6, 2)
-
-
-@pytest.fixture(autouse=True)
-def float64():
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float64")
-    keras.utils.set_random_seed(0)
-    yield
-    keras.config.set_dtype_policy(policy)
 
 
 def image_net(layer):

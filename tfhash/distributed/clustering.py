@@ -23,6 +23,7 @@ from tfhash.codes import Codes
 from tfhash.distributed.cluster import joined, tasks
 from tfhash.distributed.shards import Part, parts_of
 from tfhash.metrics._inputs import as_codes
+from tfhash.metrics.units import times_on
 
 BLOCK_BYTES = 1 << 25  # of bits that are unpacked at once, as float64
 WORD, CHUNK = 64, 8  # bits, words: how the kernel groups the sums of shifts
@@ -218,11 +219,7 @@ def _seeds(
 
 
 def _bit_counts(part: Part) -> Ints:
-    codes = part.codes()
-    counts = np.zeros(codes.n_bits, np.int64)
-    for _, bits in _blocks(codes):
-        counts += bits.sum(axis=0, dtype=np.int64)
-    return counts
+    return times_on(part.codes())
 
 
 def _potentials(part: Part, before: list[Codes], candidates: list[Codes]) -> Ints:

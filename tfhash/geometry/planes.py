@@ -13,7 +13,7 @@ from tfhash.codes import Codes
 from tfhash.geometry.chords import checked_points
 from tfhash.geometry.mesh import Mesh, Patch
 from tfhash.geometry.stack import Polygons, dense_stack
-from tfhash.geometry.steps import Layer, check_region
+from tfhash.geometry.steps import Layer, check_region, codes_of_layers
 from tfhash.geometry.trace import plan_for
 
 
@@ -79,12 +79,7 @@ class PlaneRegions:
         One bit for each unit of the layers whose switches change the code, as in
         `LineRegions.codes`.
         """
-        pattern = [layer for layer in self.layers if layer.is_pattern]
-        parts = [
-            Codes(words, layer.n_units, [(layer.name, 0, layer.n_units)])
-            for layer, words in zip(pattern, self._words, strict=True)
-        ]
-        return Codes.concatenate(parts, axis=1)
+        return codes_of_layers(self.layers, self._words)
 
     def neighbors(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Pairs of polygons that share an edge, and that edge.

@@ -17,7 +17,7 @@ from tfhash.geometry.cell_complex import CellComplex
 from tfhash.geometry.chords import checked_points
 from tfhash.geometry.region_inputs import Bounds
 from tfhash.geometry.slicing import Slicing
-from tfhash.geometry.steps import Layer, Plan, check_region
+from tfhash.geometry.steps import Layer, Plan, check_region, codes_of_layers
 from tfhash.geometry.trace import plan_for
 
 MOST_DIMENSIONS = 4
@@ -120,12 +120,7 @@ class SliceRegions:
         One bit for each unit of the layers whose switches change the code, as in
         `LineRegions.codes`.
         """
-        pattern = [layer for layer in self.layers if layer.is_pattern]
-        parts = [
-            Codes(words, layer.n_units, [(layer.name, 0, layer.n_units)])
-            for layer, words in zip(pattern, self._words, strict=False)
-        ]
-        return Codes.concatenate(parts, axis=1)
+        return codes_of_layers(self.layers, self._words)
 
     def inputs(self, coordinates: ArrayLike) -> NDArray[np.float64]:
         """float64 [n, ...input shape]: the model's inputs at coordinates [n, d] in the slice."""

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
+from tfhash.codes import Codes
 from tfhash.geometry.constants import Constant
 from tfhash.geometry.pieces import PiecewiseLinear
 from tfhash.geometry.pixels import Choice, Local
@@ -131,6 +133,16 @@ class Layer(NamedTuple):
     name: str
     n_units: int
     is_pattern: bool
+
+
+def codes_of_layers(layers: Sequence[Layer], words: Sequence[NDArray[np.uint64]]) -> Codes:
+    """Codes of the packed pattern [n, ...] of each layer whose switches change the pattern."""
+    pattern = [layer for layer in layers if layer.is_pattern]
+    parts = [
+        Codes(of_layer, layer.n_units, [(layer.name, 0, layer.n_units)])
+        for layer, of_layer in zip(pattern, words, strict=True)
+    ]
+    return Codes.concatenate(parts, axis=1)
 
 
 @dataclass(frozen=True, eq=False)

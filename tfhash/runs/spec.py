@@ -133,9 +133,8 @@ class RunSpec(Spec):
 
     def __post_init__(self) -> None:
         self.check_fields()
-        self.check_least(depth=1, width=1, repeat=1, batch_size=1, decay_every=1)
+        self.check_least(depth=1, width=1, repeat=1, batch_size=1, decay_every=1, seed=0)
         self.check_least(sample_size=1, epoch_size=1, n_factors=1, n_classes=2, epochs=0)
-        self.check_least(seed=0)
         if not self.learning_rate > 0:
             raise SpecError(f"Expected a learning rate above 0. Received: {self.learning_rate}.")
         if self.clip_norm is not None and not self.clip_norm > 0:
