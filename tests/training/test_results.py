@@ -239,7 +239,7 @@ def test_stray_checkpoints_are_named_and_left_out(tmp_path, caplog):
 
 
 @pytest.mark.full
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(
     st.sampled_from(["spec.json", "properties.json", "diameters.json", "plane.json"]),
     st.recursive(

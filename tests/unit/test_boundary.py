@@ -4,6 +4,7 @@ No input may make a kernel read or write out of bounds. The build of `.ci/saniti
 it does; here it would be a crash, or a result that depends on bits that are none.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -417,25 +418,23 @@ def test_indices_that_change_meanwhile_are_those_of_the_call():
         for array in (labels, polygons, pieces):
             array[-1] = 1 << 30 if i % 2 else 0
 
-    refused = 0
+    calls = (
+        lambda: fit(words, labels=labels),
+        lambda: _native.cut_polygons(SQUARE, WITHIN, offsets, polygons),
+        lambda: _native.blend_rows(SQUARE, pieces, np.full(len(pieces), 0.5)),
+    )
     with writing(write):
         for _ in range(30):
-            for call in (
-                lambda: fit(words, labels=labels),
-                lambda: _native.cut_polygons(SQUARE, WITHIN, offsets, polygons),
-                lambda: _native.blend_rows(SQUARE, pieces, np.full(len(pieces), 0.5)),
-            ):
-                try:
+            for call in calls:
+                # An index is checked and then used: an array that changes between must not matter.
+                with contextlib.suppress(ValueError):
                     call()
-                except ValueError:
-                    refused += 1
-    assert refused <= 90
 
 
 @pytest.mark.parametrize("dtype", (np.float32, np.float64, np.uint8))
 def test_a_bad_value_that_is_put_right_meanwhile_is_not_looked_for_elsewhere(dtype):
-    # A copy of many bytes may take some from before a write and some from after it. No mixture of
-    # 0 and infinity, byte by byte, is a third value that is not finite; of 1 and NaN one is infinity.
+    # A copy of many bytes may take some from before a write and some from after it. Of 0 and
+    # infinity no mixture, byte by byte, is another value that is not finite; of 1 and NaN one is.
     x = np.zeros((4, 300_000), dtype)
     bad = 2 if dtype is np.uint8 else np.inf
 
