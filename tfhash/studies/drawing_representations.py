@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from tfhash import figures
-from tfhash.datasets import record
+from tfhash.datasets import n_kept, record
 from tfhash.figures import representation_tables as written
 from tfhash.files import write_text
 from tfhash.runs import representation_tables as tables
@@ -37,8 +37,7 @@ def weights(path: Path, datasets: Collection[str], figures_path: Path) -> dict[s
         chosen = chosen.drop(columns=["optimizer", "n_classes"])  # one of each here
         chosen.insert(0, "dataset", dataset)
         # As many as there are, for those that stored weights are looked up for.
-        n = record(dataset).n_train
-        available = n - round(n * rows["hold_out"].iloc[0])
+        available = n_kept(record(dataset).n_train, rows["hold_out"].iloc[0])
         chosen["sample_size"] = chosen["sample_size"].replace(0, available)
         files[dataset] = [f"representations_weights_{dataset}.csv"]
         write_table(chosen, figures_path / files[dataset][0])

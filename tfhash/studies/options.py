@@ -188,8 +188,7 @@ class MlpOptions(RunOptions):
     @property
     def available(self) -> int:
         """Training examples but for those that the recipe holds out."""
-        n = datasets.record(self.dataset).n_train
-        return n - round(n * self.recipe.hold_out)
+        return datasets.n_kept(datasets.record(self.dataset).n_train, self.recipe.hold_out)
 
     @property
     def given_axes(self) -> dict[str, tuple[int, ...] | None]:

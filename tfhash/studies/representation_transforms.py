@@ -198,8 +198,7 @@ def _ones(
         correlation = statistics.result().absolute_correlation
         scored.append((float(np.nan_to_num(correlation)), matrix))
     scored.sort(key=lambda pair: -pair[0])
-    kept = len(data.hold_out(example.spec.hold_out).x_train)
-    x_held, y_held = data.x_train[kept:], data.y_train[kept:]
+    x_held, y_held = data.held_out(example.spec.hold_out)
     if not len(x_held):
         return scored[0][1]
     own = _error(example.model, x_held, y_held)
