@@ -267,6 +267,8 @@ class RepresentationOptions(SecondPaperOptions):
         for name in self.regularizers:
             if name not in TITLES:
                 raise unknown_name("regularizers", name, TITLES)
+        if not self.regularizers:
+            raise InputError(f"Expected regularizers among {', '.join(TITLES)}. Received: none.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -168,7 +168,7 @@ def _training_examples(
 
 def _whitening(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The matrix and the shift that make the covariance of `h`, float64 [n, d], the identity."""
-    values, vectors = np.linalg.eigh(np.cov(h.T))
+    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(h.T)))
     scales = 1 / np.sqrt(np.maximum(values, FLOOR * values.max()))
     return (vectors * scales) @ vectors.T, h.mean(axis=0)
 
