@@ -13,6 +13,7 @@ from tfhash import phases
 from tfhash.codes import Codes
 from tfhash.encoder import Encoder
 from tfhash.errors import InputError
+from tfhash.metrics._inputs import as_labels
 from tfhash.metrics.properties import measurable_properties
 from tfhash.metrics.units import times_on
 from tfhash.phases.chart import AXES
@@ -144,8 +145,8 @@ def diagnose(
     model
         Any Keras model that `Encoder` takes.
     train, test
-        Inputs `x` [n, ...], or `(x, y)` with integer labels [n]: what the model was trained on, and
-        what it was not. Without labels redundancy alone is measured; without a labeled test set
+        Inputs `x` [n, ...], or `(x, y)` with labels [n] or [n, 1]: what the model was trained on,
+        and what it was not. Without labels redundancy alone is measured; without a labeled test set
         there is no regime.
     batch_size
         As in `Encoder.encode`.
@@ -225,12 +226,10 @@ def _pair(data: Any, name: str) -> tuple[Any, np.ndarray | None]:
             f"Expected {name} as inputs, or as (inputs, labels). Received: {len(data)} parts."
         )
     x, y = data
-    if y is not None and len(np.shape(y)) != 1:
-        raise InputError(
-            f"Expected the labels of {name} as whole numbers [n]. Received: shape {np.shape(y)}. "
-            "Of one-hot labels give `y.argmax(axis=1)`."
-        )
-    return x, None if y is None else np.asarray(y)
+    try:
+        return x, None if y is None else as_labels(y, f"labels of {name}")
+    except ValueError as error:
+        raise InputError(str(error)) from None
 
 
 def _layers(codes: Codes) -> pd.DataFrame:
@@ -251,22 +250,28 @@ def _layers(codes: Codes) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _n_inputs(x: Any) -> int:
-    """Numbers in one example, of all inputs where there are several."""
+def _n_inputs(x: Any) -> int | None:
+    """Numbers in one example, of all inputs where there are several; None for batches of them."""
+    if not isinstance(x, list | tuple | Mapping) and not hasattr(x, "shape"):
+        return None
     if isinstance(x, Mapping):
         x = list(x.values())
     several = isinstance(x, list | tuple) and len(x) > 0 and np.ndim(x[0]) > 1
     return sum(int(np.prod(np.shape(part)[1:])) for part in (x if several else [x]))
 
 
-def _chart(n_inputs: int) -> Chart:
+def _chart(n_inputs: int | None) -> Chart:
     """The chart of inputs of that size, or where there is none the first of all."""
     of_size = (name for name, (size, _) in SIZES.items() if size == n_inputs)
     return phases.shipped_chart(next(of_size, next(iter(SIZES))))
 
 
 def _reasons(
-    chart: Chart, codes: Codes, properties: Mapping[str, float], n_inputs: int, labels: Any
+    chart: Chart,
+    codes: Codes,
+    properties: Mapping[str, float],
+    n_inputs: int | None,
+    labels: Any,
 ) -> tuple[str, ...]:
     """Why the chart does not hold, a line each."""
     missing = [n for n in ("test_redundancy_ratio", "knn_accuracy") if n not in properties]
@@ -277,7 +282,11 @@ def _reasons(
             "redundancy and knn among the metrics",
         )
     lines = []
-    if n_inputs != chart.n_inputs:
+    if n_inputs is None:
+        lines.append(
+            "the training inputs come in batches, whose size is not known: give them as arrays"
+        )
+    elif n_inputs != chart.n_inputs:
         theirs = " or ".join(f"{size} ({name})" for name, (size, _) in SIZES.items())
         lines.append(f"inputs have {n_inputs:,} numbers; those of the charts have {theirs}")
     n_classes = len(np.unique(labels))

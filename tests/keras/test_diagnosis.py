@@ -116,5 +116,22 @@ def test_what_is_no_labeled_data_is_refused(model, data):
     x, y, _, _ = data
     with pytest.raises(InputError, match="3 parts"):
         tfhash.diagnose(model, (x, y, y))
-    with pytest.raises(InputError, match=r"y\.argmax"):
+    with pytest.raises(InputError, match=r"labels of train: .*np\.argmax\(y, axis=1\)"):
         tfhash.diagnose(model, (x, np.eye(10)[y]))
+    with pytest.raises(InputError, match=r"labels of train: .*finite"):
+        tfhash.diagnose(model, (x, np.where(y == 3, np.nan, y)))
+
+
+def test_labels_in_a_column(diagnosis, model, data):
+    x, y, x_test, y_test = data
+    found = tfhash.diagnose(model, (x, y[:, None]), (x_test, y_test[:, None]))
+    assert found.properties == diagnosis.properties and found.regime == diagnosis.regime
+
+
+def test_inputs_in_batches(diagnosis, model, data):
+    """They are measured, and it is said why there is no regime."""
+    x, y, x_test, y_test = data
+    batches = (x[start : start + 64] for start in range(0, len(x), 64))
+    found = tfhash.diagnose(model, (batches, y), (x_test, y_test))
+    assert found.properties == diagnosis.properties
+    assert found.regime is None and found.reasons[0].startswith("the training inputs come in batch")

@@ -116,6 +116,19 @@ def test_the_model_is_left_as_it_is():
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
 
+def test_what_is_left_of_other_calls_is_forgotten():
+    """A call in training outside of `fit`, or a step that failed, leaves nothing to `evaluate`."""
+    x, y = data()
+    model = regularizers.apply(small_model(), "last_hidden", "cw_vr", 0.1)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    wanted = model.evaluate(x, y, verbose=0)
+    model(x[:5], training=True)
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(wanted)
+    with pytest.raises(ValueError):
+        model.fit(x, np.ones((len(x), 2, 2)), verbose=0)
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(wanted)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     (

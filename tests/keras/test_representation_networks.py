@@ -44,6 +44,23 @@ def dense():
     )
 
 
+def grouped():
+    convolution = kl.Conv2D(4, 3, groups=2, name="grouped")
+    return keras.Sequential([keras.Input((6, 6, 4)), convolution, kl.Conv2D(3, 3)])
+
+
+def normalized_by_row():
+    return keras.Sequential(
+        [
+            keras.Input((4, 5, 2)),
+            kl.Conv2D(4, 1, name="convolution"),
+            kl.BatchNormalization(axis=1, name="normalized"),
+            kl.Flatten(),
+            kl.Dense(2),
+        ]
+    )
+
+
 @nets.float64_net
 def convolutional():
     inputs = keras.Input((12, 12, 3), dtype="float64")
@@ -120,11 +137,22 @@ def test_outputs_are_identical(build, layer, kind, shifted, precision):
         (dense, "liner", np.eye(8), None, "linear"),
         (dense, "dropout", np.eye(6), None, "Expected a"),
         (convolutional, "linear", invertible(6), np.ones(6), "'padded'.*pads with zeros"),
+        (grouped, "grouped", invertible(4), None, "'grouped'.*convolution in groups"),
+        (normalized_by_row, "normalized", np.ones(4), None, "'normalized'.*another axis"),
+        (normalized_by_row, "convolution", np.ones(4), None, "'normalized'.*another axis"),
     ),
 )
 def test_what_is_not_possible_is_named(build, layer, transform, shift, message):
     with pytest.raises(ValueError, match=message):
         representation.identical_output_network(build(), layer, transform, shift)
+
+
+def test_a_bias_that_is_added_starts_from_zero():
+    layers = [kl.Dense(5, name="inner"), kl.Dense(3, use_bias=False, bias_initializer="ones")]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    new = representation.identical_output_network(model, "inner", invertible(5), np.ones(5))
+    x = RNG.normal(size=(9, 4)).astype(np.float32)
+    np.testing.assert_allclose(new(x), model(x), rtol=1e-4, atol=1e-5)
 
 
 def test_branches_that_join_are_named():
@@ -152,6 +180,19 @@ def test_comparable_network():
     assert right >= (fitted.argmax(axis=1) == y).mean()
     with pytest.raises(ValueError, match="y alone"):
         representation.comparable_network(model, "hidden", matrix, y=y)
+    for labels, message in (
+        (np.where(y == y[0], -1, y), "from 0 to 2.*Received: -1"),
+        (y + 0.5, r"whole numbers from 0 to 2"),
+        (y + 1, "Received: 3"),
+        (np.eye(3)[y], "argmax"),
+        (y[:-1], "300 labels"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            representation.comparable_network(model, "hidden", matrix, x, labels)
+    layers = [kl.Dense(4, activation="relu", name="hidden"), kl.Dense(1, activation="sigmoid")]
+    binary = keras.Sequential([keras.Input((6,)), *layers])
+    with pytest.raises(ValueError, match=r"at least two classes.*of 1 unit with activation 'sigm"):
+        representation.comparable_network(binary, "hidden", np.eye(4), x, y % 2)
 
 
 def test_characteristics_of_layers():
@@ -194,7 +235,7 @@ def test_inputs_that_are_not_good():
         representation.characteristics(model, x[:1])
     with pytest.raises(ValueError, match="relu"):
         representation.characteristics(model, x, layers="rellu")
-    with pytest.raises(ValueError, match="one label for each of 5"):
+    with pytest.raises(ValueError, match="y: Expected 5 labels"):
         representation.characteristics(model, x, [1, 2], mutual_information=True)
     x[3, 2] = np.nan
     with pytest.raises(ValueError, match="3"):

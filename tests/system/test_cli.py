@@ -2,11 +2,13 @@
 
 import gzip
 import os
+import re
 import struct
 import subprocess
 import sys
 from dataclasses import fields, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,11 +56,18 @@ def test_original_flags_are_there(name, tmp_path):
     COMMANDS[name].define(values, tmp_path)
     both = name in ("diameters", "random_data", "region_density")
     extra = {"workers", "encode_batch_size"} if both else set()
+    extra |= {"encode_batch_size"} if name.endswith("_encoding_properties") else set()
     extra |= {"workers"} if name == "cnn_encoding_properties" else set()
     extra |= {"dataset_path"} if "dataset" in ORIGINAL[name] else set()
     extra |= {"figures", "dataset"} if name == "draw_figures" else set()
     assert {n for n in values if values[n].name == n} == ORIGINAL[name] | extra
-    assert set(ORIGINAL) <= set(COMMANDS)
+    assert set(ORIGINAL) == set(COMMANDS)
+
+
+def test_every_command_of_a_script_has_a_script():
+    folder = Path(__file__).resolve().parents[2] / "run_scripts"
+    called = {re.search(r'cli\.main\("(\w+)"', one.read_text())[1] for one in folder.glob("*.py")}
+    assert called == set(COMMANDS)
 
 
 def test_every_option_is_a_flag_of_its_study(tmp_path):
@@ -88,6 +97,9 @@ def test_a_batch_is_of_training_or_of_the_encoder(monkeypatch):
     assert cli.run("layer_width_train", "", ["train.py", both[0], both[2]]) == 0
     assert cli.run("layer_width_encoding_properties", "", ["measure.py", both[0], both[2]]) == 0
     sizes = {stage: (one.batch_size, one.encode_batch_size) for stage, one in asked.items()}
+    named = ["measure.py", "--encode_batch_size=64", both[2]]
+    assert cli.run("layer_width_encoding_properties", "", named) == 0
+    assert (asked["measure"].batch_size, asked["measure"].encode_batch_size) == (None, 64)
     assert sizes == {"run": (32, 500), "train": (32, None), "measure": (None, 32)}
     assert {spec.batch_size for spec in study("layer_width").specs(asked["train"])} == {32}
 

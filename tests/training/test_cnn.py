@@ -235,7 +235,11 @@ def test_spec_json_and_directory():
     assert one.directory.as_posix() == "cnn/digits/architecture=resnet18/examples=40/repeat=1"
     with pytest.raises(SpecError, match="color"):
         CnnSpec.from_json({**one.to_json(), "color": "red"})
-    for bad in ({"epochs": -1}, {"decay_every": 0}, {"optimizer": "lion"}, {"precision": "half"}):
+    for bad in (
+        *({"epochs": -1}, {"decay_every": 0}, {"optimizer": "lion"}, {"precision": "half"}),
+        *({"l2": -1.0}, {"momentum": 1.0}, {"hold_out": 1.5}, {"checkpoint_epochs": (1, 1)}),
+        {"checkpoint_epochs": (9999,)},
+    ):
         with pytest.raises(SpecError, match=r"Expected .* Received"):
             spec(**bad)
 

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from test_results import make_run
 
+from tfhash import results
 from tfhash.runs.conditions import CONDITIONS
-from tfhash.studies import drawing_phases, drawing_shifts
-from tfhash.studies.drawing_record import are_alike
+from tfhash.studies import drawing, drawing_phases, drawing_shifts, regularizers
+from tfhash.studies.drawing_record import MeasuredRuns, are_alike
 
 SHIFTS = {"none": 0.0, "batch_norm": -0.1, "l2": 0.05, "clipping": 0.01}
 
@@ -20,6 +21,22 @@ def test_networks_of_several_kinds_make_no_mean(caplog):
         assert not caplog.records
         assert not are_alike(rows, ["width"], "It")
     assert "It is left out. Expected networks that have one depth. Received: 1, 5." in caplog.text
+
+
+def test_runs_are_read_once_however_many_draw_of_them(tmp_path, monkeypatch):
+    make_run(tmp_path / "runs", experiment="regularizers")
+    calls = []
+    load = results.load
+    monkeypatch.setattr(results, "load", lambda *a, **k: calls.append(a) or load(*a, **k))
+    measured = MeasuredRuns(tmp_path / "runs")
+    varied = ("width",)
+    first = measured.last_epochs(regularizers.STUDY, {"mnist", "digits"}, varied)
+    again = measured.last_epochs(regularizers.STUDY, {"mnist"}, varied)
+    assert list(first) == ["mnist"] and again["mnist"] is first["mnist"]
+    assert not measured.last_epochs(regularizers.STUDY, {"digits"}, varied)
+    assert len(calls) == 1
+    drawing.draw(tmp_path / "runs", tmp_path / "figures")
+    assert len(calls) == 2
 
 
 @pytest.mark.full
@@ -39,7 +56,8 @@ def test_figures_of_regularizers_and_the_seeds_that_are_missing(tmp_path, caplog
                     **fields,
                 )
     with caplog.at_level(logging.WARNING, logger="tfhash"):
-        names = [one.draw(root, {"mnist"}, out).get("mnist") for one in drawing_shifts.DRAWINGS]
+        measured = MeasuredRuns(root)
+        names = [one.draw(measured, {"mnist"}, out).get("mnist") for one in drawing_shifts.DRAWINGS]
     assert names[:2] == [["figure_6_mnist.png"], ["figure_10_mnist.png"]] and names[3] is None
     assert (
         "figure_6 of mnist: seeds 2 of batch_norm are missing: drawn as what is there."
@@ -74,7 +92,7 @@ def test_a_phase_chart_with_a_seed_missing_and_a_grid_of_one_point(tmp_path, cap
     make_run(root, width=10, sample_size=100, epochs=(0, 1, 2), **fixed)  # MNIST: one point
     with caplog.at_level(logging.WARNING, logger="tfhash"):
         (chart,) = drawing_phases.DRAWINGS
-        names = chart.draw(root, {"digits", "mnist"}, out)
+        names = chart.draw(MeasuredRuns(root), {"digits", "mnist"}, out)
     assert names == {"digits": ["phase_chart_digits.png"]}
     assert "6 of 18 points of the phase chart have fewer seeds" in caplog.text
     assert "The phase chart of mnist is left out. Expected at least two values" in caplog.text

@@ -46,6 +46,7 @@ def test_networks_of_the_study():
     ("asked", "message"),
     [
         ({"regularizers": ("cwvr",)}, "regularizers"),
+        ({"regularizers": ()}, r"regularizers among none.*Received: none"),
         ({"sample_sizes": (50_001,)}, "up to 50000"),
         ({"dataset": "digits", "quick": True}, "Leave quick out"),
     ],
@@ -53,6 +54,13 @@ def test_networks_of_the_study():
 def test_what_cannot_be_asked(asked, message):
     with pytest.raises(InputError, match=message):
         networks_of("representations", options(**asked))
+
+
+def test_what_leaves_no_network_and_what_is_asked_for_twice():
+    with pytest.raises(InputError, match="at least one regularizer that representations_linear"):
+        networks_of("representations_linear", options(regularizers=("cr",)))
+    twice = networks_of("representations_linear", options(regularizers=("bn", "bn"), repeat=1))
+    assert len(twice) == 1
 
 
 def test_quick_takes_the_stored_weight_of_the_nearest_size(monkeypatch):
@@ -136,6 +144,18 @@ def test_weights_are_chosen_on_validation_data_not_on_test_data():
     assert chosen["regularizer_weight"].tolist() == [0.0, 0.1]
     assert chosen["tried"].tolist() == [1, 3]
     np.testing.assert_allclose(chosen["validation_error"], [5.0, 4.0])
+
+
+def test_weights_are_not_chosen_without_validation_data():
+    """As of the protocol "paper", which holds nothing out: the accuracies are NaN, or not there."""
+    blind = [(key, (np.nan, np.nan), test) for key, _, test in NETWORKS]
+    with pytest.raises(InputError, match=r"none of networks with L1R\. Train with a protocol"):
+        tables.networks(rows(of=blind))
+    single = tables.networks(rows(of=blind[2:]))
+    assert tables.chosen_weights(single)["regularizer_weight"].tolist() == [0.0, 10.0]
+    table = rows(of=NETWORKS)
+    with pytest.raises(InputError, match="validation accuracy is measured"):
+        tables.networks(table[table["split"] != "validation"])
 
 
 def test_repeats_that_some_weights_lack_do_not_decide():

@@ -119,6 +119,10 @@ def test_spec_json_and_directory():
         {"checkpoint_epochs": (1, 1)},
         {"checkpoint_epochs": (3,)},
         {"checkpoint_epochs": (-1,)},
+        {"decay": 0.0},
+        {"hold_out": -0.5},
+        {"hold_out": 1.0},
+        {"early_stopping": -1},
     ],
 )
 def test_spec_out_of_range(bad):

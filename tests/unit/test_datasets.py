@@ -96,6 +96,13 @@ def test_hold_out_and_subset():
     assert len(held.x_train) == len(held.y_train) == round(len(data.x_train) * 0.8)
     np.testing.assert_array_equal(held.x_train, data.x_train[: len(held.x_train)])
     np.testing.assert_array_equal(held.x_test, data.x_test)
+    x, y = data.held_out(0.2)
+    np.testing.assert_array_equal(np.concatenate([held.x_train, x]), data.x_train)
+    np.testing.assert_array_equal(np.concatenate([held.y_train, y]), data.y_train)
+    assert len(data.held_out(0.0)[0]) == 0
+    for fraction in (-0.5, 1.0, 1.5, float("nan")):
+        with pytest.raises(DatasetError, match=r"in \[0, 1\) to hold out"):
+            data.hold_out(fraction)
     small, again, other = data.subset(50, 1), data.subset(50, 1), data.subset(50, 2)
     np.testing.assert_array_equal(small.x_train, again.x_train)
     assert not np.array_equal(small.x_train, other.x_train)

@@ -400,7 +400,7 @@ def test_ctrl_c_stops_the_work(work):
 def test_labels_of_another_length_are_refused_before_any_work():
     codes, labels = Codes.from_bits(random_bits(30, 500)), np.arange(29) % 3
     for estimator in (CodeLogisticRegression(), metrics.HammingKNeighborsClassifier(3)):
-        with pytest.raises(ValueError, match="Expected 30 labels, one for each code"):
+        with pytest.raises(ValueError, match="Expected 30 labels, one for each example"):
             estimator.fit(codes, labels)
     with pytest.raises(ValueError, match="y_test: Expected 30 labels"):
         metrics.encoding_properties(codes, np.arange(30) % 3, codes, labels)

@@ -249,7 +249,7 @@ def test_input_that_makes_no_sense():
     model = CodeLogisticRegression()
     with pytest.raises(ValueError, match="only one class, 3"):
         model.fit(DIGITS[:5], [3] * 5)
-    with pytest.raises(ValueError, match="Expected 5 labels, one for each code"):
+    with pytest.raises(ValueError, match="Expected 5 labels, one for each example"):
         model.fit(DIGITS[:5], [0, 1])
     with pytest.raises(ValueError, match="Received: 2"):
         model.fit([[0, 2], [1, 1]], [0, 1])

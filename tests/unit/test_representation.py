@@ -95,6 +95,8 @@ def test_stable_rank_by_power_iteration_and_by_eigenvalues():
         stable_rank(covariance), np.square(values).sum() / values[-1] ** 2, rtol=1e-8
     )
     assert np.isnan(stable_rank(np.zeros((3, 3))))
+    for scale in (1e-200, 1e200):
+        assert stable_rank(scale * np.diag([3.0, 4.0])) == pytest.approx(25 / 16)
 
 
 def test_what_has_no_value_is_nan():
@@ -113,16 +115,21 @@ def test_what_has_no_value_is_nan():
 @pytest.mark.parametrize(
     ("call", "message"),
     (
-        (lambda: Statistics(0), "at least 1"),
+        (lambda: Statistics(0), "n_units to be a whole number from 1"),
+        (lambda: Statistics(2.5), "n_units to be a whole number from 1"),
         (lambda: Statistics(3).update(np.ones((2, 4))), r"shape \[n, 3\]"),
         (lambda: Statistics(2).update([[1, np.nan]]), "row 0 of the batch, unit 1"),
+        (lambda: Statistics(2).update([[1, 1e200]]), "at most 1e.150.*row 0 of the batch, unit 1"),
+        (lambda: stable_rank(np.ones((2, 3))), r"shape \[d, d\]"),
+        (lambda: stable_rank(np.full((2, 2), np.nan)), "finite covariance"),
         (lambda: Statistics(2).merge(Statistics(3)), "of 2 units"),
         (lambda: summed(np.ones((1, 2))).result(), "at least 2 samples"),
         (lambda: mutual_information(np.ones((1, 2))), "at least 2"),
         (lambda: mutual_information(np.ones(3)), "at least 2"),
         (lambda: mutual_information([[1.0], [np.inf]]), "row 1, unit 0"),
-        (lambda: mutual_information(np.eye(3), [0, 1]), "one label for each of 3"),
+        (lambda: mutual_information(np.eye(3), [0, 1]), "y: Expected 3 labels"),
         (lambda: mutual_information(np.eye(3), np.eye(3)), "argmax"),
+        (lambda: mutual_information(np.eye(3), [0, 1, np.nan]), "y: .*finite"),
         (lambda: mutual_information(np.eye(3), noise_variance=0), "noise_variance > 0"),
         (lambda: mutual_information(1e150 * np.eye(3), noise_variance=1e-9), "deviation"),
     ),

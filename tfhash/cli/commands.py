@@ -21,7 +21,8 @@ from tfhash.studies.option import MEASURE, TRAIN
 # The choices of --also: studies whose networks one command can train beside its own study's.
 ALSO = ("layer_width", "training_time", "layer_wise")
 # Flags whose name differs from that of their field. The scripts that only measure have no training
-# batch, and call the encoder's batch --batch_size.
+# batch, and call the encoder's batch --batch_size; --encode_batch_size, as it is called everywhere
+# else, is the same there.
 TRAIN_NAMES = {"path": "save_path"}
 MEASURE_NAMES = {"path": "load_path", "encode_batch_size": "batch_size"}
 
@@ -61,6 +62,8 @@ def _of_study(name: str, title: str, stages: Sequence[str], on_cluster: bool = F
             return varied and bool(set(stages) & set(metadata["stages"]))
 
         define(asked.options, values, home, wanted, names)
+        if names is MEASURE_NAMES:
+            flags.DEFINE_alias("encode_batch_size", "batch_size", flag_values=values)
         if stages == (TRAIN,) and name != "cnn":
             flags.DEFINE_multi_enum(
                 "also",
@@ -191,19 +194,17 @@ SUBCOMMANDS: dict[str, Command] = {
     "draw": DRAW,
 }
 
-# What the scripts in run_scripts/ take: training and measuring by two scripts, or by one.
+# What the scripts in run_scripts/ take: training and measuring by two scripts, or by one. Studies
+# without a script are run by `tfhash run` alone.
 _TWO_SCRIPTS = ("layer_width", "training_time", "sample_size", "layer_wise", "cnn")
+_ONE_SCRIPT = ("diameters", "region_density", "random_data")
 COMMANDS: dict[str, Command] = {
     **{
         f"{name}{end}": _of_study(name, TITLES[name], stages)
         for name in _TWO_SCRIPTS
         for end, stages in (("_train", (TRAIN,)), ("_encoding_properties", (MEASURE,)))
     },
-    **{
-        name: _of_study(name, title, (TRAIN, MEASURE))
-        for name, title in TITLES.items()
-        if name not in _TWO_SCRIPTS
-    },
+    **{name: _of_study(name, TITLES[name], (TRAIN, MEASURE)) for name in _ONE_SCRIPT},
     "draw_figures": DRAW,
     "demo": DEMO,
     "tsne": TSNE,

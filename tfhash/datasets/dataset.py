@@ -63,9 +63,23 @@ class Dataset:
         return self.x_train.shape[1:]
 
     def hold_out(self, fraction: float) -> Dataset:
-        """This dataset without the last `fraction` of its training examples."""
-        keep = len(self.x_train) - round(len(self.x_train) * fraction)
+        """This dataset without the last `fraction` of its training examples.
+
+        Raises
+        ------
+        DatasetError
+            The fraction is not in [0, 1), or no example is left.
+        """
+        keep = n_kept(len(self.x_train), fraction)
         return replace(self, x_train=self.x_train[:keep], y_train=self.y_train[:keep])
+
+    def held_out(self, fraction: float) -> tuple[np.ndarray, np.ndarray]:
+        """Images and labels of the training examples that `hold_out` leaves out, maybe none.
+
+        Raises as `hold_out` does.
+        """
+        keep = n_kept(len(self.x_train), fraction)
+        return self.x_train[keep:], self.y_train[keep:]
 
     def subset(self, n: int, seed: int | list[int]) -> Dataset:
         """This dataset with `n` of its training examples, drawn at random without replacement.
@@ -177,6 +191,23 @@ class Dataset:
         drawn = self.subset(min(n, len(self.x_train)), seed)
         rows = np.random.default_rng(seed).permutation(len(self.x_test))[:n]
         return replace(drawn, x_test=self.x_test[rows], y_test=self.y_test[rows])
+
+
+def n_kept(n: int, fraction: float) -> int:
+    """How many of `n` training examples are left where the last `fraction` is held out.
+
+    Raises
+    ------
+    DatasetError
+        The fraction is not in [0, 1), or no example is left.
+    """
+    kept = n - round(n * fraction) if 0 <= fraction < 1 else 0
+    if kept < 1:
+        raise DatasetError(
+            "Expected a share of the training examples in [0, 1) to hold out, that leaves at least "
+            f"one. Received: {fraction} of {n}."
+        )
+    return kept
 
 
 def in_unit_range(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -60,7 +60,7 @@ def check_labels(y: ArrayLike, n: int, name: str = "y") -> NDArray[Any]:
     labels = as_labels(y, name)
     if labels.shape != (n,):
         raise ValueError(
-            f"{name}: Expected {n} labels, one for each code. Received shape: {labels.shape}."
+            f"{name}: Expected {n} labels, one for each example. Received shape: {labels.shape}."
         )
     return labels
 
@@ -89,13 +89,13 @@ def as_labels(y: ArrayLike, name: str = "y") -> NDArray[Any]:
         labels = labels[:, 0]
     if labels.ndim == 2 and labels.shape[1] > 1:
         raise ValueError(
-            f"{name}: Expected one label for each code, of shape [n]. Received shape: "
+            f"{name}: Expected one label for each example, of shape [n]. Received shape: "
             f"{labels.shape}; for one-hot labels or probabilities use argmax: "
-            f"np.argmax({name}, axis=1)."
+            f"np.argmax({name if name.isidentifier() else 'y'}, axis=1)."
         )
     if labels.ndim != 1:
         raise ValueError(
-            f"{name}: Expected one label for each code, of shape [n]. Received shape: "
+            f"{name}: Expected one label for each example, of shape [n]. Received shape: "
             f"{labels.shape}."
         )
     kind = labels.dtype.kind
@@ -108,7 +108,7 @@ def as_labels(y: ArrayLike, name: str = "y") -> NDArray[Any]:
     if kind == "f" and not np.isfinite(labels).all():
         raise ValueError(f"{name}: Expected labels that are finite. Received: NaN or infinity.")
     if kind in "mM" and np.isnat(labels).any():
-        raise ValueError(f"{name}: Expected a label for each code. Received: NaT.")
+        raise ValueError(f"{name}: Expected a label for each example. Received: NaT.")
     if kind == "O":
         _check_objects(labels.tolist(), name)
     elif kind in "US" and isinstance(y, list | tuple):
@@ -120,7 +120,7 @@ def _check_objects(labels: list[Any], name: str) -> None:
     for row, label in enumerate(labels):
         if label is None or _differs_from_itself(label):
             raise ValueError(
-                f"{name}: Expected a label for each code. Received: {label!r} in row {row}."
+                f"{name}: Expected a label for each example. Received: {label!r} in row {row}."
             )
     kinds = sorted({type(label).__name__ for label in labels})
     try:

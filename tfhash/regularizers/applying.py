@@ -36,10 +36,10 @@ class RepresentationPenalty(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
-    def take(self, y: Any) -> Any:
-        """The weighted penalty of the step under way, once; 0 where there was none."""
+    def take(self) -> Any:
+        """What the layer was given since the last `take`, in training; None where it was not."""
         z, self._seen.value = self._seen.value, None
-        return 0.0 if z is None else self.regularizer(z, y)
+        return z
 
     def get_config(self) -> dict[str, Any]:
         regularizer = keras.saving.serialize_keras_object(self.regularizer)
@@ -71,9 +71,12 @@ class RegularizedModel(keras.Model):
         )
         for layer in self.layers:
             if isinstance(layer, RepresentationPenalty):
-                penalty = layer.take(_labels(y) if layer.regularizer.needs_labels else None)
-                if training:
-                    loss = loss + keras.ops.cast(penalty, loss.dtype)
+                # Forgotten where it is not used: it may be of a call outside of `fit`, or of a step
+                # that failed.
+                z = layer.take()
+                if training and z is not None:
+                    labels = _labels(y) if layer.regularizer.needs_labels else None
+                    loss = loss + keras.ops.cast(layer.regularizer(z, labels), loss.dtype)
         return loss
 
 

@@ -133,9 +133,6 @@ def _through_activation(layer: Any, affine: Affine) -> Affine:
 
 
 def _through_normalization(layer: Any, affine: Affine) -> Affine:
-    axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
-    if axis not in (-1, len(layer.input.shape) - 1):
-        raise NotPossible("it normalizes along another axis than the last")
     scale, offset = normalization(layer)
     if is_permuted_positive(affine.matrix) and not affine.shift.any():
         # The same normalization of scaled and permuted units: it gives the old output, permuted.
@@ -151,12 +148,37 @@ def _through_normalization(layer: Any, affine: Affine) -> Affine:
 
 
 def normalization(layer: Any) -> tuple[Array, Array]:
-    """Scale and offset of a batch normalization at inference, float64 [d] each."""
+    """Scale and offset of a batch normalization at inference, float64 [d] each.
+
+    Raises
+    ------
+    NotPossible
+        Where it normalizes along another axis than that of the channels, the last.
+    """
+    axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
+    if axis not in (-1, len(layer.input.shape) - 1):
+        raise NotPossible("it normalizes along another axis than the last")
     mean, variance = _value(layer.moving_mean), _value(layer.moving_variance)
     scale = 1 / np.sqrt(variance + layer.epsilon)
     if layer.scale:
         scale = scale * _value(layer.gamma)
     return scale, (_value(layer.beta) if layer.center else 0) - scale * mean
+
+
+def fold(normalized: Any, layer: Any) -> None:
+    """Let a Dense layer or convolution with a bias give what its batch normalization gave.
+
+    The batch normalization gives what it is given from then on, at inference.
+
+    Raises
+    ------
+    NotPossible
+        As `normalization` raises it.
+    """
+    scale, offset = normalization(normalized)
+    assign(layer.kernel, _value(layer.kernel) * scale)
+    assign(layer.bias, _value(layer.bias) * scale + offset)
+    make_identity(normalized)
 
 
 def make_identity(layer: Any) -> None:
@@ -189,10 +211,7 @@ def absorb(layer: Any, affine: Affine, flattened: int = 1) -> None:
     kernel = _value(layer.kernel)
     d = len(matrix)
     if isinstance(layer, CONVOLUTIONS):
-        if layer.groups != 1:
-            raise NotPossible("it is a convolution in groups")
-        if layer.data_format != "channels_last":
-            raise NotPossible("its channels come first")
+        _check_channels(layer)
         if shift.any() and layer.padding != "valid":
             raise NotPossible("it pads with zeros, which the shift would have to change")
     elif not isinstance(layer, keras.layers.Dense):
@@ -208,13 +227,29 @@ def absorb(layer: Any, affine: Affine, flattened: int = 1) -> None:
 
 
 def transformed(layer: Any, matrix: Array, shift: Array) -> None:
-    """Let a Dense layer or convolution give `matrix (z - shift)` for `z`, before its activation."""
+    """Let a Dense layer or convolution give `matrix (z - shift)` for `z`, before its activation.
+
+    Raises
+    ------
+    NotPossible
+        With the reason.
+    """
+    if isinstance(layer, CONVOLUTIONS):
+        _check_channels(layer)
     assign(layer.kernel, _value(layer.kernel) @ matrix.T)
     bias = _value(layer.bias) if layer.use_bias else np.zeros(len(matrix))
     if layer.use_bias:
         assign(layer.bias, matrix @ (bias - shift))
     elif shift.any():
         raise NotPossible("it has no bias, which the shift needs")
+
+
+def _check_channels(layer: Any) -> None:
+    """Raise NotPossible where a convolution does not mix all channels, or has them first."""
+    if layer.groups != 1:
+        raise NotPossible("it is a convolution in groups")
+    if layer.data_format != "channels_last":
+        raise NotPossible("its channels come first")
 
 
 def is_linear(layer: Any) -> bool:

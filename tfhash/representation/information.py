@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash import _native, progress
+from tfhash.metrics._inputs import check_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,8 +58,8 @@ def mutual_information(
     ----------
     z : float [n, n_units]
         Activations. float32 and float64 are read as they are, others as float64.
-    y : int [n], optional
-        Classes; any numbers or strings that can be told apart.
+    y : [n], optional
+        Classes; any numbers or strings that can be sorted, [n] or [n, 1].
     noise_variance : float
         v, in squared units of the activations. It sets the distance at which points can be told
         apart: where all pairs are much farther apart than sqrt(8v) both bounds are ln n, where all
@@ -74,8 +75,8 @@ def mutual_information(
     ------
     ValueError
         Where `z` is no matrix of at least two rows, or holds NaN or infinity; where `y` has
-        another length; where the variance is not a positive number, or so small that the squared
-        distances have no room in float64.
+        another length, or labels that are missing (NaN) or cannot be sorted; where the variance is
+        not a positive number, or so small that the squared distances have no room in float64.
 
     Notes
     -----
@@ -155,14 +156,7 @@ def _classes(y: ArrayLike | None, n: int) -> tuple[NDArray[np.int64], float]:
     """Numbers of the classes, none without labels, and the entropy of these in nats."""
     if y is None:
         return np.empty(0, np.int64), math.nan
-    given = np.asarray(y)
-    if given.ndim == 2 and given.shape[1] == 1:
-        given = given[:, 0]
-    if given.shape != (n,):
-        advice = ": y.argmax(axis=1) gives the classes of one-hot rows" if given.ndim == 2 else ""
-        raise ValueError(
-            f"Expected one label for each of {n} rows. Received shape: {given.shape}{advice}."
-        )
+    given = check_labels(y, n)
     _, labels, counts = np.unique(given, return_inverse=True, return_counts=True)
     shares = counts / n
     return labels.astype(np.int64), float(-(shares * np.log(shares)).sum())

@@ -12,12 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfhash import backend, graph, progress, rebuilding
 from tfhash._extras import named_if_missing
+from tfhash.codes.words import whole_number
 from tfhash.encoder import Encoder
 from tfhash.encoder.activation_tracer import Choice
 from tfhash.encoder.batches import Source
 from tfhash.encoder.checks import check_inputs
 from tfhash.encoder.inputs import Inputs
 from tfhash.encoder.symbols import symbols_of
+from tfhash.metrics._inputs import check_labels
 from tfhash.representation.information import MutualInformation, mutual_information
 from tfhash.representation.statistics import Statistics
 
@@ -81,7 +83,8 @@ def characteristics(
     ------
     ValueError
         Where there are fewer than 2 inputs, where a layer is not there (near matches are named),
-        where inputs or activations are NaN or infinite, or `y` is of another length.
+        where inputs or activations are NaN or infinite, or `y` is of another length or has labels
+        that are missing.
 
     Examples
     --------
@@ -90,13 +93,16 @@ def characteristics(
     """
     with named_if_missing("characteristics"):
         import pandas as pd
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"Expected a batch size of at least 1. Received: {batch_size}.")
+    if batch_size is not None:
+        batch_size = whole_number(batch_size, "batch_size", 1)
     names, read, inputs = _reader(model, layers)
+    source = Source(inputs, x)
+    if mutual_information and y is not None and source.n is not None:
+        check_labels(y, source.n)  # now, and not after the pass
     kept: list[list[NDArray[Any]]] = [[] for _ in names]
     sums: list[Statistics | None] = [None] * len(names)
     n = 0
-    for arrays in _batches(read, inputs, Source(inputs, x), batch_size, names):
+    for arrays in _batches(read, inputs, source, batch_size, names):
         for i, (name, array) in enumerate(zip(names, arrays, strict=True)):
             if mutual_information:
                 kept[i].append(array.reshape(len(array), -1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -149,7 +150,8 @@ def _copied(model: keras.Model, layer: Any, shifted: bool) -> tuple[Any, Any, li
             and not old.use_bias
             and (shifted or (folds and old is path[0]) or _follows_normalization(old))
         ):
-            return rebuilding.with_config(old, use_bias=True)
+            # Of zeros, whatever the layer's own initializer is: it had no bias until now.
+            return rebuilding.with_config(old, use_bias=True, bias_initializer="zeros")
         return rebuilding.with_config(old)
 
     new = rebuilding.copied(model, clone)
@@ -228,23 +230,27 @@ def _transform(
             )
     for one in after:
         if isinstance(one, keras.layers.BatchNormalization):
-            scale, offset = maps.normalization(one)
-            kernel, bias = (
-                np.asarray(keras.ops.convert_to_numpy(v), np.float64)
-                for v in (source.kernel, source.bias)
-            )
-            maps.assign(source.kernel, kernel * scale)
-            maps.assign(source.bias, bias * scale + offset)
-            maps.make_identity(one)
-    try:
+            with _named(one):
+                maps.fold(one, source)
+    with _named(source):
         maps.transformed(source, matrix, shift)
-    except NotPossible as error:
-        raise ValueError(f"layer {source.name!r}: {error}.") from None
     inverse = np.linalg.inv(matrix).astype(np.float64)
     if maps.is_permuted_positive(matrix):
         inverse = np.where(matrix.T > 0, inverse, 0)  # exactly
     first = after[-1] if after else source
     return _carry(calls, first, Affine(inverse, shift), 1, beyond_relu)
+
+
+@contextlib.contextmanager
+def _named(layer: Any) -> Iterator[None]:
+    """Name the layer in the error where the transform is not possible."""
+    try:
+        yield
+    except NotPossible as error:
+        raise ValueError(
+            f"layer {layer.name!r}: Expected a layer that can take the transform. Received: "
+            f"{type(layer).__name__}: {error}."
+        ) from None
 
 
 def _carry(calls: _Calls, layer: Any, affine: Affine, positions: int, lenient: bool) -> list[Any]:

@@ -8,37 +8,71 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tfhash.metrics._inputs import as_labels, check_labels
 from tfhash.representation import affine as maps
 
-RIDGE = 1e-10  # of the largest eigenvalue: of units that hang together any weights will do
+# Of the sum of the eigenvalues, added to each: it decides the weights of units that depend on one
+# another linearly, for which any would do.
+RIDGE = 1e-10
 
 
 def refit(old: keras.Model, new: Any, name: str, x: Any, y: ArrayLike | None) -> None:
     """Fit the dense layer `name` of `new`; `old` has what it gave before.
 
+    Parameters
+    ----------
+    old, new : keras.Model
+        Both with a dense layer of that name.
+    name : str
+    x
+        Inputs of both.
+    y : int [n] or [n, 1], optional
+        Their classes; with them the layer's weights minimize the cross entropy of its softmax,
+        without them the squared distance from its old outputs before the activation.
+
     Raises
     ------
     ValueError
-        Where `y` is given and the layer is not the last, or of another length than `x`.
+        Where `y` is given and the layer is not the last, or gives no score for each class, or the
+        labels are none of its classes, or of another length than `x`.
     """
     layer = next(one for one in new.layers if one.name == name)
+    labels = None if y is None else _classes(y, layer, new)
     given = _read(new, layer.input, x)
     wanted = _pre_activation(_read(old, _named(old, name).input, x), _named(old, name))
     rows = np.column_stack([given, np.ones(len(given))]) if layer.use_bias else given
     gram = rows.T @ rows
     gram[np.diag_indices_from(gram)] += RIDGE * np.trace(gram)
     solved = np.linalg.solve(gram, rows.T @ wanted)
+    if labels is not None:
+        check_labels(labels, len(given))
+        solved = _by_cross_entropy(rows, labels, solved)
     _set(layer, solved)
-    if y is None:
-        return
-    labels = np.asarray(y).reshape(-1)
-    if layer.output is not new.outputs[0] or len(labels) != len(given):
+
+
+def _classes(y: ArrayLike, layer: Any, model: Any) -> np.ndarray:
+    """The labels int64 [n], where they are classes that the layer, the model's last, scores."""
+    advice = "give no y to fit it by least squares"
+    if layer.output is not model.outputs[0]:
         raise ValueError(
-            f"Expected {len(given)} labels and a representation before the last layer. Received: "
-            f"{len(labels)} labels, and {name!r} behind the representation: give no y to fit it by "
-            "least squares."
+            "Expected a representation before the last layer, as y is given. Received: "
+            f"{layer.name!r} behind it, which is not the last: {advice}."
         )
-    _set(layer, _by_cross_entropy(rows, labels.astype(np.int64), solved))
+    k = int(layer.kernel.shape[-1])
+    if k < 2 or layer.activation not in (keras.activations.linear, keras.activations.softmax):
+        raise ValueError(
+            "Expected a last layer that gives logits or the softmax of at least two classes, as y "
+            f"is given. Received: {layer.name!r} of {k} unit{'s' if k > 1 else ''} with activation "
+            f"{keras.activations.serialize(layer.activation)!r}: {advice}."
+        )
+    labels = as_labels(y)
+    known = np.isin(labels, np.arange(k))
+    if not known.all():
+        raise ValueError(
+            f"Expected labels that are whole numbers from 0 to {k - 1}, the units of "
+            f"{layer.name!r}. Received: {labels[~known][0]!r}."
+        )
+    return labels.astype(np.int64)
 
 
 def _read(model: Any, tensor: Any, x: Any) -> np.ndarray:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tfhash.codes.words import whole_number
+
 MOST_UNITS = 20_000  # of which all pairs are summed up: 2.4 GB for each 10,000 units squared
 SAMPLED_UNITS = 4096  # of wider layers, whose pairs are
 CHUNK = 1 << 18  # numbers that are worked on at once: a few MB, which stay in the cache
+LARGEST = 1e150  # of activations: beyond, their squares have no room
 CONSTANT = 1e-12  # a variance below this share of the mean square is rounding: a constant
 
 
@@ -74,7 +77,7 @@ class Statistics:
     Raises
     ------
     ValueError
-        Where `n_units` is below 1.
+        Where `n_units` is no whole number from 1 on.
 
     Examples
     --------
@@ -84,9 +87,8 @@ class Statistics:
     """
 
     def __init__(self, n_units: int) -> None:
-        if n_units < 1:
-            raise ValueError(f"Expected n_units of at least 1. Received: {n_units}.")
-        self.n_units, self.n = int(n_units), 0
+        n_units = whole_number(n_units, "n_units", 1)
+        self.n_units, self.n = n_units, 0
         self._sampled: NDArray[np.int64] | None = None
         if n_units > MOST_UNITS:
             rng = np.random.default_rng(0)
@@ -116,21 +118,25 @@ class Statistics:
         Raises
         ------
         ValueError
-            Where the shape is another, or a number is NaN or infinite; nothing of the batch is
-            taken in then.
+            Where the shape is another, or a number is NaN, infinite or beyond 1e150, whose square
+            has no room; nothing of the batch is taken in then.
         """
         array = np.asarray(z)
         if array.ndim != 2 or array.shape[1] != self.n_units:
             raise ValueError(
                 f"Expected activations of shape [n, {self.n_units}]. Received shape: {array.shape}."
             )
+        if array.dtype.kind not in "fiub":
+            array = array.astype(np.float64)
+        may_be_huge = array.dtype.kind == "f" and array.dtype.itemsize > 4
         step = max(64, CHUNK // self.n_units)
         chunks = [array[start : start + step] for start in range(0, len(array), step)]
         for number, chunk in enumerate(chunks):
-            if not np.isfinite(chunk).all():
-                row, unit = np.argwhere(~np.isfinite(chunk))[0]
+            fits = np.abs(chunk) <= LARGEST if may_be_huge else np.isfinite(chunk)
+            if not fits.all():
+                row, unit = np.argwhere(~fits)[0]
                 raise ValueError(
-                    "Expected finite activations. Received: "
+                    f"Expected finite activations of at most {LARGEST:g}. Received: "
                     f"{chunk[row, unit]} at row {number * step + row} of the batch, unit {unit}."
                 )
         for chunk in chunks:
@@ -239,7 +245,7 @@ class Statistics:
         return covariance[counted], correlation[varies]
 
 
-def stable_rank(covariance: NDArray[np.float64]) -> float:
+def stable_rank(covariance: ArrayLike) -> float:
     """`||C||_F^2 / ||C||_2^2`, the numerator a sum, the denominator by the largest eigenvalue.
 
     Parameters
@@ -252,13 +258,28 @@ def stable_rank(covariance: NDArray[np.float64]) -> float:
     float
         NaN where the matrix is 0. Up to 1,000 units all eigenvalues are computed; beyond, the
         largest by Lanczos's method, whose residual bounds its relative error: it is at most 1e-9.
+
+    Raises
+    ------
+    ValueError
+        Where the matrix is not square, or holds NaN or infinity.
     """
     from scipy.linalg import eigvalsh
     from scipy.sparse.linalg import eigsh
 
-    total, d = float(np.square(covariance).sum()), len(covariance)
-    if total == 0:
+    covariance = np.asarray(covariance, np.float64)
+    if covariance.ndim != 2 or covariance.shape[0] != covariance.shape[1]:
+        raise ValueError(
+            f"Expected a covariance of shape [d, d]. Received shape: {covariance.shape}."
+        )
+    if not np.isfinite(covariance).all():
+        raise ValueError("Expected a finite covariance. Received: NaN or infinity in it.")
+    scale = float(np.abs(covariance).max(initial=0))
+    if scale == 0:
         return float("nan")
+    # The rank does not depend on the scale, and squares of very large or small numbers would.
+    covariance = covariance / scale
+    total, d = float(np.square(covariance).sum()), len(covariance)
     if d <= 1000:
         largest = float(eigvalsh(covariance, subset_by_index=[d - 1, d - 1])[0])
     else:

@@ -72,9 +72,7 @@ class CnnSpec(Spec):
         self.check_fields()
         check_architecture(self.architecture, family(self.dataset))
         self.check_least(repeat=1, batch_size=1, examples=1, epochs=0, seed=0)
-        for name in ("learning_rate", "decay", "decay_every"):
-            if not getattr(self, name) > 0:
-                raise SpecError(f"Expected {name} above 0. Received: {getattr(self, name)}.")
+        self.check_training()
         for name, known in (("optimizer", OPTIMIZERS), ("precision", PRECISIONS)):
             if getattr(self, name) not in known:
                 raise SpecError(

@@ -40,6 +40,12 @@ def networks(rows: pd.DataFrame) -> pd.DataFrame:
         Columns `CHOICE`, regularizer_weight, repeat and epochs; test_error and validation_error in
         percent; and those of `CHARACTERISTICS` that were measured. sample_size and n_classes are 0
         for all.
+
+    Raises
+    ------
+    InputError
+        Test or validation accuracy was not measured, or several loss weights were tried without
+        validation data to choose by.
     """
     rows = rows.assign(
         **{name: rows[name].fillna(0).astype(int) for name in ("sample_size", "n_classes")}
@@ -51,7 +57,21 @@ def networks(rows: pd.DataFrame) -> pd.DataFrame:
     )
     wide = wide.dropna(how="all").reset_index()
     for name in ("test_error", "validation_error"):
+        if name not in wide:
+            raise InputError(
+                f"Expected networks whose {name.split('_')[0]} accuracy is measured. Received: "
+                "none. `tfhash run` of the study measures what is missing."
+            )
         wide[name] = 100 * (1 - wide[name])
+    choices = wide.groupby(CHOICE)
+    tried = choices["regularizer_weight"].transform("nunique")
+    blind = wide.loc[(tried > 1) & (choices["validation_error"].transform("count") == 0)]
+    if len(blind):
+        names = ", ".join(TITLES[name] for name in blind["regularizer"].unique())
+        raise InputError(
+            "Expected validation errors to choose the loss weight by. Received: none of networks "
+            f"with {names}. Train with a protocol that holds examples out, as representations does."
+        )
     found = [name for name in CHARACTERISTICS if name in wide]
     return wide[[*keys, "test_error", "validation_error", *found]].rename_axis(columns=None)
 

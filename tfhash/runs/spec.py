@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,10 +132,9 @@ class RunSpec(Spec):
 
     def __post_init__(self) -> None:
         self.check_fields()
-        self.check_least(depth=1, width=1, repeat=1, batch_size=1, decay_every=1, seed=0)
+        self.check_least(depth=1, width=1, repeat=1, batch_size=1, seed=0, early_stopping=0)
         self.check_least(sample_size=1, epoch_size=1, n_factors=1, n_classes=2, epochs=0)
-        if not self.learning_rate > 0:
-            raise SpecError(f"Expected a learning rate above 0. Received: {self.learning_rate}.")
+        self.check_training()
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise SpecError(f"Expected clip_norm above 0. Received: {self.clip_norm}.")
         if self.inputs not in (None, "uniform"):
@@ -146,15 +144,9 @@ class RunSpec(Spec):
                 f"Expected an optimizer among {', '.join(OPTIMIZERS)}. "
                 f"Received: {self.optimizer!r:.80}."
             )
-        if self.l2 < 0:
-            raise SpecError(f"Expected l2 of at least 0. Received: {self.l2}.")
         if self.l2_layers not in L2_LAYERS:
             raise SpecError(
                 f"Expected l2_layers among {', '.join(L2_LAYERS)}. Received: {self.l2_layers!r}."
-            )
-        if not 0 <= self.label_noise < 1:
-            raise SpecError(
-                f"Expected label_noise of at least 0 and below 1. Received: {self.label_noise}."
             )
         if self.last_activation not in LAST_ACTIVATIONS:
             raise SpecError(
@@ -162,14 +154,6 @@ class RunSpec(Spec):
                 f"Received: {self.last_activation!r:.80}."
             )
         self._check_regularizer()
-        kept = self.checkpoint_epochs
-        if any(b <= a for a, b in pairwise(kept)) or any(
-            not 0 <= epoch <= self.epochs for epoch in kept
-        ):
-            raise SpecError(
-                f"Expected increasing checkpoint epochs from 0 to {self.epochs}. "
-                f"Received: {list(kept)}."
-            )
 
     def _check_regularizer(self) -> None:
         name, weight = self.regularizer, self.regularizer_weight

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
 from functools import cache
+from itertools import pairwise
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from tfhash.errors import InputError
@@ -69,6 +70,33 @@ class Spec:
             value = getattr(self, name)
             if value is not None and value < bound:
                 raise SpecError(f"Expected {name} of at least {bound}. Received: {value}.")
+
+    def check_training(self) -> None:
+        """Check the numbers that decide every training, whatever the network.
+
+        Raises
+        ------
+        SpecError
+            A rate or its decay is not above 0, a penalty is negative, a share is not in [0, 1), or
+            the checkpoint epochs are not increasing from 0 to the last epoch.
+        """
+        spec: Any = self
+        for name in ("learning_rate", "decay", "decay_every"):
+            if not getattr(spec, name) > 0:
+                raise SpecError(f"Expected {name} above 0. Received: {getattr(spec, name)}.")
+        if spec.l2 < 0:
+            raise SpecError(f"Expected l2 of at least 0. Received: {spec.l2}.")
+        for name in ("hold_out", "label_noise", "momentum"):
+            if not 0 <= getattr(spec, name, 0) < 1:
+                raise SpecError(
+                    f"Expected {name} of at least 0 and below 1. Received: {getattr(spec, name)}."
+                )
+        kept = spec.checkpoint_epochs
+        if any(b <= a for a, b in pairwise(kept)) or not all(0 <= e <= spec.epochs for e in kept):
+            raise SpecError(
+                f"Expected increasing checkpoint epochs from 0 to {spec.epochs}. "
+                f"Received: {list(kept)}."
+            )
 
     @classmethod
     def from_recipe(cls: type[S], recipe: Any, **rest: Any) -> S:

@@ -65,10 +65,7 @@ class Runs:
         RunError
             The root or TensorBoard's folder cannot be made or written to.
         """
-        for folder, what, flag in (
-            (self.root, "runs", "save_path"),
-            (self.tensorboard, "TensorBoard's files", "tensorboard"),
-        ):
+        for folder, what in ((self.root, "runs"), (self.tensorboard, "TensorBoard's files")):
             if folder is None:
                 continue
             try:
@@ -78,7 +75,7 @@ class Runs:
             except OSError as error:
                 raise RunError(
                     f"Expected a folder that {what} can be written to at {folder}. Received: "
-                    f"{error.strerror or error}. Name another one with --{flag}."
+                    f"{error.strerror or error}. Name another folder."
                 ) from error
 
     def is_finished(self, spec: AnySpec) -> bool:
@@ -100,7 +97,8 @@ class Runs:
         if differences:
             raise RunError(
                 f"Expected {path} to be empty or a run of the same spec. Received a run made under "
-                f"another one ({'; '.join(differences)}). Give another --save_path, or remove it."
+                f"another one ({'; '.join(differences)}). Keep these runs in another folder, or "
+                "remove it."
             )
         return not self._damage(path, spec)
 

@@ -81,8 +81,20 @@ class Grid:
     measures: tuple[Measured, ...] = ()
 
     def specs(self, experiment: str, options: Options) -> list[AnySpec]:
-        """The runs, a whole repeat before the next."""
+        """The runs, a whole repeat before the next.
+
+        Raises
+        ------
+        InputError
+            An axis has no values for the dataset, or none of what is asked for.
+        """
         axes = [[(name, v) for v in self._values(name, options)] for name in self.axes]
+        for name, values in zip(self.axes, axes, strict=True):
+            if not values:
+                raise InputError(
+                    f"Expected at least one {name} that {experiment} has networks of. Received: "
+                    "none: what is asked for leaves none to train."
+                )
         fixed = {k: v(options) if callable(v) else v for k, v in self.fixed.items()}
         if self.kept is not None:
             grid = values_of_dataset(self.kept, options.dataset, "epochs")
@@ -149,8 +161,9 @@ class Study:
         return self.experiment or self.name
 
     def specs(self, options: Options) -> list[AnySpec]:
-        """All of its runs."""
-        return [spec for grid in self.grids for spec in grid.specs(self.directory, options)]
+        """All of its runs, each once, whatever is asked for twice. Raises as `Grid.specs` does."""
+        runs = (spec for grid in self.grids for spec in grid.specs(self.directory, options))
+        return list(dict.fromkeys(runs))
 
     def figures_of(self, dataset: str) -> tuple[str, ...]:
         """Names of the figures and tables that are drawn of it for a dataset."""

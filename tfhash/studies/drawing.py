@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tfhash import figures, results
+from tfhash import figures
 from tfhash.datasets import NAMES
 from tfhash.errors import InputError, unknown_name
 from tfhash.figures import FigureKind
@@ -25,7 +25,7 @@ from tfhash.studies import (
     drawing_shifts,
 )
 from tfhash.studies.definition import Study
-from tfhash.studies.drawing_record import Drawing
+from tfhash.studies.drawing_record import Drawing, MeasuredRuns
 from tfhash.studies.option import option
 
 # Curves, and what is none: a figure or table by name.
@@ -103,7 +103,8 @@ def draw(
     for name in names or ():
         if name not in DRAWINGS:
             raise unknown_name("figures", name, DRAWINGS)
-    table = results.load(path, history=False, stages=("encoding",))
+    measured = MeasuredRuns(path)
+    table = measured.encoding
     # A run may have nothing in `table`, and layers or planes all the same.
     there = {(run.spec.experiment, run.spec.dataset) for run in stored_runs(path)}
     known = sorted({dataset for _, dataset in there})
@@ -138,7 +139,7 @@ def draw(
                 )
                 needs = " or ".join(dict.fromkeys(metric for metric, _ in one.curves))
             else:
-                drawn, needs = one.draw(path, with_runs, figures_path), one.needs
+                drawn, needs = one.draw(measured, with_runs, figures_path), one.needs
             for file in (file for files in drawn.values() for file in files):
                 also = " (and .svg, and the table behind it, .csv)" if file.endswith(".png") else ""
                 print(f"Drew {figures_path / file}{also}")

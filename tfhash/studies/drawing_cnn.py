@@ -9,17 +9,19 @@ from tfhash import models, results
 from tfhash.figures import tables
 from tfhash.files import write_text
 from tfhash.studies.cnn import STUDY
-from tfhash.studies.drawing_record import Drawing, write_table
+from tfhash.studies.drawing_record import Drawing, MeasuredRuns, write_table
 
 TABLES = {"mnist": 1, "cifar10": 2}  # the paper's, by dataset
 
 
-def draw(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
+def draw(
+    measured: MeasuredRuns, datasets: Collection[str], figures_path: Path
+) -> dict[str, list[str]]:
     """Write Tables 1 and 2 for what was measured, the paper's numbers beside ours.
 
     Runs with `examples` are for trying things, and left out.
     """
-    table = results.load(path, history=False, stages=("encoding",))
+    table = measured.encoding
     if "architecture" not in table:
         return {}
     table = table[(table["experiment"] == STUDY.directory) & table["examples"].isna()]

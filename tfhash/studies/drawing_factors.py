@@ -10,7 +10,7 @@ import pandas as pd
 
 from tfhash import figures
 from tfhash.runs.representation import TITLES
-from tfhash.studies.drawing_record import Drawing, last_epochs, write_table
+from tfhash.studies.drawing_record import Drawing, MeasuredRuns, write_table
 from tfhash.studies.representation_factors import STUDY
 
 _VARIED = ("n_factors", "regularizer", "regularizer_weight", "regularizer_normalized")
@@ -22,12 +22,12 @@ FIGURES = {
 
 
 def draw(
-    name: str, path: Path, datasets: Collection[str], figures_path: Path
+    name: str, measured: MeasuredRuns, datasets: Collection[str], figures_path: Path
 ) -> dict[str, list[str]]:
     """Draw one of `FIGURES` for each dataset: the target and the accuracy against the weight."""
     regularizer, target = FIGURES[name]
     files = {}
-    for dataset, rows in last_epochs(path, STUDY, datasets, _VARIED).items():
+    for dataset, rows in measured.last_epochs(STUDY, datasets, _VARIED).items():
         table = curves(rows, regularizer, target)
         if table.empty:
             continue

@@ -14,7 +14,7 @@ from tfhash.figures import Caption
 from tfhash.runs import StoredRun
 from tfhash.runs.plane import StoredPlane
 from tfhash.studies import random_data
-from tfhash.studies.drawing_record import Drawing, write_table
+from tfhash.studies.drawing_record import Drawing, MeasuredRuns, write_table
 
 BINS = 25
 EARLY = 10  # the epoch that the last one is compared with, as in the paper
@@ -27,10 +27,10 @@ HISTOGRAMS = {
 
 
 def draw_histograms(
-    name: str, path: Path, datasets: Collection[str], figures_path: Path
+    name: str, measured: MeasuredRuns, datasets: Collection[str], figures_path: Path
 ) -> dict[str, list[str]]:
     """Draw one of `HISTOGRAMS` for each of `datasets`."""
-    lengths = results.load_diameters(path)
+    lengths = measured.diameters
     files = {}
     for dataset in sorted(datasets):
         here = lengths[lengths["dataset"] == dataset] if len(lengths) else lengths
@@ -40,10 +40,12 @@ def draw_histograms(
     return files
 
 
-def draw_planes(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
+def draw_planes(
+    measured: MeasuredRuns, datasets: Collection[str], figures_path: Path
+) -> dict[str, list[str]]:
     """Draw the plane of the first network of each of `datasets` that has one."""
     files: dict[str, list[str]] = {}
-    for run, by_epoch in results.load_planes(path):
+    for run, by_epoch in measured.planes:
         dataset = run.spec.dataset
         if dataset in datasets and dataset not in files:
             _draw_planes(run, by_epoch, figures_path / f"plane_{dataset}")
@@ -52,14 +54,14 @@ def draw_planes(path: Path, datasets: Collection[str], figures_path: Path) -> di
 
 
 def write_table_5(
-    path: Path, datasets: Collection[str], figures_path: Path
+    measured: MeasuredRuns, datasets: Collection[str], figures_path: Path
 ) -> dict[str, list[str]]:
     """Write Table 5 for each of `datasets`: how well networks fit random data."""
     names = {dataset: f"table_5_{dataset}.csv" for dataset in sorted(datasets)}
     return {
         dataset: [name]
         for dataset, name in names.items()
-        if _table_5(path, dataset, figures_path / name)
+        if _table_5(measured, dataset, figures_path / name)
     }
 
 
@@ -137,9 +139,9 @@ def _draw_planes(run: StoredRun, planes: dict[int, StoredPlane], name: Path) -> 
     write_table(pd.concat(tables), name.with_name(f"{name.name}.csv"), digits=4)
 
 
-def _table_5(path: Path, dataset: str, file: Path) -> bool:
+def _table_5(measured: MeasuredRuns, dataset: str, file: Path) -> bool:
     """Whether there were networks trained on random data."""
-    table = results.load(path, history=False, stages=("encoding",))
+    table = measured.encoding
     if "inputs" not in table:
         return False
     here = (table["experiment"] == random_data.STUDY.directory) & (table["dataset"] == dataset)

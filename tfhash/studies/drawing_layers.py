@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from tfhash import figures, results
+from tfhash import figures
 from tfhash.figures import layer_wise
-from tfhash.studies.drawing_record import Drawing, write_table
+from tfhash.studies.drawing_record import Drawing, MeasuredRuns, write_table
 
 
-def draw(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
+def draw(
+    measured: MeasuredRuns, datasets: Collection[str], figures_path: Path
+) -> dict[str, list[str]]:
     """Draw Figure 5 for each of `datasets` and width measured."""
-    table = results.load_layer_wise(path)
+    table = measured.layers
     if table.empty:
         return {}
     files: dict[str, list[str]] = {}

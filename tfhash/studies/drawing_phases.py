@@ -10,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from tfhash import figures, phases, results
+from tfhash import figures, phases
 from tfhash.errors import InputError
 from tfhash.phases.chart import EFFECT, WINDOW
 from tfhash.phases.thresholds import agreement, intervals
 from tfhash.runs.trouble import log
-from tfhash.studies.drawing_record import Drawing, are_alike, write_table
+from tfhash.studies.drawing_record import Drawing, MeasuredRuns, are_alike, write_table
 from tfhash.studies.phase_chart import STUDY
 
 RESAMPLES = 200
@@ -29,13 +29,15 @@ SATURATED = 0.97
 _VARIED = ("width", "sample_size", "epochs", "epoch_size", "batch_size")
 
 
-def draw(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
+def draw(
+    measured: MeasuredRuns, datasets: Collection[str], figures_path: Path
+) -> dict[str, list[str]]:
     """Draw the chart of each dataset that has runs.
 
     Beside each chart are its table, its thresholds with intervals, and a table of how many regimes
     they name on points that they were not fitted on: other halves, and other datasets.
     """
-    table = results.load(path, history=False, stages=("encoding",))
+    table = measured.encoding
     table = table[table["experiment"] == STUDY.directory]
     points: dict[str, pd.DataFrame] = {}
     files: dict[str, list[str]] = {}

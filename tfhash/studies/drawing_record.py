@@ -1,9 +1,10 @@
-"""What a figure or table is that is no curve of `figures.FIGURES`: its name, and what draws it."""
+"""What a figure or table is that is no curve of `figures.FIGURES`, and what it is drawn from."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,75 @@ from tfhash.runs.trouble import log
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tfhash.runs import StoredRun
+    from tfhash.runs.plane import StoredPlane
     from tfhash.studies.definition import Study
 
 
-Draw = Callable[[Path, Collection[str], Path], Mapping[str, Sequence[str]]]
+class MeasuredRuns:
+    """What was measured of the runs in a folder: read when first asked for, and once.
+
+    Whoever draws of it leaves the tables as they are.
+
+    Parameters
+    ----------
+    path
+        Folder of the runs.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._last: dict[tuple[str, str, tuple[str, ...]], pd.DataFrame | None] = {}
+
+    @cached_property
+    def encoding(self) -> pd.DataFrame:
+        """Numbers of whole codes and networks, as `results.load` gives them.
+
+        Raises
+        ------
+        ResultsError
+            There are no runs.
+        """
+        return results.load(self.path, history=False, stages=("encoding",))
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        """As `results.load_layer_wise` gives it."""
+        return results.load_layer_wise(self.path)
+
+    @cached_property
+    def diameters(self) -> pd.DataFrame:
+        """As `results.load_diameters` gives it."""
+        return results.load_diameters(self.path)
+
+    @cached_property
+    def planes(self) -> list[tuple[StoredRun, dict[int, StoredPlane]]]:
+        """As `results.load_planes` gives it."""
+        return results.load_planes(self.path)
+
+    def last_epochs(
+        self, study: Study, datasets: Collection[str], varied: Collection[str]
+    ) -> dict[str, pd.DataFrame]:
+        """By dataset, what was measured of a study's networks at their last epoch.
+
+        A dataset whose networks are not `are_alike` but for `varied` is left out.
+        """
+        table = self.encoding
+        there = table.loc[table["experiment"] == study.directory, "dataset"].unique()
+        found = {}
+        for name in sorted(set(there) & set(datasets)):
+            key = study.name, str(name), tuple(varied)
+            if key not in self._last:
+                here = (table["experiment"] == study.directory) & (table["dataset"] == name)
+                alike = are_alike(table[here], varied, f"{study.name} of {name}")
+                self._last[key] = results.last_epoch(table[here]) if alike else None
+            rows = self._last[key]
+            if rows is not None:
+                found[str(name)] = rows
+        return found
+
+
+Draw = Callable[[MeasuredRuns, Collection[str], Path], Mapping[str, Sequence[str]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,29 +97,13 @@ class Drawing:
     needs : str
         What has to be measured for it, as the message says where it is left out.
     draw : callable
-        From the folder of runs, datasets and the folder of figures to the names of the files
-        written, by dataset; a dataset that has not what is needed is left out.
+        From what was measured, datasets and the folder of figures to the names of the files
+        written, by dataset; a dataset that lacks what is needed is left out.
     """
 
     name: str
     needs: str
     draw: Draw
-
-
-def last_epochs(
-    path: Path, study: Study, datasets: Collection[str], varied: Collection[str]
-) -> dict[str, pd.DataFrame]:
-    """By dataset, what was measured of a study's networks at their last epoch.
-
-    A dataset whose networks are not `are_alike` is left out.
-    """
-    table = results.load(path, history=False, stages=("encoding",))
-    table = table[(table["experiment"] == study.directory) & table["dataset"].isin(datasets)]
-    return {
-        str(name): results.last_epoch(rows)
-        for name, rows in table.groupby("dataset")
-        if are_alike(rows, varied, f"{study.name} of {name}")
-    }
 
 
 def are_alike(rows: pd.DataFrame, varied: Collection[str], what: str) -> bool:
@@ -67,7 +117,7 @@ def are_alike(rows: pd.DataFrame, varied: Collection[str], what: str) -> bool:
         values = ", ".join(map(str, rows[name].unique()))
         log.warning(
             "%s is left out. Expected networks that have one %s. Received: %s. Keep those of each "
-            "in a folder of their own (--save_path, --load_path).",
+            "in a folder of their own.",
             *(what, name, values),
         )
     return not mixed

@@ -9,14 +9,17 @@ from pathlib import Path
 import pandas as pd
 
 from tfhash import figures
-from tfhash.datasets import record
+from tfhash.datasets import n_kept, record
+from tfhash.errors import InputError
 from tfhash.figures import representation_tables as written
 from tfhash.files import write_text
 from tfhash.runs import representation_tables as tables
 from tfhash.runs.paper import paper_representations
 from tfhash.runs.representation import BOUNDS
+from tfhash.runs.trouble import log
 from tfhash.studies import representations_cnn
-from tfhash.studies.drawing_record import Draw, Drawing, last_epochs, write_table
+from tfhash.studies.definition import Study
+from tfhash.studies.drawing_record import Draw, Drawing, MeasuredRuns, write_table
 from tfhash.studies.representations import STUDY
 
 _VARIED = (*tables.CHOICE, "regularizer_weight", "epochs", "learning_rate")
@@ -29,16 +32,17 @@ ERRORS = {
 }
 
 
-def weights(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
+def weights(
+    measured: MeasuredRuns, datasets: Collection[str], figures_path: Path
+) -> dict[str, list[str]]:
     """Write the loss weights that validation chooses."""
     files = {}
-    for dataset, rows in last_epochs(path, STUDY, datasets, _VARIED).items():
-        chosen = tables.chosen_weights(tables.networks(rows))
+    for dataset, rows, networks in _networks(measured, STUDY, datasets):
+        chosen = tables.chosen_weights(networks)
         chosen = chosen.drop(columns=["optimizer", "n_classes"])  # one of each here
         chosen.insert(0, "dataset", dataset)
         # As many as there are, for those that stored weights are looked up for.
-        n = record(dataset).n_train
-        available = n - round(n * rows["hold_out"].iloc[0])
+        available = n_kept(record(dataset).n_train, rows["hold_out"].iloc[0])
         chosen["sample_size"] = chosen["sample_size"].replace(0, available)
         files[dataset] = [f"representations_weights_{dataset}.csv"]
         write_table(chosen, figures_path / files[dataset][0])
@@ -46,15 +50,15 @@ def weights(path: Path, datasets: Collection[str], figures_path: Path) -> dict[s
 
 
 def table_of_errors(
-    number: int, path: Path, datasets: Collection[str], figures_path: Path
+    number: int, measured: MeasuredRuns, datasets: Collection[str], figures_path: Path
 ) -> dict[str, list[str]]:
     """Write one of `ERRORS`, of each dataset's networks, the paper's beside ours."""
     study, papers_dataset, width = ERRORS[number]
     paper = paper_representations()
     files = {}
-    for dataset, rows in last_epochs(path, study, datasets, _VARIED).items():
+    for dataset, _, networks in _networks(measured, study, datasets):
         theirs = paper[(paper["table"] == f"table_{number}") & (dataset == papers_dataset)]
-        errors = tables.errors(tables.networks(rows), theirs, width)
+        errors = tables.errors(networks, theirs, width)
         name = f"representations_table_{number}_{dataset}"
         write_table(errors, figures_path / f"{name}.csv")
         write_text(figures_path / f"{name}.md", written.errors(errors))
@@ -62,10 +66,12 @@ def table_of_errors(
     return files
 
 
-def table_6(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
+def table_6(
+    measured: MeasuredRuns, datasets: Collection[str], figures_path: Path
+) -> dict[str, list[str]]:
     """Write the characteristics of each condition, the paper's beside ours."""
     files: dict[str, list[str]] = {}
-    for dataset, suffix, of_one in _conditions(path, datasets):
+    for dataset, suffix, of_one in _conditions(measured, datasets):
         name = f"representations_table_6_{dataset}{suffix}"
         write_table(of_one, figures_path / f"{name}.csv")
         write_text(figures_path / f"{name}.md", written.characteristics(of_one))
@@ -73,10 +79,12 @@ def table_6(path: Path, datasets: Collection[str], figures_path: Path) -> dict[s
     return files
 
 
-def figure_4(path: Path, datasets: Collection[str], figures_path: Path) -> dict[str, list[str]]:
+def figure_4(
+    measured: MeasuredRuns, datasets: Collection[str], figures_path: Path
+) -> dict[str, list[str]]:
     """Draw the bounds on mutual information of each condition against the error."""
     files: dict[str, list[str]] = {}
-    for dataset, suffix, of_one in _conditions(path, datasets):
+    for dataset, suffix, of_one in _conditions(measured, datasets):
         if not set(BOUNDS) <= set(of_one):
             continue
         found = tables.correlations(of_one)
@@ -87,14 +95,32 @@ def figure_4(path: Path, datasets: Collection[str], figures_path: Path) -> dict[
     return files
 
 
-def _conditions(path: Path, datasets: Collection[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:
+def _conditions(
+    measured: MeasuredRuns, datasets: Collection[str]
+) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Dataset, what its files' names end in and Table 6 of each sample size and width."""
-    for dataset, rows in last_epochs(path, STUDY, datasets, _VARIED).items():
-        for key, group in tables.networks(rows).groupby(tables.CONDITION):
+    for dataset, _, networks in _networks(measured, STUDY, datasets):
+        for key, group in networks.groupby(tables.CONDITION):
             is_papers = key[:2] == (0, PAPERS_WIDTH)
             paper = _paper(dataset)
             suffix = "" if is_papers else f"_sample_size={key[0] or 'all'}_width={key[1]}"
             yield dataset, suffix, tables.table_6(group, paper if is_papers else paper.iloc[:0])
+
+
+def _networks(
+    measured: MeasuredRuns, study: Study, datasets: Collection[str]
+) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+    """Of each dataset its name, what was measured, and that as one row a network.
+
+    A warning says which is left out, and why.
+    """
+    for dataset, rows in measured.last_epochs(study, datasets, _VARIED).items():
+        try:
+            networks = tables.networks(rows)
+        except InputError as error:
+            log.warning("%s of %s is left out. %s", study.name, dataset, error)
+            continue
+        yield dataset, rows, networks
 
 
 def _paper(dataset: str) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from tfhash.runs.conditions import CONDITIONS, condition_of
 from tfhash.runs.shifts import pairs, shifts
 from tfhash.runs.trouble import log
 from tfhash.studies import label_noise, regularizers
-from tfhash.studies.drawing_record import Drawing, last_epochs, write_table
+from tfhash.studies.drawing_record import Drawing, MeasuredRuns, write_table
 
 _VARIED = ("width", *CONDITIONS["none"])  # the fields that make a condition
 _VARIED_NOISE = ("width", "label_noise")
@@ -24,13 +24,13 @@ _VARIED_NOISE = ("width", "label_noise")
 def draw_pairs(
     name: str,
     function: Callable[[pd.DataFrame, Caption], Figure],
-    path: Path,
+    measured: MeasuredRuns,
     datasets: Collection[str],
     figures_path: Path,
 ) -> dict[str, list[str]]:
     """Draw networks with each regularizer beside those without, by `function`."""
     files = {}
-    for dataset, rows in _by_condition(path, datasets).items():
+    for dataset, rows in _by_condition(measured, datasets).items():
         paired = _regularizer_pairs(rows, f"{name} of {dataset}")
         if paired is None:
             continue
@@ -49,11 +49,11 @@ def draw_pairs(
 
 
 def regularizers_shifts(
-    path: Path, datasets: Collection[str], figures_path: Path
+    measured: MeasuredRuns, datasets: Collection[str], figures_path: Path
 ) -> dict[str, list[str]]:
     """Write how much each regularizer shifts each property."""
     files = {}
-    for dataset, rows in _by_condition(path, datasets).items():
+    for dataset, rows in _by_condition(measured, datasets).items():
         paired = _regularizer_pairs(rows, f"regularizers_shifts of {dataset}")
         if paired is not None:
             name = f"regularizers_shifts_{dataset}.csv"
@@ -63,11 +63,11 @@ def regularizers_shifts(
 
 
 def label_noise_shifts(
-    path: Path, datasets: Collection[str], figures_path: Path
+    measured: MeasuredRuns, datasets: Collection[str], figures_path: Path
 ) -> dict[str, list[str]]:
     """Write how much each share of wrong labels shifts each property."""
     files = {}
-    for dataset, rows in last_epochs(path, label_noise.STUDY, datasets, _VARIED_NOISE).items():
+    for dataset, rows in measured.last_epochs(label_noise.STUDY, datasets, _VARIED_NOISE).items():
         if not (rows["label_noise"] == 0).any():
             continue
         name = f"label_noise_shifts_{dataset}.csv"
@@ -77,9 +77,9 @@ def label_noise_shifts(
     return files
 
 
-def _by_condition(path: Path, datasets: Collection[str]) -> dict[str, pd.DataFrame]:
+def _by_condition(measured: MeasuredRuns, datasets: Collection[str]) -> dict[str, pd.DataFrame]:
     """By dataset, networks of the study of regularizers at their last epoch, by `condition`."""
-    found = last_epochs(path, regularizers.STUDY, datasets, _VARIED)
+    found = measured.last_epochs(regularizers.STUDY, datasets, _VARIED)
     return {
         name: rows.assign(condition=rows.apply(condition_of, axis=1)).dropna(subset="condition")
         for name, rows in found.items()

@@ -188,8 +188,7 @@ class MlpOptions(RunOptions):
     @property
     def available(self) -> int:
         """Training examples but for those that the recipe holds out."""
-        n = datasets.record(self.dataset).n_train
-        return n - round(n * self.recipe.hold_out)
+        return datasets.n_kept(datasets.record(self.dataset).n_train, self.recipe.hold_out)
 
     @property
     def given_axes(self) -> dict[str, tuple[int, ...] | None]:
@@ -268,6 +267,8 @@ class RepresentationOptions(SecondPaperOptions):
         for name in self.regularizers:
             if name not in TITLES:
                 raise unknown_name("regularizers", name, TITLES)
+        if not self.regularizers:
+            raise InputError(f"Expected regularizers among {', '.join(TITLES)}. Received: none.")
 
 
 @dataclass(frozen=True, kw_only=True)

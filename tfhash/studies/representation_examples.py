@@ -151,8 +151,8 @@ def figure_1(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A unit's histograms by class, and points of two units, of each network.
 
-    Units are drawn from those that are positive for at least one test example in a hundred. The
-    histogram is of positive activations alone.
+    Units are drawn from those that are positive for at least one test example in a hundred, or from
+    all where none is. The histogram is of positive activations alone.
     """
     rng = np.random.default_rng(options.seed)
     rows = np.sort(rng.permutation(len(data.x_test))[:POINTS])
@@ -160,6 +160,7 @@ def figure_1(
     for one in examples:
         z = one.read(one.layer, data.x_test)
         live = np.flatnonzero((z > 0).mean(axis=0) >= 0.01)
+        live = live if live.size else np.arange(z.shape[1])
         first, second = rng.choice(live, 2, replace=len(live) < 2)
         edges = np.linspace(0, max(float(z[:, first].max()), 1e-6), BINS + 1)
         title = TITLES[one.spec.regularizer]

@@ -168,7 +168,7 @@ def _training_examples(
 
 def _whitening(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The matrix and the shift that make the covariance of `h`, float64 [n, d], the identity."""
-    values, vectors = np.linalg.eigh(np.cov(h.T))
+    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(h.T)))
     scales = 1 / np.sqrt(np.maximum(values, FLOOR * values.max()))
     return (vectors * scales) @ vectors.T, h.mean(axis=0)
 
@@ -198,8 +198,7 @@ def _ones(
         correlation = statistics.result().absolute_correlation
         scored.append((float(np.nan_to_num(correlation)), matrix))
     scored.sort(key=lambda pair: -pair[0])
-    kept = len(data.hold_out(example.spec.hold_out).x_train)
-    x_held, y_held = data.x_train[kept:], data.y_train[kept:]
+    x_held, y_held = data.held_out(example.spec.hold_out)
     if not len(x_held):
         return scored[0][1]
     own = _error(example.model, x_held, y_held)

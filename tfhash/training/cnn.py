@@ -173,8 +173,8 @@ class _Training:
         if differences:
             raise RunError(
                 f"Expected {self.writer.partial} to be a run of the same spec, stopped on its way. "
-                f"Received a run of another one ({'; '.join(differences)}). Go on with its flags, "
-                "give another --save_path, or remove it."
+                f"Received a run of another one ({'; '.join(differences)}). Go on with its "
+                "settings, keep this run in another folder, or remove it."
             )
         variables = self._variables()
         if (

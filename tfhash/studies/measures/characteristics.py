@@ -47,8 +47,7 @@ def _validation(
     """Share of the held-out training examples that are named right; NaN where there are none."""
     if isinstance(spec, RunSpec):
         dataset = spec.whole(dataset)
-    kept = len(dataset.hold_out(spec.hold_out).x_train)
-    x, y = dataset.x_train[kept:], dataset.y_train[kept:]
+    x, y = dataset.held_out(spec.hold_out)
     accuracy = float("nan")
     if len(x):
         outputs = model.predict(x, batch_size=PREDICT_AT_ONCE, verbose=0)
