@@ -128,6 +128,7 @@ def label_scorer(model: keras.Model, data: Dataset) -> Callable[[np.ndarray], Sc
     encoder = Encoder(model)
     train, test = encoder.encode(data.x_train), encoder.encode(data.x_test)
     known = (train, data.y_train.astype(int))
+    last = test.select([test.layers[-1].name])
     likely = softmax(model.predict(data.x_test, verbose=0, batch_size=1000).astype(float))
     pixels = data.x_test.reshape(len(test), -1)
     nearest = NearestNeighbors(n_neighbors=10).fit(pixels).kneighbors(return_distance=False)
@@ -145,7 +146,11 @@ def label_scorer(model: keras.Model, data: Dataset) -> Callable[[np.ndarray], Sc
         }
         return {
             **{name: audit.label_errors(test, y, **given).score for name, given in ways.items()},
+            "codes, last layer alone": audit.label_errors(last, y).score,
             "cleanlab, the network's probabilities": get_label_quality_scores(y, likely),
+            "cleanlab, the same, normalized margin": get_label_quality_scores(
+                y, likely, method="normalized_margin"
+            ),
             "cleanlab, k-NN on pixels": get_label_quality_scores(y, pixel_votes),
         }
 

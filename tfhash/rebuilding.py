@@ -40,7 +40,7 @@ def copied(model: keras.Model, clone: Clone | None = None, call: Call | None = N
         )
     if isinstance(model, keras.Sequential):
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    new = keras.models.clone_model(model, clone_function=clone or _same, call_function=call)
+    new = keras.models.clone_model(model, clone_function=clone or with_config, call_function=call)
     there = {layer.name: layer for layer in new.layers}
     for layer in model.layers:
         fresh = there.get(layer.name)
@@ -81,7 +81,3 @@ def layer_of(model: keras.Model, layer: Any) -> keras.Layer:
 def with_config(layer: keras.Layer, **changes: Any) -> keras.Layer:
     """A new layer of the same configuration but for these entries."""
     return type(layer).from_config({**layer.get_config(), **changes})
-
-
-def _same(layer: keras.Layer) -> keras.Layer:
-    return type(layer).from_config(layer.get_config())

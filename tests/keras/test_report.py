@@ -113,8 +113,11 @@ def test_what_cannot_be_written_or_measured_is_refused(model, tmp_path):
         tfhash.report(model, (x, y[:-1]), path=tmp_path / "page.html")
     with pytest.raises(ValueError, match="a pair"):
         tfhash.report(model, (x, y, y), path=tmp_path / "page.html")
-    with pytest.raises(ValueError, match="radius"):
-        tfhash.report(model, x, path=tmp_path / "page.html", radius=-1)
+    with pytest.raises(ValueError, match="labels of test: Expected 20 labels"):
+        tfhash.report(model, (x, y), (x, y[:-1]), tmp_path / "page.html")
+    for radius in (-1, 1.5, "all"):
+        with pytest.raises(ValueError, match="radius"):
+            tfhash.report(model, x, path=tmp_path / "page.html", radius=radius)
     assert not list(tmp_path.iterdir())
 
 
@@ -134,6 +137,14 @@ def test_page_in_a_browser(written, tmp_path, dark):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert picture.read_bytes().startswith(b"\x89PNG"), done.stderr
     assert "CONSOLE" not in done.stderr
+
+
+def test_bits_of_other_layers_are_not_compared(model, tmp_path):
+    x, _ = images(20)
+    layers = [keras.layers.Dense(48, "relu"), keras.layers.Dense(48, "relu")]
+    earlier = keras.Sequential([keras.Input((6, 6)), keras.layers.Flatten(), *layers])
+    text = tfhash.report(model, x, path=tmp_path / "page.html", against=earlier).read_text()
+    assert "which units changed cannot be told" in text and "have flipped" not in text
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):

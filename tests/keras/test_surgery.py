@@ -11,6 +11,8 @@ from keras import layers as kl
 from keras import ops
 
 from tfhash import models, surgery
+from tfhash.surgery.bounds import ranges_over_box
+from tfhash.surgery.trace import network_of
 
 
 def float64(build):
@@ -199,6 +201,38 @@ def test_linear_bounds_prove_what_intervals_cannot():
     assert (change.layer, change.unit) == ("hidden_1", 0)
     assert (change.reason, change.proof) == ("never fires", "linear bounds")
     same(model, small, np.linspace(-1, 1, 50)[:, None])
+
+
+def test_what_pooling_gives_is_bounded_below_without_bounds():
+    """Whatever the input, maxima and means of ReLUs are at least 0."""
+    for pool in (kl.MaxPooling1D(2), kl.AveragePooling1D(2)):
+        layers = [kl.Conv1D(2, 1, activation="relu"), pool, kl.Flatten(), kl.Dense(3, "relu")]
+        model = keras.Sequential([keras.Input((4, 3)), *layers, kl.Dense(2)])
+        kernel, bias = model.layers[3].get_weights()
+        model.layers[3].set_weights([abs(kernel), bias + 0.5])
+        _, report = surgery.simplify(model)
+        assert [one.reason for one in report.changes[:3]] == ["is always on"] * 3
+        assert report.is_proven
+
+
+def test_a_mean_whose_terms_cancel_is_not_taken_for_a_constant():
+    """The mean of 1e16, 1 to 2, and -1e16 comes out as a constant in float64, and is none."""
+    low, high = (np.array([[1e16], [middle], [-1e16]]) for middle in (1, 2))
+    network = network_of(
+        keras.Sequential([keras.Input((3, 1), dtype="float64"), kl.GlobalAveragePooling1D()])
+    )
+    first, mean = network.nodes
+    found = ranges_over_box(network, {first: (low, high)})[mean]
+    assert found.low[0] <= 1 / 3 and found.high[0] >= 2 / 3
+
+
+def test_bounds_hold_the_numbers_that_inputs_are_rounded_to():
+    """0.1 as a float32 is above 0.1, and -0.1 below -0.1."""
+    model = keras.Sequential([keras.Input((3,)), kl.Dense(4, "relu"), kl.Dense(2)])
+    for sign in (1, -1):
+        x = np.full((4, 3), sign * 0.1, np.float32)
+        _, report = surgery.simplify(model, x=x, bounds=(-0.1, 0.1))
+        assert report.n_examples == 4
 
 
 def test_a_layer_that_is_always_on_is_folded_into_the_next():

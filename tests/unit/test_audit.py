@@ -180,7 +180,7 @@ def test_labels_that_do_not_fit_are_refused():
         audit.label_errors(BITS, np.zeros(399))
     with pytest.raises(ValueError, match=r"y: Expected labels that are finite.*NaN"):
         audit.label_errors(BITS, np.full(400, np.nan))
-    with pytest.raises(ValueError, match=r"Expected k .* other codes, 399\. Received: 400"):
+    with pytest.raises(ValueError, match=r"k, of 400 codes, .* 1 to 399\. Received: 400"):
         audit.label_errors(BITS, np.zeros(400), k=400)
     assert (audit.label_errors(BITS, np.zeros(400)).score > 0).all()  # of one label: all agree
 
@@ -188,6 +188,9 @@ def test_labels_that_do_not_fit_are_refused():
 def test_examples_are_of_their_label_and_of_different_regions():
     labels = np.arange(400) % 3
     score = audit.label_errors(BITS, labels).score
+    for n in (0, -1, 1.5):
+        with pytest.raises(ValueError, match="n to be a whole number from 1 on"):
+            audit.examples(BITS, labels, n=n)
     found = audit.examples(BITS, labels, n=5)
     assert list(found) == [0, 1, 2]
     for label, (hardest, typical) in found.items():
@@ -263,8 +266,13 @@ def test_coverage_of_other_codes_is_refused():
         seen.update(Codes.from_bits(random_bits(5, 70), (("a", 0, 70),)))
     with pytest.raises(ValueError, match="to merge"):
         seen.merge(audit.Coverage(70, LAYERS, min_count=2))
-    with pytest.raises(ValueError, match="min_count"):
-        audit.Coverage(70, min_count=0)
+    with pytest.raises(ValueError, match="the same reference to merge"):
+        audit.coverage(BITS, reference=BITS).merge(audit.coverage(BITS, reference=BITS[::-1]))
+    for wrong in ({"min_count": 0}, {"min_count": 1.5}, {"n_bits": 0}, {"n_bits": 2.5}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} to be a whole number from 1 on"):
+            audit.Coverage(**{"n_bits": 70, **wrong})
+    with pytest.raises(ValueError, match="layers"):
+        audit.Coverage(70, (("a", 0, 100),))
     with pytest.raises(ValueError, match="reference: Expected codes of 70 bits"):
         audit.Coverage(70, reference=BITS)
 
@@ -275,7 +283,8 @@ def test_top_units_are_the_most_active_of_each_layer():
     assert codes.to_bits().tolist() == [[0, 1, 1, 1, 0, 0, 1], [1, 1, 0, 1, 1, 0, 0]]
     assert audit.coverage(codes).result().layers == {"a": 1.0, "b": 0.75}
     assert audit.top_units(activations, 9).to_bits().all()
-    with pytest.raises(ValueError, match="k to be at least 1"):
-        audit.top_units(activations, 0)
+    for k in (0, 1.5):
+        with pytest.raises(ValueError, match="k to be a whole number from 1 on"):
+            audit.top_units(activations, k)
     with pytest.raises(ValueError, match="without NaN"):
         audit.top_units(np.array([[np.nan]]), 1)

@@ -50,7 +50,7 @@ def test_the_threshold_is_the_conformal_one(data):
     )
     # 0.01 of 99 is the largest score, of 98 there is none.
     assert monitor.calibrate(held_out).threshold_ == scores[-1]
-    with pytest.raises(ValueError, match=r"at least 99 held-out codes.*0\.01\. Received: 98"):
+    with pytest.raises(ValueError, match=r"99 held-out codes or more.*0\.01\. Received: 98"):
         monitor.calibrate(held_out[1:])
 
 
@@ -97,7 +97,12 @@ def test_files_that_are_none_are_refused(tmp_path, data):
     whole = (tmp_path / "whole").read_bytes()
     other = tmp_path / "other.npz"
     np.savez(other, words=np.zeros(3))
-    for content in (b"", b"text", whole[:-40], whole[: len(whole) // 2], other.read_bytes()):
+    # In the record of the first array: packed by an unknown method, and encrypted.
+    central = whole.index(b"PK\x01\x02")
+    unknown, locked = bytearray(whole), bytearray(whole)
+    unknown[central + 10], locked[central + 8] = 99, whole[central + 8] | 1
+    cut = (whole[:-40], whole[: len(whole) // 2])
+    for content in (b"", b"text", *cut, other.read_bytes(), bytes(unknown), bytes(locked)):
         (tmp_path / "bad").write_bytes(content)
         with pytest.raises(ValueError, match=r"file that RegionMonitor\.save wrote.*bad"):
             RegionMonitor.load(tmp_path / "bad")
@@ -130,7 +135,7 @@ def test_bad_input_is_refused(data):
         monitor.score(bits, labels[1:])
     with pytest.raises(ValueError, match=r"among those of the training codes.*Received: 3"):
         monitor.score(bits, labels + 1)
-    for rate in (0, 1, -0.1, np.nan):
+    for rate in (0, 1, -0.1, np.nan, "a"):
         with pytest.raises(ValueError, match="false_alarm_rate between 0 and 1"):
             monitor.calibrate(bits, rate)
     monitor.calibrate(bits)
@@ -138,8 +143,11 @@ def test_bad_input_is_refused(data):
         monitor.predict(bits, labels)
     with pytest.raises(ValueError, match="fit was given none"):
         RegionMonitor().fit(bits).score(bits, labels)
-    for k in (0, 1501, 1.5, True):
-        with pytest.raises(ValueError, match="k to be a whole number from 1"):
+    for k in (0, 1501, 1.5, True, None, "a", np.nan, 2.0):
+        with pytest.raises(
+            ValueError,
+            match=r"k \(at most as many as the codes\) to be a whole number from 1 to 1500",
+        ):
             RegionMonitor(k).fit(bits)
     with pytest.raises(ValueError, match="y: Expected 1500 labels"):
         RegionMonitor().fit(bits, labels[1:])

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash.audit._same_model import check_same_model, model_of
-from tfhash.codes import Codes
+from tfhash.codes import Codes, whole_number
+from tfhash.codes.layers import checked_layers
 from tfhash.metrics import hamming_knn
 from tfhash.metrics._inputs import CodesLike, as_codes
 from tfhash.metrics.graph import checked_radius
@@ -65,7 +66,8 @@ class Coverage:
     Raises
     ------
     ValueError
-        Where a number is out of its range or the reference is of another width.
+        Where a number is not whole or out of its range, the layers do not cover the bits in
+        order, or the reference is of another width.
     """
 
     def __init__(
@@ -76,11 +78,10 @@ class Coverage:
         reference: CodesLike | None = None,
         radius: int = 0,
     ) -> None:
-        if min_count < 1:
-            raise ValueError(f"Expected min_count to be at least 1. Received: {min_count!r}.")
-        self.n_bits = n_bits
-        self.layers = tuple((str(name), int(start), int(stop)) for name, start, stop in layers)
-        self.min_count, self.radius = min_count, checked_radius(radius, n_bits)
+        self.n_bits = whole_number(n_bits, "n_bits", 1)
+        self.layers = checked_layers(layers, n_bits)
+        self.min_count = whole_number(min_count, "min_count", 1)
+        self.radius = checked_radius(radius, n_bits)
         n_words = -(-n_bits // 64)
         self._n_examples = 0
         self._model: str | None = None  # of the codes seen, where it is known
@@ -120,11 +121,12 @@ class Coverage:
         Raises ValueError unless both have the same model (where known), bits, `min_count`, radius
         and reference.
         """
-        if self._form() != other._form() or self._reference != other._reference:
-            raise ValueError(
-                "Expected coverage of the same bits, layers, min_count, radius and reference to "
-                f"merge. Received: {self._form()} and {other._form()}."
-            )
+        for what, ours in self._form().items():
+            theirs = other._form()[what]
+            if ours != theirs:
+                raise ValueError(
+                    f"Expected coverage of the same {what} to merge. Received: {ours} and {theirs}."
+                )
         check_same_model(self._model, other._model, "other", "as here")
         self._model = self._model or other._model
         self._on |= other._on
@@ -138,7 +140,10 @@ class Coverage:
         """What has been covered up to now; 0 throughout before the first code."""
         on = self._counts >= self.min_count if self.min_count > 1 else self._bits(self._on)
         both = self._bits(self._on & self._off)
-        layers = {name: float(on[start:stop].mean()) for name, start, stop in self.layers}
+        layers = {
+            name: float(on[start:stop].sum() / max(1, stop - start))
+            for name, start, stop in self.layers
+        }
         regions = None if self._reference is None else float(self._met.mean())
         return CoverageResult(
             self._n_examples, float(on.mean()), float(both.mean()), layers, regions
@@ -148,15 +153,21 @@ class Coverage:
         bits = np.unpackbits(words.view(np.uint8), count=self.n_bits, bitorder="little")
         return bits.astype(bool)
 
-    def _form(self) -> tuple[object, ...]:
-        return (self.n_bits, self.layers, self.min_count, self.radius, len(self._met))
+    def _form(self) -> dict[str, object]:
+        return {
+            "n_bits": self.n_bits,
+            "layers": self.layers,
+            "min_count": self.min_count,
+            "radius": self.radius,
+            "reference": self._reference,
+        }
 
     def _check(self, codes: Codes, name: str) -> None:
-        layers = tuple(tuple(layer) for layer in codes.layers)
-        if codes.n_bits != self.n_bits or (layers and self.layers and layers != self.layers):
+        both_known = codes.layers and self.layers
+        if codes.n_bits != self.n_bits or (both_known and codes.layers != self.layers):
             raise ValueError(
                 f"{name}: Expected codes of {self.n_bits} bits and the same layers. Received: "
-                f"{codes.n_bits} bits in {len(layers)} layers."
+                f"{codes.n_bits} bits in {len(codes.layers)} layers."
             )
         check_same_model(self._model, model_of(codes), name, "as the codes before")
         self._model = self._model or model_of(codes)
@@ -202,7 +213,7 @@ def top_units(activations: ArrayLike, k: int, layers: Sequence[tuple[str, int, i
     Raises
     ------
     ValueError
-        Where `k` is below 1, or the activations are no matrix or hold a NaN.
+        Where `k` is no whole number >= 1, or the activations are no matrix or hold a NaN.
     """
     values = np.asarray(activations)
     if values.ndim != 2 or values.dtype.kind not in "fiu" or np.isnan(values).any():
@@ -210,8 +221,7 @@ def top_units(activations: ArrayLike, k: int, layers: Sequence[tuple[str, int, i
             "Expected activations as a matrix of numbers without NaN. "
             f"Received: {values.dtype} of shape {values.shape}."
         )
-    if k < 1:
-        raise ValueError(f"Expected k to be at least 1. Received: {k!r}.")
+    k = whole_number(k, "k", 1)
     bits = np.zeros(values.shape, np.uint8)
     for _, start, stop in layers or [("", 0, values.shape[1])]:
         top = np.argsort(-values[:, start:stop], axis=1, kind="stable")[:, :k]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash.audit._same_model import check_same_model, model_of
-from tfhash.codes import Codes
+from tfhash.codes import Codes, whole_number
 from tfhash.metrics import hamming_knn, knn_graph, region_ids
 from tfhash.metrics._inputs import CodesLike, as_codes, check_labels, check_same_width
 
@@ -198,10 +198,11 @@ def examples(codes: CodesLike, y: ArrayLike, n: int = 10, k: int = 10) -> dict[A
     Raises
     ------
     ValueError
-        As `label_errors`.
+        As `label_errors`, or where `n` is no whole number >= 1.
     """
     checked = as_codes(codes, "codes")
     given = check_labels(y, len(checked))
+    n = whole_number(n, "n", 1)
     score = label_errors(checked, given, k).score
     regions, _ = region_ids(checked)
     found = {}

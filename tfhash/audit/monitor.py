@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 import math
 import zipfile
+import zlib
+from numbers import Real
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
 
 from tfhash.audit._same_model import check_same_model, model_of
-from tfhash.codes import Codes
+from tfhash.codes import Codes, whole_number
 from tfhash.files import replacing
 from tfhash.metrics import hamming_knn
 from tfhash.metrics._inputs import CodesLike, as_codes, check_labels
 
 FORMAT = "tfhash RegionMonitor 1"
+# What reading a damaged archive can raise; RuntimeError is of encrypted or unknown compression.
+_DAMAGED = (
+    *(ValueError, KeyError, TypeError, OSError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 BITS_OF_BYTE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1).sum(axis=1)
 
 
@@ -73,14 +80,11 @@ class RegionMonitor:
         """
         checked = as_codes(codes, "codes")
         labels = None if y is None else check_labels(y, len(checked))
-        fewest = len(checked)
+        fewest, of = len(checked), "the codes"
         if labels is not None:
             fewest = int(np.unique(labels, return_counts=True)[1].min())
-        if isinstance(self.k, bool) or int(self.k) != self.k or not 1 <= self.k <= fewest:
-            raise ValueError(
-                f"Expected k to be a whole number from 1 to {fewest}, the codes of the smallest "
-                f"class. Received: {self.k!r}."
-            )
+            of = "the codes of the smallest class"
+        whole_number(self.k, f"k (at most as many as {of})", 1, fewest)
         for name in ("threshold_", "false_alarm_rate_", "_by_class"):
             self.__dict__.pop(name, None)
         self._codes, self._labels, self._model = checked, labels, model_of(checked)
@@ -172,7 +176,7 @@ class RegionMonitor:
             As `score`; where the rate is out of range, or there are too few held-out codes for it:
             `1 / false_alarm_rate - 1` are needed.
         """
-        if not 0 < false_alarm_rate < 1:
+        if not isinstance(false_alarm_rate, Real) or not 0 < false_alarm_rate < 1:
             raise ValueError(
                 f"Expected false_alarm_rate between 0 and 1. Received: {false_alarm_rate!r}."
             )
@@ -182,8 +186,8 @@ class RegionMonitor:
         if rank > len(scores):
             needed = math.ceil(1 / false_alarm_rate - 1 - 1e-9)
             raise ValueError(
-                f"Expected at least {needed} held-out codes for a false_alarm_rate of "
-                f"{false_alarm_rate:g}. Received: {len(scores)}."
+                f"Expected {needed} held-out codes or more for a false_alarm_rate of "
+                f"{false_alarm_rate:g}. Received: {len(scores)}. Hold out more, or raise the rate."
             )
         self.threshold_, self.false_alarm_rate_ = float(scores[rank - 1]), float(false_alarm_rate)
         self._by_class = predicted is not None
@@ -257,14 +261,23 @@ class RegionMonitor:
 
         Raises
         ------
-        FileNotFoundError
+        OSError
+            Where there is no such file, or it may not be read.
         ValueError
             Where the file is no monitor, of a later version, or damaged.
         """
+        with open(path, "rb") as file:
+            return cls._read(file, path)
+
+    @classmethod
+    def _read(cls, file: BinaryIO, path: str | PathLike[str]) -> RegionMonitor:
         try:
-            with np.load(Path(path), allow_pickle=False) as file:
-                about = json.loads(str(file["about"]))
-                words, labels = file["words"], file["labels"]
+            if not zipfile.is_zipfile(file):
+                raise ValueError("no .npz archive")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                about = json.loads(str(arrays["about"]))
+                words, labels = arrays["words"], arrays["labels"]
             if about["format"] != FORMAT:
                 raise ValueError(f"format {about['format']!r}")
             monitor = cls(about["k"], about["normalize"])
@@ -276,9 +289,7 @@ class RegionMonitor:
                 monitor.threshold_ = float(about["threshold"])
                 monitor.false_alarm_rate_ = float(about["false_alarm_rate"])
                 monitor._by_class = bool(about["by_class"])
-        except FileNotFoundError:
-            raise
-        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except _DAMAGED as error:
             raise ValueError(
                 f"Expected a file that RegionMonitor.save wrote. Received: {path} ({error})."
             ) from error

@@ -11,32 +11,44 @@ from numpy.typing import ArrayLike, NDArray
 Image = NDArray[np.uint8]
 
 
-def as_images(x: ArrayLike, rows: Sequence[int] | NDArray[np.int64]) -> list[Image] | None:
-    """Some examples as images uint8 [height, width] or [height, width, 3]; None if they are none.
-
-    Images are arrays [n, height, width] or [n, height, width, 1, 3 or 4] of more than one row and
-    column. Numbers are taken to be from 0 to 1, from 0 to 255, or else from the least to the
-    greatest of those shown.
+def are_images(x: ArrayLike) -> bool:
+    """Whether examples are images: numbers of shape [n, height, width] or [n, height, width, 1, 3
+    or 4], of more than one row and column.
     """
     shape = np.shape(x)
     is_gray = len(shape) == 3 or (len(shape) == 4 and shape[3] == 1)
-    is_color = len(shape) == 4 and shape[3] in (3, 4)
-    if not (is_gray or is_color) or min(shape[1:3]) < 2:
-        return None
-    array: Any = x if hasattr(x, "shape") else np.asarray(x)
-    shown = np.stack([np.asarray(array[int(row)]) for row in rows]) if len(rows) else np.zeros(0)
-    if len(shown) == 0:
+    if not (is_gray or (len(shape) == 4 and shape[3] in (3, 4))) or min(shape[1:3]) < 2:
+        return False
+    kind = x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype
+    return np.dtype(kind).kind in "biuf"
+
+
+def as_images(examples: Sequence[tuple[Any, int]]) -> list[Image]:
+    """Examples as images uint8 [height, width] or [height, width, 3], all on one scale.
+
+    Parameters
+    ----------
+    examples : sequence of (array, row)
+        The arrays are such that `are_images`. Numbers are taken to be from 0 to 1, from 0 to 255,
+        or else from the least to the greatest of all the examples given, so that equal examples
+        of two arrays look alike.
+    """
+    if not examples:
         return []
-    if shown.dtype.kind not in "biuf":
-        return None
-    pixels = shown.astype(np.float64)
-    if shown.dtype.kind == "b" or (pixels.min() >= 0 and pixels.max() <= 1):
-        pixels = pixels * 255
-    elif not (pixels.min() >= 0 and pixels.max() <= 255):
-        low, high = pixels.min(), pixels.max()
-        pixels = (pixels - low) * (255 / max(high - low, 1e-12))
-    images = np.round(pixels).astype(np.uint8)
-    return list(images[..., :3] if is_color else images.reshape(images.shape[:3]))
+    shown = [np.asarray(x[row]) for x, row in examples]
+    low = min(float(one.min()) for one in shown)
+    high = max(float(one.max()) for one in shown)
+    if low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    elif low >= 0 and high <= 255:
+        low, high = 0.0, 255.0
+    scale = 255 / max(high - low, 1e-12)
+    images = []
+    for one in shown:
+        pixels = np.round((one.astype(np.float64) - low) * scale).astype(np.uint8)
+        is_gray = pixels.ndim == 2 or pixels.shape[2] == 1
+        images.append(pixels.reshape(pixels.shape[:2]) if is_gray else pixels[..., :3])
+    return images
 
 
 def contact_sheet(rows: Sequence[Sequence[Image]], gap: int = 2) -> Image:

@@ -69,6 +69,7 @@ def report(model_path: str, data_path: str, options: ReportOptions) -> None:
 def audit(model_path: str, data_path: str, options: AuditOptions) -> None:
     """Print what codes tell of a file's examples, and write tables and contact sheets."""
     from tfhash.audit.duplicates import usual_radius
+    from tfhash.audit.sheets import are_images
     from tfhash.encoder import Encoder
 
     data = Path(data_path).expanduser()
@@ -93,7 +94,7 @@ def audit(model_path: str, data_path: str, options: AuditOptions) -> None:
     print(table(rows))
     if y is None:
         print("\nNo labels in the file (y, y_train): nothing is said of them.")
-    if not any(name.endswith(".png") for name in written) and not _are_images(x):
+    if not any(name.endswith(".png") for name in written) and not are_images(x):
         print("\nThe inputs are no images: there are no contact sheets.")
     print(f"\nIn {out}: {', '.join(written)}.", flush=True)
 
@@ -213,21 +214,17 @@ def _write_csv(
     written.append(path.name)
 
 
-def _are_images(x: Any) -> bool:
-    from tfhash.audit import sheets
-
-    return sheets.as_images(x, []) is not None
-
-
 def _write_sheet(
     path: Path, lines: Sequence[Sequence[tuple[Any, int]]], written: list[str]
 ) -> None:
     """A contact sheet of rows of arrays; none where there is nothing to show, or no images."""
     from tfhash.audit import sheets
 
-    if not lines or not _are_images(lines[0][0][0]):
+    cells = [cell for line in lines for cell in line]
+    if not cells or not sheets.are_images(cells[0][0]):
         return
-    pictures = [[(sheets.as_images(x, [row]) or [])[0] for x, row in line] for line in lines]
+    images = iter(sheets.as_images(cells))
+    pictures = [[next(images) for _ in line] for line in lines]
     with replacing(path) as file:
         file.write(png(sheets.contact_sheet(pictures)))
     written.append(path.name)

@@ -58,9 +58,9 @@ def plain_array(values: Any) -> NDArray[Any]:
 
 
 def whole_number(value: Any, name: str, low: int, high: int | None = None) -> int:
-    """`value` as an int; ValueError where it is no whole number from `low` to `high`."""
+    """`value` as an int; ValueError where it is no whole number from `low` to `high`, or a bool."""
     try:
-        number = operator.index(value)
+        number = low - 1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = low - 1
     if number < low or (high is not None and number > high):

@@ -1,7 +1,6 @@
 """The exact graph of codes: the nearest of each among the others, and all pairs within a radius."""
 
 from collections.abc import Iterator
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from tfhash import _native
-from tfhash.codes import Codes
+from tfhash.codes import Codes, whole_number
 from tfhash.metrics._inputs import CodesLike, as_codes, check_same_width
 from tfhash.progress import kernel_progress
 
@@ -40,17 +39,15 @@ def knn_graph(codes: CodesLike, k: int) -> sparse.csr_matrix:
     Raises
     ------
     ValueError
-        Where `k` is not from 1 to `n - 1`, or there are no codes.
+        Where `k` is not from 1 to `n - 1`, or there are fewer than two codes.
     """
     checked = as_codes(codes, "codes")
     n = len(checked)
-    if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k < n:
-        raise ValueError(
-            f"Expected k to be a whole number from 1 to the number of other codes, {n - 1}. "
-            f"Received: {k!r}. Give more codes, or a lower k."
-        )
+    if n < 2:
+        raise ValueError("Expected at least two codes, to be neighbors. Received: one.")
+    k = whole_number(k, f"k, of {n} codes,", 1, n - 1)
     with kernel_progress("Graph of neighbors") as report:
-        distances, indices = _native.knn_graph(checked.words, checked.n_bits, int(k), report)
+        distances, indices = _native.knn_graph(checked.words, checked.n_bits, k, report)
     return graph_of(distances, indices)
 
 
@@ -131,7 +128,8 @@ def iter_radius_neighbors(
     Raises
     ------
     ValueError
-        As `radius_neighbors`, when the first block is asked for.
+        As `radius_neighbors`, and where `pairs_at_once` is no whole number >= 1; when the first
+        block is asked for.
     """
     yield from _stream(*_checked(codes, queries, radius), pairs_at_once, later=False)
 
@@ -150,6 +148,7 @@ def iter_close_pairs(
 def _stream(
     codes: Codes, queries: Codes, radius: int, pairs_at_once: int, later: bool
 ) -> Iterator[NearPairs]:
+    whole_number(pairs_at_once, "pairs_at_once", 1)
     at = 0
     while at < len(queries):
         with kernel_progress("Pairs within the radius") as report:
@@ -170,11 +169,7 @@ def _checked(codes: CodesLike, queries: CodesLike, radius: int) -> tuple[Codes, 
 
 def checked_radius(radius: int, n_bits: int) -> int:
     """The radius in bits, at most `n_bits`. Raises ValueError unless it is whole and >= 0."""
-    if not isinstance(radius, Integral) or isinstance(radius, bool) or radius < 0:
-        raise ValueError(
-            f"Expected radius to be a whole number of bits, 0 or more. Received: {radius!r}."
-        )
-    return min(int(radius), n_bits)
+    return min(whole_number(radius, "radius (bits)", 0), n_bits)
 
 
 def _csr(

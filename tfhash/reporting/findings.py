@@ -86,7 +86,11 @@ def gather(
     with found.timed("units"):
         found.layers = _units(codes)
     labels = None if y is None else check_labels(y, len(codes), "labels of train")
-    test_labels = None if test is None or test[1] is None else np.asarray(test[1]).reshape(-1)
+    test_labels = (
+        None
+        if test is None or test_codes is None or test[1] is None
+        else check_labels(test[1], len(test_codes), "labels of test")
+    )
     with found.timed("encoding properties"):
         found.properties = measurable_properties(codes, labels, test_codes, test_labels)
     with found.timed("neighbors"):
@@ -205,7 +209,7 @@ def _compare(
         "layers": {layer["name"]: layer for layer in _units(earlier)},
         "flipped": None,
     }
-    if earlier.n_bits == codes.n_bits:
+    if [layer[1:] for layer in earlier.layers] == [layer[1:] for layer in codes.layers]:
         flipped = sum(
             int((codes[i : i + SLAB].to_bits() != earlier[i : i + SLAB].to_bits()).sum())
             for i in range(0, len(codes), SLAB)
@@ -213,7 +217,7 @@ def _compare(
         found.earlier["flipped"] = flipped / (len(codes) * codes.n_bits)
     else:
         found.notes.append(
-            f"The earlier checkpoint has codes of {earlier.n_bits} bits: which units changed "
+            "The earlier checkpoint has layers of other numbers of units: which units changed "
             "cannot be told."
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import jinja2
 import keras
 import numpy as np
 
-from tfhash.audit.sheets import as_images
+from tfhash.audit.sheets import are_images, as_images
+from tfhash.codes import whole_number
 from tfhash.files import write_text
 from tfhash.properties import ENCODING_PROPERTIES
 from tfhash.reporting import drawing
@@ -61,8 +63,8 @@ def report(
     """
     target = Path(path)
     check_writable(target)
-    if radius is not None and radius < 0:
-        raise ValueError(f"Expected a radius of 0 or more bits. Received: {radius}.")
+    if radius is not None:
+        radius = whole_number(radius, "radius (bits)", 0)
     pair, test_pair = _pair(train), None if test is None else _pair(test)
     found = gather(model, pair, test_pair, against, radius)
     write_text(target, render(found, pair[0], None if test_pair is None else test_pair[0]))
@@ -75,8 +77,6 @@ def check_writable(path: Path) -> None:
         raise IsADirectoryError(21, "Expected a file. Received: a folder", str(path))
     if not path.parent.is_dir():
         raise FileNotFoundError(2, "Expected a folder to write the file in", str(path.parent))
-    import os
-
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(13, "Expected a folder that may be written to", str(path.parent))
 
@@ -90,28 +90,24 @@ def render(found: Findings, x: Any, x_test: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    rows = [row for pair in found.pairs for row in pair[:2]]
-    images = as_images(x, [*rows, *(one["row"] for one in found.suspects)])
-    if images is None:
+    uris: list[str] = []
+    pairs = [(x, row) for pair in found.pairs for row in pair[:2]]
+    suspects = [(x, one["row"]) for one in found.suspects]
+    if are_images(x):
+        leaks = [cell for i, j, _ in found.leaks for cell in ((x_test, i), (x, j))]
+        uris = [drawing.data_uri(one) for one in as_images([*pairs, *suspects, *leaks])]
+    else:
         found.notes.append("The inputs are no images: examples are given by row, without pictures.")
-    uris = None if images is None else [drawing.data_uri(image) for image in images]
-    leak_uris: list[Any] = []
-    if images is not None and found.leaks:
-        ours = as_images(x_test, [i for i, _, _ in found.leaks]) or []
-        theirs = as_images(x, [j for _, j, _ in found.leaks]) or []
-        leak_uris = [
-            (drawing.data_uri(a), drawing.data_uri(b)) for a, b in zip(ours, theirs, strict=False)
-        ]
-    n_pairs = len(rows)
+    n_pairs, n_others = len(pairs), len(pairs) + len(suspects)
     return environment.get_template("page.html.jinja").render(
         found=found,
         known_properties=ENCODING_PROPERTIES,
         palette=drawing.PALETTE,
         shown=sum(layer["dead"] for layer in found.layers),
         always=sum(layer["always_on"] for layer in found.layers),
-        pair_uris=None if uris is None else uris[:n_pairs],
-        suspect_uris=None if uris is None else uris[n_pairs:],
-        leak_uris=leak_uris,
+        pair_uris=uris[:n_pairs],
+        suspect_uris=uris[n_pairs:n_others],
+        leak_uris=uris[n_others:],
         bars=drawing.bars(found.layers, "Share of units dead, always on and of use, by layer"),
         heat_map=_heat_map(found),
         map=_map(found),

@@ -7,6 +7,7 @@ layers with ReLU tightened by linear bounds that are carried back to the inputs 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -134,23 +135,35 @@ def _interval(node: Node, given: list[tuple[Array, Array]]) -> tuple[Array, Arra
         return np.maximum(given[0][0], 0), np.maximum(given[0][1], 0)
     if node.kind == FLATTEN:
         return given[0][0].reshape(-1), given[0][1].reshape(-1)
-    ends = []
-    for side in (0, 1):
-        arrays = [pair[side] for pair in given]
-        if node.kind == CONCATENATE:
-            ends.append(np.concatenate(arrays, axis=-1))
-            continue
-        if not all(np.isfinite(array).all() for array in arrays):
-            arrays = [np.clip(array, -1e300, 1e300) for array in arrays]
-        assert node.function is not None
-        made = node.function(*[backend.to_tensor(array[np.newaxis], "float64") for array in arrays])
-        ends.append(backend.to_numpy(made)[0].astype(np.float64))
-    low, high = ends
-    slack = 8 * ROUNDING * np.maximum(abs(low), abs(high))
-    # What is the same at both ends is so exactly; averages of others are rounded.
-    slack = np.where(low == high, 0, slack)
-    low, high = low - slack, high + slack
-    return np.where(low < -1e250, -np.inf, low), np.where(high > 1e250, np.inf, high)
+    lows, highs = ([pair[side] for pair in given] for side in (0, 1))
+    if node.kind == CONCATENATE:
+        return np.concatenate(lows, axis=-1), np.concatenate(highs, axis=-1)
+    ends = _call(node, lows), _call(node, highs)
+    if not node.sums:
+        slack = [8 * ROUNDING * abs(end) for end in ends]
+        constant = ends[0] == ends[1]  # up to rounding, where a function is saturated
+    else:
+        # A sum of n terms is rounded by less than n times the rounding of the sum of their sizes.
+        n_terms = 8 + len(given) * math.prod(given[0][0].shape[:-1])
+        slack = [
+            n_terms * ROUNDING * _call(node, [abs(one) for one in arrays])
+            for arrays in (lows, highs)
+        ]
+        axes = tuple(range(given[0][0].ndim - 1))
+        constant = np.all([(low == high).all(axis=axes) for low, high in given], axis=0)
+    with np.errstate(invalid="ignore"):  # of infinities; a NaN is no bound
+        low = np.where(constant, ends[0], ends[0] - slack[0])
+        high = np.where(constant, ends[1], ends[1] + slack[1])
+    return np.where(low > -1e250, low, -np.inf), np.where(high < 1e250, high, np.inf)
+
+
+def _call(node: Node, arrays: list[Array]) -> Array:
+    """A channelwise function of arrays without a batch; an infinity is taken for a huge number."""
+    assert node.function is not None
+    tensors = [
+        backend.to_tensor(np.clip(one, -1e300, 1e300)[np.newaxis], "float64") for one in arrays
+    ]
+    return backend.to_numpy(node.function(*tensors))[0].astype(np.float64)
 
 
 def _weighted(node: Node, low: Array, high: Array) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfhash import rebuilding
 from tfhash.surgery.network import AFFINE, CHANNELWISE, INPUT, LINEAR, RELU, Network, Node
 from tfhash.surgery.trace import refusal
 
@@ -111,9 +112,8 @@ class _Builder:
 
     def copied(self, node: Node) -> Any:
         layer = node.operation
-        config = {**layer.get_config(), "name": self.name(node.name)}
         try:
-            copy = type(layer).from_config(config)
+            copy = rebuilding.with_config(layer, name=self.name(node.name))
             if layer.built and not copy.built and layer.weights:
                 copy.build_from_config(layer.get_build_config())
             copy.set_weights(layer.get_weights())

@@ -44,6 +44,8 @@ class Node:
         channels on the axis before it.
     is_monotone, is_homogeneous : bool
         Of a channelwise function f: that it never decreases, and that f(cx) = c f(x) for c > 0.
+    sums : bool
+        Of a channelwise function, that it adds numbers up: an addition, an average.
     reason : str
         Why a node is left whole.
     origin : int64 [channels]
@@ -59,6 +61,7 @@ class Node:
     weights: dict[str, Array] = field(default_factory=dict)
     is_monotone: bool = True
     is_homogeneous: bool = True
+    sums: bool = False
     function: Callable[[Any], Any] | None = None
     reason: str = ""
     origin: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))

@@ -57,7 +57,8 @@ class SurgeryReport:
     left_whole : dict from str to str
         Layers that were left as they are, and why.
     layers : dict from str to (int, int)
-        Units (channels) of each layer with weights, before and after; 0 where it is gone.
+        Units (channels) of each dense and convolutional layer that could be taken apart, before and
+        after; 0 where it is gone.
     parameters : (int, int)
         Of the whole model, before and after. Folding batch normalization lowers them too.
     bounds : str
@@ -80,7 +81,7 @@ class SurgeryReport:
 
     @property
     def n_units(self) -> tuple[int, int]:
-        """Units of all layers with weights, before and after."""
+        """Units of all `layers`, before and after."""
         before, after = zip(*self.layers.values(), strict=True) if self.layers else ((0,), (0,))
         return sum(before), sum(after)
 

@@ -52,7 +52,8 @@ def simplify(
     bounds : (low, high), optional
         The least and the greatest value of each element of the inputs: numbers, or arrays that
         broadcast to the shape of an input; for a model of several inputs, they hold for each.
-        What holds within them is proven, by interval arithmetic and linear bounds in float64.
+        What holds within them is proven, by interval arithmetic and linear bounds in float64. They
+        are widened to the nearest numbers of the inputs' dtype.
         Without them, what holds for every input is.
 
     Returns
@@ -157,6 +158,12 @@ def _boxes(network: Network, bounds: Any) -> dict[Node, tuple[Array, Array]]:
                 "Expected bounds (low, high) with low <= high throughout. Received: "
                 f"{_described(bounds)}."
             )
+        # Inputs come rounded to their dtype: 0.1 as a float32 is above 0.1.
+        dtype = node.arguments[1]["dtype"]
+        if dtype in ("float16", "float32"):
+            with np.errstate(over="ignore"):
+                low = np.minimum(low, low.astype(dtype))
+                high = np.maximum(high, high.astype(dtype))
         boxes[node] = low, high
     return boxes
 

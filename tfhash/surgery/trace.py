@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfhash import backend, graph
+from tfhash import backend, graph, rebuilding
 from tfhash.encoder import activations
 from tfhash.surgery.network import (
     AFFINE,
@@ -47,6 +47,11 @@ SPATIAL = (
     kl.UpSampling1D,
     kl.UpSampling2D,
     kl.UpSampling3D,
+)
+# Of SPATIAL and MERGES, those that add numbers up.
+SUMS = (
+    *(getattr(kl, f"{kind}AveragePooling{n}D") for kind in ("", "Global") for n in (1, 2, 3)),
+    *(kl.Add, kl.Average, kl.UpSampling2D),
 )
 MERGES = (kl.Add, kl.Average, kl.Maximum, kl.Minimum)
 MERGE_OPERATIONS = ("add", "maximum", "minimum")
@@ -167,9 +172,11 @@ class _Tracer:
             node.kind = FLATTEN
         elif isinstance(layer, (*IDENTITIES, *SPATIAL)):
             node.kind, node.function = CHANNELWISE, _inference(layer)
+            node.sums = isinstance(layer, SUMS)
         elif isinstance(layer, MERGES) or _merges(node):
             node.kind = CHANNELWISE
             node.function = _inference(layer)
+            node.sums = isinstance(layer, SUMS) or graph.kind(layer) == "add"
         elif isinstance(layer, kl.Concatenate):
             node.kind = CONCATENATE
         elif isinstance(layer, kl.Rescaling):
@@ -287,7 +294,7 @@ def _inference(operation: Any) -> Any:
             return operation(*tensors)
         if isinstance(operation, IDENTITIES):
             return tensors[0]
-        twin = type(operation).from_config({**operation.get_config(), "dtype": "float64"})
+        twin = rebuilding.with_config(operation, dtype="float64")
         return twin(list(tensors) if isinstance(operation, MERGES) else tensors[0])
 
     return called
