@@ -86,8 +86,6 @@ class HeldSteps {
       expect(kind == "maximum", "Expected a kind of step. Received: ", kind, ".");
       step.kind = LocalKind::kMaximum;
       step.signs = {py::cast<double>(given["sign"])};
-      step.layer = whole(given, "layer");
-      step.first_state = whole(given, "first_state");
       if (!given["table"].is_none()) {
         add_table(given["table"], &step);
         expect(step.inputs.size() == 1, "Expected one input.");
@@ -100,7 +98,6 @@ class HeldSteps {
       } else {
         expect_pixels(step, step.n_pixels, step.n_channels);
       }
-      if (step.layer >= 0) expect_states(step, 1);
     }
     return step;
   }
@@ -224,9 +221,9 @@ py::tuple py_local_lines(const py::list& given, int64_t n_values, int64_t input_
          n_inputs, " numbers of ", input_pixels, " pixels.");
   expect(most_bytes >= 0 && n_states >= 0, "Expected most_bytes and n_states from 0.");
   const HeldSteps held_steps(given, n_values, input_pixels, n_inputs, n_states);
-  Array<int32_t> states({py::ssize_t(2 * n), py::ssize_t(n_states)});
-  int32_t* bits = states.mutable_data();
-  std::fill_n(bits, states.size(), 0);
+  Array<bool> states({py::ssize_t(2 * n), py::ssize_t(n_states)});
+  bool* bits = states.mutable_data();
+  std::fill_n(bits, states.size(), false);
   const double* points = ends.data();
   std::vector<LocalLine> lines;
   {

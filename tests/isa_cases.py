@@ -165,7 +165,7 @@ def pixel_steps(rng: np.random.Generator, n_channels: int, dtype: type) -> list[
         {"kind": "activation", **relu, "layer": 0, "first_state": 0},
         {"kind": "windows", **none, **taps, "n_inputs": n_channels, "channel_weights": each},
         {"kind": "sum", "inputs": [2, 3], "signs": [1.0, -1.0]},
-        {"kind": "maximum", **taps, "sign": 1.0, "layer": -1, "first_state": 0},
+        {"kind": "maximum", **taps, "sign": 1.0},
         {"kind": "windows", **none, **taps, "n_inputs": n_channels, **last},
         {"kind": "activation", **relu, "layer": 1, "first_state": 40 * n_channels},
     ]

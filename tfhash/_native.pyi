@@ -76,7 +76,7 @@ def local_lines(
     n_states: int,
 ) -> tuple[
     list[tuple[int, NDArray[np.float64], NDArray[np.int64]]],
-    NDArray[np.int32],
+    NDArray[np.bool_],
 ]: ...
 def dense_plane(
     layers: list[tuple[NDArray[Any], NDArray[np.float64] | None, NDArray[np.float64], float]],

@@ -155,13 +155,6 @@ void fill(const Function& function, const Field& field, int64_t pixel,
   }
 }
 
-void collect(std::vector<Block>* blocks, std::vector<LineSwitch>* switches) {
-  for (Block& block : *blocks) {
-    switches->insert(switches->end(), block.switches.begin(), block.switches.end());
-    block.switches = {};
-  }
-}
-
 }  // namespace
 
 LineOutcome bent(const LocalStep& step, const Field& z, bool is_last, int64_t most_bytes,
@@ -201,20 +194,20 @@ LineOutcome bent(const LocalStep& step, const Field& z, bool is_last, int64_t mo
       }
     });
   }
-  collect(&blocks, bends.switches);
+  for (const Block& block : blocks) {
+    bends.switches->insert(bends.switches->end(), block.switches.begin(), block.switches.end());
+  }
   return LineOutcome::kDone;
 }
 
 namespace {
 
-// The largest so far of a pixel's candidates, at points between which it is affine, and which one
-// that is in the piece after each.
+// The largest so far of a pixel's candidates, at points between which it is affine.
 struct Leader {
   std::vector<double> t, rows;
-  std::vector<int32_t> choice;
 
   // Puts points where another candidate passes the leader, and takes it there.
-  void meet(const Source& source, int64_t pixel, int32_t number, double sign, Leader* next) {
+  void meet(const Source& source, int64_t pixel, double sign, Leader* next) {
     const int64_t n_channels = source.n_channels;
     std::vector<double>& points = next->t;
     points.assign(t.begin() + 1, t.end() - 1);
@@ -241,20 +234,7 @@ struct Leader {
       sample(source, pixel, sign, points, &mine, &others);
     }
     next->rows.resize(mine.size());
-    next->choice.resize(mine.size());
-    CheckNowAndThen check(4 * n_channels);
-    size_t before = 0;  // the piece of this leader's
-    for (size_t i = 0; i < points.size(); ++i) {
-      check();
-      while (before + 2 < t.size() && t[before + 1] <= points[i]) ++before;
-      for (int64_t c = 0; c < n_channels; ++c) {
-        const size_t at = i * n_channels + c, after = at + n_channels;
-        next->rows[at] = std::max(mine[at], others[at]);
-        if (i + 1 == points.size()) continue;
-        const bool passes = others[at] + others[after] > mine[at] + mine[after];
-        next->choice[at] = passes ? number : choice[before * n_channels + c];
-      }
-    }
+    for (size_t i = 0; i < mine.size(); ++i) next->rows[i] = std::max(mine[i], others[i]);
   }
 
  private:
@@ -287,13 +267,12 @@ struct Leader {
 }  // namespace
 
 LineOutcome largest(const LocalStep& step, const std::vector<const Field*>& inputs,
-                    int64_t most_bytes, Work* work, const Bends& bends, Field* made) {
+                    int64_t most_bytes, Work* work, Field* made) {
   const int64_t n = step.n_pixels, n_channels = step.n_channels;
   const int64_t n_blocks = (n + kPixels - 1) / kPixels;
   const double sign = step.signs[0];
   std::vector<Source> sources;
   for (const Field* input : inputs) sources.push_back({input, n_channels});
-  std::vector<Block> blocks(n_blocks);
   std::vector<std::vector<double>> rows(n_blocks);
   std::atomic<int64_t> held{0};
   const auto points = [&](int64_t pixel, int64_t b, std::vector<double>* list) {
@@ -307,29 +286,16 @@ LineOutcome largest(const LocalStep& step, const std::vector<const Field*>& inpu
         source.add_inner(at, &leader.t);
         order_points(&leader.t);
         leader.rows.resize(leader.t.size() * n_channels);
-        leader.choice.assign(leader.rows.size(), int32_t(k));
         for (size_t i = 0; i < leader.t.size(); ++i) {
           source.at(at, leader.t[i], leader.rows.data() + i * n_channels);
         }
         for (double& value : leader.rows) value *= sign;
         continue;
       }
-      leader.meet(source, at, int32_t(k), sign, &next);
+      leader.meet(source, at, sign, &next);
       std::swap(leader, next);
     }
     held += 8 * int64_t(leader.rows.size());
-    const auto n_points = int64_t(leader.t.size());
-    for (int64_t c = 0; c < n_channels && step.layer >= 0 && n_points > 1; ++c) {
-      const int64_t unit = pixel * n_channels + c;
-      const auto choice = [&](int64_t piece) { return leader.choice[piece * n_channels + c]; };
-      bends.first_states[unit] = choice(0);
-      bends.last_states[unit] = choice(n_points - 2);
-      for (int64_t i = 1; i + 1 < n_points; ++i) {
-        if (choice(i) != choice(i - 1)) {
-          blocks[b].switches.push_back({leader.t[i], step.layer, unit});
-        }
-      }
-    }
     for (double& value : leader.rows) value *= sign;
     rows[b].insert(rows[b].end(), leader.rows.begin(), leader.rows.end());
     *list = leader.t;
@@ -340,7 +306,6 @@ LineOutcome largest(const LocalStep& step, const std::vector<const Field*>& inpu
     std::copy(rows[b].begin(), rows[b].end(),
               made->rows.get() + made->first[b * kPixels] * n_channels);
   });
-  collect(&blocks, bends.switches);
   return LineOutcome::kDone;
 }
 

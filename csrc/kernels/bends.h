@@ -13,14 +13,15 @@ namespace tfhash {
 // Where a step notes its switches, and the states of its units in the first and the last piece.
 struct Bends {
   std::vector<LineSwitch>* switches;
-  int32_t *first_states, *last_states;
+  bool *first_states, *last_states;
 };
 
 // What an activation function makes; after the last step nothing is made, and points are not held.
 LineOutcome bent(const LocalStep& step, const Field& z, bool is_last, int64_t most_bytes,
                  Work* work, const Bends& bends, Field* made);
 
+// What a maximum makes: it bends where another candidate becomes the largest, and notes nothing.
 LineOutcome largest(const LocalStep& step, const std::vector<const Field*>& inputs,
-                    int64_t most_bytes, Work* work, const Bends& bends, Field* made);
+                    int64_t most_bytes, Work* work, Field* made);
 
 }  // namespace tfhash

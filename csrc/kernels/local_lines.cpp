@@ -18,7 +18,7 @@ namespace {
 class Line {
  public:
   Line(const std::vector<LocalStep>& steps, int64_t n_values, int64_t most_bytes, Work* work,
-       int32_t* first_states, int32_t* last_states, LocalLine* found)
+       bool* first_states, bool* last_states, LocalLine* found)
       : steps_(steps), fields_(n_values), most_bytes_(most_bytes), work_(work),
         states_{first_states, last_states}, found_(found), last_use_(n_values, -1) {
     for (size_t i = 0; i < steps.size(); ++i) {
@@ -72,7 +72,7 @@ class Line {
         settle(bent(step, *inputs[0], is_last, left, work_, bends_of(step), made));
         break;
       case LocalKind::kMaximum:
-        settle(largest(step, inputs, left, work_, bends_of(step), made));
+        settle(largest(step, inputs, left, work_, made));
         break;
     }
   }
@@ -87,7 +87,7 @@ class Line {
   std::vector<Field> fields_;
   const int64_t most_bytes_;
   Work* const work_;
-  int32_t* const states_[2];
+  bool* const states_[2];
   LocalLine* const found_;
   std::vector<int64_t> last_use_;
 };
@@ -97,7 +97,7 @@ class Line {
 std::vector<LocalLine> local_lines(const std::vector<LocalStep>& steps, int64_t n_values,
                                    int64_t input_pixels, const double* ends, int64_t n,
                                    int64_t n_inputs, int64_t most_bytes, int64_t n_states,
-                                   int32_t* states) {
+                                   bool* states) {
   std::vector<LocalLine> lines(n);
   const auto run = [&](int64_t i, int64_t bytes, Work* work) {
     Line line(steps, n_values, bytes, work, states + 2 * i * n_states,

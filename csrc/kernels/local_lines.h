@@ -41,7 +41,7 @@ struct LocalStep {
   LocalNumbers scale, shift;
   std::vector<double> signs;
   std::vector<LocalNumbers> kinks, slopes, offsets;
-  int64_t layer = -1;       // of the first kink; of a maximum -1 where its choices do not count
+  int64_t layer = 0;        // of an activation's first kink
   int64_t first_state = 0;  // where the states of that layer begin
 };
 
@@ -52,11 +52,11 @@ struct LocalLine {
 
 // The switches along n lines, from row 2 i of `ends` to row 2 i + 1, [2 n, numbers of value 0], of
 // input_pixels pixels. `states`, [2 n, n_states], gets for each line the state of every unit in the
-// first piece and in the last: whether it lies above its kink, or the tap that is the maximum. A
-// line for which more than most_bytes of values would be held at once is given up.
+// first piece and in the last: whether it lies above its kink. A line for which more than
+// most_bytes of values would be held at once is given up.
 std::vector<LocalLine> local_lines(const std::vector<LocalStep>& steps, int64_t n_values,
                                    int64_t input_pixels, const double* ends, int64_t n,
                                    int64_t n_inputs, int64_t most_bytes, int64_t n_states,
-                                   int32_t* states);
+                                   bool* states);
 
 }  // namespace tfhash

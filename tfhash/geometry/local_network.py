@@ -84,9 +84,11 @@ class LocalNetwork:
                 for i, counts in enumerate(self.counts)
                 if counts
             ]
-            yield t[order], units[order], np.concatenate(parts).astype(bool)
+            yield t[order], units[order], np.concatenate(parts)
 
-    def _run(self, ends: NDArray[np.float64], most_bytes: int) -> tuple[list[Any], NDArray[Any]]:
+    def _run(
+        self, ends: NDArray[np.float64], most_bytes: int
+    ) -> tuple[list[Any], NDArray[np.bool_]]:
         rows = np.ascontiguousarray(ends.reshape(2 * len(ends), -1))
         found, states = _native.local_lines(
             self.steps, self.n_values, self.input_pixels, rows, most_bytes, int(self.firsts[-1])
@@ -97,7 +99,7 @@ class LocalNetwork:
 
     def _in_parts(
         self, ends: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int32]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
         """A line that has too many points to be held at once, part by part."""
         waiting = [(0.5, 1.0), (0.0, 0.5)]
         ts, named, first, last = [], [], None, None
@@ -147,7 +149,7 @@ def local_network(plan: Plan, region: str) -> LocalNetwork | None:
         [layer.name for layer in plan.layers],
     )
     try:
-        _Builder(network, plan, region).build(steps)
+        _Builder(network, plan).build(steps)
     except _NotLocal:
         return None
     return network
@@ -156,8 +158,8 @@ def local_network(plan: Plan, region: str) -> LocalNetwork | None:
 class _Builder:
     """Turns a plan's steps into the kernel's."""
 
-    def __init__(self, network: LocalNetwork, plan: Plan, region: str) -> None:
-        self.network, self.plan, self.region = network, plan, region
+    def __init__(self, network: LocalNetwork, plan: Plan) -> None:
+        self.network, self.plan = network, plan
         self.made = {0: _Made(0, *structure(plan.input_shape))}
         self.uses: Counter[int] = Counter()
 
@@ -330,15 +332,7 @@ class _Builder:
             if inputs[0][1:] != taken and inputs[0].n_pixels != 1:
                 raise _NotLocal
             shape = structure(step.shape)
-        return self.add(
-            "maximum",
-            inputs,
-            shape,
-            table=table,
-            sign=float(step.sign),
-            layer=step.layer if self.region == "linear" else -1,
-            first_state=int(self.network.firsts[step.layer]),
-        )
+        return self.add("maximum", inputs, shape, table=table, sign=float(step.sign))
 
     def check(self, inputs: list[_Made], shape: tuple[int, int]) -> None:
         """That inputs are held in these pixels, or each in one."""
