@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +15,9 @@ from tfhash.codes.words import whole_number
 MOST_UNITS = 20_000  # of which all pairs are summed up: 2.4 GB for each 10,000 units squared
 SAMPLED_UNITS = 4096  # of wider layers, whose pairs are
 CHUNK = 1 << 18  # numbers that are worked on at once: a few MB, which stay in the cache
+# Up to so many units one thread multiplies: products of a chunk are so small that threads would
+# spend their time waiting for one another, the more so beside a backend's that compute a layer.
+NARROW = 128
 LARGEST = 1e150  # of activations: beyond, their squares have no room
 CONSTANT = 1e-12  # a variance below this share of the mean square is rounding: a constant
 
@@ -139,8 +145,10 @@ class Statistics:
                     f"Expected finite activations of at most {LARGEST:g}. Received: "
                     f"{chunk[row, unit]} at row {number * step + row} of the batch, unit {unit}."
                 )
-        for chunk in chunks:
-            self._add(np.asarray(chunk, np.float64))
+        single = nullcontext() if self.n_units > NARROW else _blas().limit(limits=1)
+        with single:
+            for chunk in chunks:
+                self._add(np.asarray(chunk, np.float64))
 
     def merge(self, other: Statistics) -> None:
         """Take in what another object has seen of the same units.
@@ -290,6 +298,14 @@ def stable_rank(covariance: ArrayLike) -> float:
         if residual > 1e-9 * largest:
             largest = float(eigvalsh(covariance, subset_by_index=[d - 1, d - 1])[0])
     return total / largest**2
+
+
+@cache
+def _blas() -> Any:
+    """What sets the number of threads of NumPy's matrix products."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 def _mean(values: NDArray[np.float64]) -> float:
