@@ -14,7 +14,9 @@ from tfhash.codes.words import whole_number
 
 MOST_UNITS = 20_000  # of which all pairs are summed up: 2.4 GB for each 10,000 units squared
 SAMPLED_UNITS = 4096  # of wider layers, whose pairs are
-CHUNK = 1 << 18  # numbers that are worked on at once: a few MB, which stay in the cache
+# Numbers that are worked on at once, which stay in the cache; but so many rows at least, as each
+# product of a chunk goes through matrices of all pairs.
+CHUNK, LEAST_ROWS = 1 << 16, 512
 # Up to so many units one thread multiplies: products of a chunk are so small that threads would
 # spend their time waiting for one another, the more so beside a backend's that compute a layer.
 NARROW = 128
@@ -133,7 +135,7 @@ class Statistics:
             )
         if array.dtype.kind not in "fiub":
             array = array.astype(np.float64)
-        step = max(64, CHUNK // self.n_units)
+        step = max(LEAST_ROWS, CHUNK // self.n_units)
         chunks = [array[start : start + step] for start in range(0, len(array), step)]
         for number, chunk in enumerate(chunks):
             # NaN is the smallest and the largest of what it is among.
