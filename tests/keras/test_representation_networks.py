@@ -10,6 +10,7 @@ from keras import layers as kl
 import nets
 import reference
 from tfhash import Encoder, representation
+from tfhash.representation.channels import axis_of_site, channel_axis
 
 RNG = np.random.default_rng(0)
 
@@ -226,6 +227,30 @@ def test_channels_and_flattened():
         flat = representation.characteristics(model, x, layers="rectified", flatten=True)
     assert flat.loc["rectified", "n_units"] == 500
     np.testing.assert_allclose(channels["sparsity"], flat["sparsity"])
+
+
+def test_channels_lie_where_each_layer_has_them():
+    """Whatever Keras's own setting is: along the first axis behind such a convolution."""
+    inputs = keras.Input((2, 7, 9))
+    first = kl.Conv2D(5, 3, data_format="channels_first", activation="relu", name="first")(inputs)
+    rectified = kl.ReLU()(kl.BatchNormalization(axis=1)(kl.Dropout(0.1)(first)))
+    assert [channel_axis(one) for one in (first, rectified)] == [1, 1]
+    dense = kl.Dense(7, activation="relu")(rectified)
+    assert channel_axis(dense) == channel_axis(kl.Activation("relu")(dense)) == -1
+    encoder = Encoder(keras.Model(inputs, rectified))
+    sites = zip(encoder.layer_names, encoder.activation_model.outputs, strict=True)
+    assert [axis_of_site(encoder.model, name, output) for name, output in sites] == [1, 1]
+    nested = keras.Model(inputs, rectified)
+    assert channel_axis(kl.ReLU()(nested(keras.Input((2, 7, 9))))) == 1
+    steps = kl.GRU(4, return_sequences=True)(keras.Input((6, 3)))
+    setting = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        assert channel_axis(steps) == channel_axis(kl.ReLU()(steps)) == -1
+        assert channel_axis(kl.ReLU()(keras.Input((2, 7, 9)))) == 1
+        assert channel_axis(kl.Conv2D(4, 1, data_format="channels_last")(inputs)) == -1
+    finally:
+        keras.config.set_image_data_format(setting)
 
 
 def test_inputs_that_are_not_good():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 import reference
 from tfhash.representation import (
@@ -73,8 +74,28 @@ def test_large_batches_are_cut(monkeypatch):
     z = relu(500, 5)
     whole = summed(z).result()
     monkeypatch.setattr(statistics, "CHUNK", 5)
+    monkeypatch.setattr(statistics, "LEAST_ROWS", 64)
     check(summed(z).result(), z)
     assert summed(z).result().sparsity == whole.sparsity
+
+
+def test_narrow_layers_are_multiplied_by_one_thread(monkeypatch):
+    """Threads would wait for one another; what they are outside of it is as before."""
+    seen = []
+    add = Statistics._add
+
+    def threads():
+        return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+
+    def spied(self, z):
+        seen.append(threads())
+        add(self, z)
+
+    monkeypatch.setattr(Statistics, "_add", spied)
+    before = threads()
+    for d in (statistics.NARROW, statistics.NARROW + 1):
+        Statistics(d).update(np.ones((3, d)))
+    assert seen == [[1] * len(before), before] and threads() == before
 
 
 def test_wide_layers_are_sampled(monkeypatch):

@@ -164,6 +164,11 @@ class Encoder:
         return Encoder, (self._model, *self._choice, symbols, self._packing)
 
     @property
+    def model(self) -> keras.Model:
+        """The model that it was made of."""
+        return self._model
+
+    @property
     def activation_model(self) -> keras.Model:
         """The model whose outputs are those of the encoded layers.
 

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tfhash.figures import curves, style
-from tfhash.figures.labels import REDUNDANCY, Labels
+from tfhash.figures.labels import REDUNDANCY, Labels, words
 from tfhash.figures.style import Caption
 
 _MARKERS = "os^Dx"
@@ -73,7 +73,7 @@ def _draw(
                 )
                 curves.draw_paper(axes, theirs, color)
                 curves.draw_ours(axes, mine, color, marker)
-        entries = {n.replace("=", " ").replace("_", " "): look for n, look in looks.items()}
+        entries = {words(n.replace("=", " ")): look for n, look in looks.items()}
         curves.draw_legends(row[0], entries, caption.ours, caption.paper if len(paper) else None)
         return figure
 

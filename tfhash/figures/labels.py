@@ -23,6 +23,11 @@ def accuracies(split: str) -> Labels:
     }
 
 
+def words(column: str) -> str:
+    """A column's name as it is read: "stable_rank" is "stable rank"."""
+    return column.replace("_", " ")
+
+
 # Sets that the paper clusters: the training set in Figures 2 and 3, the test set elsewhere.
 ACCURACY_KMEANS_TRAIN = accuracies("train")
 ACCURACY_KMEANS_TEST = accuracies("test")

@@ -14,6 +14,7 @@ from matplotlib.ticker import PercentFormatter
 
 from tfhash.figures import style
 from tfhash.figures.style import Caption
+from tfhash.properties import ENCODING_PROPERTIES
 
 REGIMES = {
     "under_expressive": ("under-expressive", "#F2B8A0"),
@@ -139,8 +140,8 @@ def place(chart: pd.DataFrame, redundancy: float, accuracy: float) -> Figure:
                 label=name,
             )
         axes.scatter([redundancy], [accuracy], s=110, color="black", marker="*", label="the model")
-        axes.set_xlabel("redundancy ratio (test)")
-        axes.set_ylabel("K-NN accuracy")
+        axes.set_xlabel(ENCODING_PROPERTIES["test_redundancy_ratio"].heading)
+        axes.set_ylabel(ENCODING_PROPERTIES["knn_accuracy"].title)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(xmax=1))
         axes.legend(loc="best")

@@ -14,6 +14,7 @@ from matplotlib.ticker import PercentFormatter
 from tfhash.figures import style
 from tfhash.figures.labels import ACCURACY_KMEANS_TEST
 from tfhash.figures.style import Caption
+from tfhash.properties import ENCODING_PROPERTIES, SETS
 
 TITLES = {
     "batch_norm": "batch normalization",
@@ -21,7 +22,8 @@ TITLES = {
     "l2": "weight decay (L2)",
 }
 # (metric, split): title.
-REDUNDANCY = {("redundancy_ratio", "train"): "redundancy ratio (training set)"}
+_RATIO = ENCODING_PROPERTIES["train_redundancy_ratio"]
+REDUNDANCY = {(_RATIO.metric, _RATIO.split): f"{_RATIO.title} ({SETS[_RATIO.split]})"}
 LOGISTIC = {("logistic_accuracy", "test"): ACCURACY_KMEANS_TEST["logistic_accuracy", "test"]}
 PROPERTIES = {**REDUNDANCY, **ACCURACY_KMEANS_TEST}
 GUIDES = (0.02, 0.04)  # of redundancy, above and below y = x

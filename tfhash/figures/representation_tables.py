@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from tfhash.figures.labels import words
 from tfhash.runs.representation import CHARACTERISTICS
 
 # Beside what the two papers' tables have: how the networks were trained.
@@ -23,7 +24,7 @@ def characteristics(table: pd.DataFrame) -> str:
         ]
         for _, row in table.iterrows()
     ]
-    head = ["regularizer", *(name.replace("_", " ") for name in names), *_RUN]
+    head = ["regularizer", *map(words, names), *_RUN]
     return _markdown(head, rows)
 
 
@@ -56,7 +57,7 @@ def transformed(table: pd.DataFrame) -> str:
         [row["network"], *(_number(row[name], row.get(f"paper: {name}")) for name in names)]
         for _, row in table.iterrows()
     ]
-    return _markdown(["network", *(name.replace("_", " ") for name in names)], rows)
+    return _markdown(["network", *map(words, names)], rows)
 
 
 def _spread(mean: float, std: float, paper: float, paper_std: float) -> str:

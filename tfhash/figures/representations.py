@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
+from tfhash.figures.labels import words
 from tfhash.figures.style import GRAY, SERIES, STYLE, Caption, Figure
 
 
@@ -136,7 +137,7 @@ def characteristics_by_layer(
         places = range(len(table))
         for axes, column in zip(row, columns, strict=True):
             axes.plot(places, table[column], marker="o", markersize=3)
-            axes.set_title(column.replace("_", " "))
+            axes.set_title(words(column))
             axes.set_xticks(places if len(table) <= 12 else [])
             if len(table) <= 12:
                 axes.set_xticklabels(table.index, rotation=60, ha="right")
@@ -175,7 +176,7 @@ def by_weight(table: pd.DataFrame, metrics: Sequence[str], caption: Caption) -> 
             axes.set_xscale("log")
             axes.set_xticks([weights[0] / 10, *weights], ["none", *(f"{w:g}" for w in weights)])
             axes.minorticks_off()
-            axes.set_title(metric.replace("_", " "))
+            axes.set_title(words(metric))
             axes.set_xlabel("loss weight")
         figure.legend(
             row[0].lines, [str(n) for n in numbers], title="factors", loc="outside right center"

@@ -11,14 +11,22 @@ from tfhash.regularizers.names import RepresentationRegularizer, get
 
 
 class _Seen:
-    """What a layer was given in the step under way."""
+    """Holds the inputs of a layer in the training step under way; no state of Keras's."""
 
     value: Any = None
 
 
 @keras.saving.register_keras_serializable(package="tfhash")
 class RepresentationPenalty(keras.layers.Layer):
-    """Gives what it is given; in training it is what the model's penalty is computed of."""
+    """The identity; in training it keeps its inputs for the penalty of a `RegularizedModel`.
+
+    Parameters
+    ----------
+    regularizer : RepresentationRegularizer, or its serialized configuration
+        The penalty, with its weight in the loss.
+    **options
+        As `keras.layers.Layer` takes them.
+    """
 
     def __init__(self, regularizer: Any, **options: Any) -> None:
         super().__init__(**options)
@@ -37,7 +45,7 @@ class RepresentationPenalty(keras.layers.Layer):
         return input_shape
 
     def take(self) -> Any:
-        """What the layer was given since the last `take`, in training; None where it was not."""
+        """Its inputs [n, ...] in training since the last `take`; None where it was not called."""
         z, self._seen.value = self._seen.value, None
         return z
 

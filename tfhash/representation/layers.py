@@ -20,6 +20,7 @@ from tfhash.encoder.checks import check_inputs
 from tfhash.encoder.inputs import Inputs
 from tfhash.encoder.symbols import symbols_of
 from tfhash.metrics._inputs import check_labels
+from tfhash.representation.channels import axis_of_site
 from tfhash.representation.information import MutualInformation, mutual_information
 from tfhash.representation.statistics import Statistics
 
@@ -67,7 +68,8 @@ def characteristics(
         By default as many as give 64 MiB of activations.
     flatten : bool
         What a unit of a layer with positions (convolutions, sequences) is. False: a channel, every
-        position of every input being a sample. True: each position of each channel.
+        position of every input being a sample; the channels lie along the axis that the layer's
+        `data_format` says. True: each position of each channel.
 
     Returns
     -------
@@ -95,18 +97,22 @@ def characteristics(
         import pandas as pd
     if batch_size is not None:
         batch_size = whole_number(batch_size, "batch_size", 1)
-    names, read, inputs = _reader(model, layers)
+    names, read, inputs, whole_model = _reader(model, layers)
     source = Source(inputs, x)
     if mutual_information and y is not None and source.n is not None:
         check_labels(y, source.n)  # now, and not after the pass
     kept: list[list[NDArray[Any]]] = [[] for _ in names]
     sums: list[Statistics | None] = [None] * len(names)
+    axes = [
+        axis_of_site(whole_model, name, output)
+        for name, output in zip(names, keras.tree.flatten(read.outputs), strict=True)
+    ]
     n = 0
     for arrays in _batches(read, inputs, source, batch_size, names):
         for i, (name, array) in enumerate(zip(names, arrays, strict=True)):
             if mutual_information:
                 kept[i].append(array.reshape(len(array), -1))
-            z = _units(array, flatten)
+            z = _units(array, axes[i], flatten)
             known = sums[i] or Statistics(z.shape[1])
             sums[i] = known
             try:
@@ -148,10 +154,11 @@ def _bounds(parts: list[NDArray[Any]], y: ArrayLike | None) -> MutualInformation
 
 def _reader(
     model: keras.Model | Encoder, layers: Choice | Sequence[Choice] | None
-) -> tuple[list[str], keras.Model, Inputs]:
-    """Names of the layers, a model that gives their outputs, and what it takes."""
+) -> tuple[list[str], keras.Model, Inputs, keras.Model]:
+    """Names of the layers, a model that gives their outputs, what it takes, and the whole model."""
     if isinstance(model, Encoder):
-        return model.layer_names, model.activation_model, Inputs(model.activation_model.input)
+        read = model.activation_model
+        return model.layer_names, read, Inputs(read.input), model.model
     choices = list(layers) if isinstance(layers, list | tuple) else [layers]
     if layers is not None and choices and graph.is_traceable(model):
         graph.check_built(model)
@@ -162,9 +169,10 @@ def _reader(
             if len(set(names)) < len(names):
                 raise ValueError(f"Expected different layers. Received: {names}.")
             outputs = [layer.output for layer in found]
-            return names, keras.Model(model.inputs, outputs), Inputs(symbols_of(model, None))
+            read = keras.Model(model.inputs, outputs)
+            return names, read, Inputs(symbols_of(model, None)), model
     encoder = Encoder(model, layers=layers)
-    return encoder.layer_names, encoder.activation_model, Inputs(symbols_of(model, None))
+    return encoder.layer_names, encoder.activation_model, Inputs(symbols_of(model, None)), model
 
 
 def _own_layer(model: keras.Model, choice: Any) -> keras.Layer | None:
@@ -210,12 +218,11 @@ def _fitting_batch(read: keras.Model) -> int:
     return min(1024, 1 << (fitting.bit_length() - 1))
 
 
-def _units(array: NDArray[Any], flatten: bool) -> NDArray[Any]:
-    """Samples by units."""
+def _units(array: NDArray[Any], channels: int, flatten: bool) -> NDArray[Any]:
+    """Samples by units, which lie along the axis `channels` where they are not flattened."""
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float32)
     if array.ndim <= 2 or flatten:
         return array.reshape(len(array), -1)
-    if keras.config.image_data_format() == "channels_first":
-        array = np.moveaxis(array, 1, -1)
+    array = np.moveaxis(array, channels, -1)
     return array.reshape(-1, array.shape[-1])

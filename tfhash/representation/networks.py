@@ -34,8 +34,8 @@ def identical_output_network(
     model : keras.Model
         Sequential or Functional, built. It is left as it is.
     layer : str, int or keras.Layer
-        A Dense layer or a convolution, with or without a ReLU of its own; or a ReLU or a batch
-        normalization that follows one, which is folded into it.
+        A Dense layer or a convolution (not in groups, its channels last), with or without a ReLU of
+        its own; or a ReLU or a batch normalization that follows one, which is folded into it.
     transform : float [d, d]
         Q, of column vectors; or [d], the diagonal of it.
     shift : float [d], optional
@@ -94,8 +94,9 @@ def comparable_network(
         As for `identical_output_network`; Q is any invertible matrix.
     x : optional
         Inputs, for instance those it was trained on.
-    y : int [n], optional
-        Their classes.
+    y : int [n] or [n, 1], optional
+        Their classes, the numbers of the units that score them: the last layer gives logits or a
+        softmax.
 
     Returns
     -------
@@ -104,8 +105,9 @@ def comparable_network(
     Raises
     ------
     ValueError
-        Where Q is singular or of another shape, where `y` is given without `x`, where a layer
-        on the way cannot take the transform, or what is behind is no single dense layer.
+        Where Q is singular or of another shape, where `y` is given without `x` or has other labels
+        than the last layer's classes, where a layer on the way cannot take the transform, or what
+        is behind is no single dense layer.
     """
     if y is not None and x is None:
         raise ValueError("Expected x, the inputs of the labels y. Received: y alone.")

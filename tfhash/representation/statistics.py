@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +14,12 @@ from tfhash.codes.words import whole_number
 
 MOST_UNITS = 20_000  # of which all pairs are summed up: 2.4 GB for each 10,000 units squared
 SAMPLED_UNITS = 4096  # of wider layers, whose pairs are
-CHUNK = 1 << 18  # numbers that are worked on at once: a few MB, which stay in the cache
+# Numbers that are worked on at once, which stay in the cache; but so many rows at least, as each
+# product of a chunk goes through matrices of all pairs.
+CHUNK, LEAST_ROWS = 1 << 16, 512
+# Up to so many units one thread multiplies: products of a chunk are so small that threads would
+# spend their time waiting for one another, the more so beside a backend's that compute a layer.
+NARROW = 128
 LARGEST = 1e150  # of activations: beyond, their squares have no room
 CONSTANT = 1e-12  # a variance below this share of the mean square is rounding: a constant
 
@@ -94,11 +102,10 @@ class Statistics:
             rng = np.random.default_rng(0)
             self._sampled = np.sort(rng.choice(n_units, SAMPLED_UNITS, replace=False))
         width = n_units if self._sampled is None else SAMPLED_UNITS
-        self._zeros = np.zeros(n_units, np.int64)
+        self._negatives = np.zeros(n_units, np.int64)
         self._positives = np.zeros(n_units, np.int64)
         self._positive_sum = np.zeros(n_units)
-        self._least_positive = np.full(n_units, np.inf)
-        self._most = np.full(n_units, -np.inf)
+        self._positive_square = np.zeros(n_units)
         self._sum = np.zeros(width)
         self._products = np.zeros((width, width))  # over all values
         # Over the samples in which both are positive: how many, z_i, z_i^2 and z_i z_j.
@@ -128,19 +135,21 @@ class Statistics:
             )
         if array.dtype.kind not in "fiub":
             array = array.astype(np.float64)
-        may_be_huge = array.dtype.kind == "f" and array.dtype.itemsize > 4
-        step = max(64, CHUNK // self.n_units)
+        step = max(LEAST_ROWS, CHUNK // self.n_units)
         chunks = [array[start : start + step] for start in range(0, len(array), step)]
         for number, chunk in enumerate(chunks):
-            fits = np.abs(chunk) <= LARGEST if may_be_huge else np.isfinite(chunk)
-            if not fits.all():
-                row, unit = np.argwhere(~fits)[0]
+            # NaN is the smallest and the largest of what it is among.
+            ends = np.array([chunk.min(), chunk.max()], np.float64)
+            if not (np.abs(ends) <= LARGEST).all():
+                row, unit = np.argwhere(~(np.abs(chunk.astype(np.float64)) <= LARGEST))[0]
                 raise ValueError(
                     f"Expected finite activations of at most {LARGEST:g}. Received: "
                     f"{chunk[row, unit]} at row {number * step + row} of the batch, unit {unit}."
                 )
-        for chunk in chunks:
-            self._add(np.asarray(chunk, np.float64))
+        single = nullcontext() if self.n_units > NARROW else _blas().limit(limits=1)
+        with single:
+            for chunk in chunks:
+                self._add(np.asarray(chunk, np.float64))
 
     def merge(self, other: Statistics) -> None:
         """Take in what another object has seen of the same units.
@@ -156,12 +165,10 @@ class Statistics:
             )
         self.n += other.n
         for name in (
-            *("_zeros", "_positives", "_positive_sum", "_sum", "_products"),
+            *("_negatives", "_positives", "_positive_sum", "_positive_square", "_sum", "_products"),
             *("_both", "_both_sum", "_both_square", "_both_product"),
         ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self._least_positive = np.minimum(self._least_positive, other._least_positive)
-        self._most = np.maximum(self._most, other._most)
 
     def result(self) -> Characteristics:
         """The characteristics of what was seen so far.
@@ -176,7 +183,12 @@ class Statistics:
                 f"Expected at least 2 samples, as one has no covariance. Received: {self.n}."
             )
         alive = self._positives > 0
-        constant = alive & (self._most - self._least_positive <= 1e-6 * self._most)
+        zeros = self.n - self._positives - self._negatives
+        mean, square = (
+            each / np.maximum(self._positives, 1)
+            for each in (self._positive_sum, self._positive_square)
+        )
+        constant = alive & (square - mean**2 <= CONSTANT * square)
         covariance, correlation = self._pairs()
         return Characteristics(
             n=self.n,
@@ -186,8 +198,8 @@ class Statistics:
             correlation=_mean(correlation),
             absolute_covariance=_mean(np.abs(covariance)),
             absolute_correlation=_mean(np.abs(correlation)),
-            sparsity=float(self._zeros.sum() / (self.n * self.n_units)),
-            dead_units=float(np.mean(self._zeros == self.n)),
+            sparsity=float(zeros.sum() / (self.n * self.n_units)),
+            dead_units=float(np.mean(zeros == self.n)),
             stable_rank=stable_rank(self.covariance),
             constant_units=np.flatnonzero(constant),
         )
@@ -204,31 +216,32 @@ class Statistics:
         return covariance
 
     def _add(self, z: NDArray[np.float64]) -> None:
-        positive = z > 0
-        kept = np.where(positive, z, 0)
-        zeros = np.count_nonzero(z == 0, axis=0)
-        counts = np.count_nonzero(positive, axis=0)
+        has_negative = bool(z.min(initial=0) < 0)
+        kept = np.maximum(z, 0) if has_negative else z
         self.n += len(z)
-        self._zeros += zeros
-        self._positives += counts
-        self._positive_sum += kept.sum(axis=0)
-        self._least_positive = np.minimum(
-            self._least_positive, np.where(positive, z, np.inf).min(axis=0, initial=np.inf)
-        )
-        self._most = np.maximum(self._most, z.max(axis=0, initial=-np.inf))
-        has_negative = int(zeros.sum() + counts.sum()) < z.size
         if self._sampled is not None:
-            chosen = self._sampled
-            z, kept, positive = z[:, chosen], kept[:, chosen], positive[:, chosen]
-        self._sum += z.sum(axis=0)
-        mask = positive.astype(np.float64)
-        product = kept.T @ kept
+            self._positives += np.count_nonzero(z > 0, axis=0)
+            self._positive_sum += kept.sum(axis=0)
+            self._positive_square += np.square(kept).sum(axis=0)
+        if has_negative:
+            self._negatives += np.count_nonzero(z < 0, axis=0)
+        if self._sampled is not None:
+            z, kept = z[:, self._sampled], kept[:, self._sampled]
+        positive = z > 0
+        mask, single = positive.astype(np.float64), positive.astype(np.float32)
+        # Exact in float32: a chunk has fewer than 2^24 rows.
+        both = (single.T @ single).astype(np.int64)
+        both_sum, product = kept.T @ mask, kept.T @ kept
+        self._both += both
+        self._both_sum += both_sum
+        self._both_square += np.square(kept).T @ mask
         self._both_product += product
         self._products += z.T @ z if has_negative else product
-        self._both_sum += kept.T @ mask
-        self._both_square += np.square(kept).T @ mask
-        single = positive.astype(np.float32)  # exact: a chunk has fewer than 2^24 rows
-        self._both += (single.T @ single).astype(np.int64)
+        self._sum += z.sum(axis=0) if has_negative else both_sum.diagonal()
+        if self._sampled is None:  # a unit and itself are both positive where it is
+            self._positives += both.diagonal()
+            self._positive_sum += both_sum.diagonal()
+            self._positive_square += product.diagonal()
 
     def _pairs(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Covariances, and correlations, of those pairs of units that have any."""
@@ -290,6 +303,14 @@ def stable_rank(covariance: ArrayLike) -> float:
         if residual > 1e-9 * largest:
             largest = float(eigvalsh(covariance, subset_by_index=[d - 1, d - 1])[0])
     return total / largest**2
+
+
+@cache
+def _blas() -> Any:
+    """What sets the number of threads of NumPy's matrix products."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 def _mean(values: NDArray[np.float64]) -> float:
