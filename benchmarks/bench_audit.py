@@ -411,8 +411,8 @@ def main() -> None:
     if "planted" in given.only:
         planted_errors(digits)
     if "monitor" in given.only and given.resnet:
-        strange = strangers_to_pictures(pictures.x_test[1_000:1_500], digits)
-        monitor(keras.saving.load_model(given.resnet), pictures, strange, 3_840, 1_000)
+        strange = strangers_to_pictures(pictures.x_test[2_000:2_500], digits)
+        monitor(keras.saving.load_model(given.resnet), pictures, strange, 10_000, 2_000)
     elif "monitor" in given.only:
         strange = strangers_to_digits(digits, pictures)
         monitor(trained(digits, 256, 3), digits, strange, 60_000, 10_000)
