@@ -197,7 +197,7 @@ def monitor(
     rng = np.random.default_rng(0)
     encoder = Encoder(model)
     x, y, x_test = data.x_train[:n_train], data.y_train[:n_train], data.x_test[:n_test]
-    last = keras.Model(model.inputs, [model.layers[-1].input, model.output])
+    last = keras.Model(model.inputs, [model.layers[-1].input, model.outputs[0]])
 
     def outputs(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return last.predict(x, batch_size=500, verbose=0)
@@ -411,8 +411,8 @@ def main() -> None:
     if "planted" in given.only:
         planted_errors(digits)
     if "monitor" in given.only and given.resnet:
-        strange = strangers_to_pictures(pictures.x_test[2_000:2_500], digits)
-        monitor(keras.saving.load_model(given.resnet), pictures, strange, 10_000, 2_000)
+        strange = strangers_to_pictures(pictures.x_test[1_000:1_500], digits)
+        monitor(keras.saving.load_model(given.resnet), pictures, strange, 3_840, 1_000)
     elif "monitor" in given.only:
         strange = strangers_to_digits(digits, pictures)
         monitor(trained(digits, 256, 3), digits, strange, 60_000, 10_000)
