@@ -197,7 +197,7 @@ def monitor(
     rng = np.random.default_rng(0)
     encoder = Encoder(model)
     x, y, x_test = data.x_train[:n_train], data.y_train[:n_train], data.x_test[:n_test]
-    last = keras.Model(model.inputs, [model.layers[-1].input, model.output])
+    last = keras.Model(model.inputs, [model.layers[-1].input, model.outputs[0]])
 
     def outputs(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return last.predict(x, batch_size=500, verbose=0)

@@ -127,16 +127,19 @@ def test_what_cannot_be_written_or_measured_is_refused(model, tmp_path):
 )
 @pytest.mark.parametrize("dark", [False, True])
 def test_page_in_a_browser(written, tmp_path, dark):
+    image_file = pytest.importorskip("PIL.Image")
     path, *_ = written
     picture = tmp_path / "page.png"
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
     command += [f"--user-data-dir={tmp_path / 'profile'}", "--window-size=400,2400"]
-    command += ["--force-dark-mode"] if dark else []
+    command += ["--force-dark-mode", "--blink-settings=preferredColorScheme=0"] if dark else []
     command += [f"--screenshot={picture}", f"file://{path}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert picture.read_bytes().startswith(b"\x89PNG"), done.stderr
     assert "CONSOLE" not in done.stderr
+    corner = image_file.open(picture).convert("RGB").getpixel((0, 0))
+    assert corner == ((0x15, 0x19, 0x1D) if dark else (255, 255, 255))
 
 
 def test_bits_of_other_layers_are_not_compared(model, tmp_path):
