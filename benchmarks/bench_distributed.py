@@ -31,7 +31,7 @@ import ray
 from tfhash import distributed
 from tfhash.studies import study
 workers, epochs, repeats, path = sys.argv[1:]
-ray.init(num_cpus=int(workers), log_to_driver=False, include_dashboard=False)
+ray.init("local", num_cpus=int(workers), log_to_driver=False, include_dashboard=False)
 options = study("layer_width").options(
     dataset="digits", epoch=int(epochs), repeat=int(repeats), path=path
 )

@@ -186,5 +186,3 @@ class _ShardEncoder(Worker):
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.5)
-            except ValueError as error:  # it was begun with another model or other inputs
-                raise ValueError(f"{out}: {error}") from error
