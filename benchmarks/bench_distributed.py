@@ -1,66 +1,133 @@
 """What Ray costs on one machine, and what a second worker brings.
 
-python -m benchmarks.bench_distributed --folder FOLDER [--epochs 2000] [--repeats 4]
+python -m benchmarks.bench_distributed --folder FOLDER [--epochs 2000] [--repeats 4] [--turns 2]
     [--what overhead efficiency]
 
 Networks on scikit-learn's digits are trained and measured, each repeat a group. overhead: the
 command `tfhash run layer_width` without and with `--ray=local`, start and end of all processes
-included. efficiency: `distributed.run` on a cluster that is
-up, with 1 and with 2 workers of one thread each, as T1 / (2 T2).
+included. efficiency: `distributed.run` on a cluster that is up, with 1 and with 2 workers of one
+thread each, as T1 / (2 T2). Both are measured in turns, and the least of each is taken, in seconds
+and in processor seconds of all processes that took part (Linux; sampled, so those of the last
+quarter of a second of a process are missing). On a busy machine trust the latter: the efficiency of
+processor seconds, C1 / C2, is that of as many free processors as there are workers.
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
+import uuid
 from pathlib import Path
 
+SAMPLED_EVERY = 0.25  # seconds
+MARK = "BENCH_DISTRIBUTED"  # a variable that all processes of one turn inherit
 
-def overhead(folder: Path, flags: list[str]) -> None:
-    """Print the seconds of the command here and on Ray, twice in turns."""
-    taken: dict[str, list[float]] = {"here": [], "ray": []}
-    for _ in range(2):
-        for name, more in (("here", []), ("ray", ["--ray=local"])):
-            command = [sys.executable, "-m", "tfhash", "run", "layer_width", *flags, *more]
-            start = time.perf_counter()
-            subprocess.run([*command, f"--save_path={folder / name}"], check=True)
-            taken[name].append(time.perf_counter() - start)
-            shutil.rmtree(folder / name)
-    here, there = min(taken["here"]), min(taken["ray"])
-    print(f"here {here:.1f} s, on Ray {there:.1f} s: {there / here:.2f} times")
+ON_A_CLUSTER = """
+import sys, time
+import ray
+from tfhash import distributed
+from tfhash.studies import study
+workers, epochs, repeats, path = sys.argv[1:]
+ray.init("local", num_cpus=int(workers), log_to_driver=False, include_dashboard=False)
+options = study("layer_width").options(
+    dataset="digits", epoch=int(epochs), repeat=int(repeats), path=path
+)
+start = time.perf_counter()
+distributed.run("layer_width", options)
+print("seconds", time.perf_counter() - start)
+ray.shutdown()
+"""
 
 
-def efficiency(folder: Path, epochs: int, repeats: int) -> None:
-    """Print the seconds of 1 and of 2 workers."""
-    import ray
+class Processors:
+    """Within it, counts the processor seconds of all processes that have inherited a mark."""
 
-    from tfhash import distributed
-    from tfhash.studies import study
+    def __init__(self) -> None:
+        self.mark = uuid.uuid4().hex
+        self._ticks: dict[str, int] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
 
-    taken = {}
-    for workers in (1, 2):
-        ray.init(num_cpus=workers, log_to_driver=False, include_dashboard=False)
-        path = folder / str(workers)
-        options = study("layer_width").options(
-            dataset="digits", epoch=epochs, repeat=repeats, path=path
-        )
+    @property
+    def seconds(self) -> float:
+        """So far."""
+        return sum(self._ticks.values()) / os.sysconf("SC_CLK_TCK")
+
+    def __enter__(self) -> "Processors":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        marked = f"{MARK}={self.mark}".encode()
+        while not self._ended.wait(SAMPLED_EVERY):
+            for entry in Path("/proc").glob("[0-9]*"):
+                try:
+                    if entry.name in self._ticks or marked in (entry / "environ").read_bytes():
+                        of = (entry / "stat").read_text().rpartition(")")[2].split()
+                        self._ticks[entry.name] = int(of[11]) + int(of[12])
+                except OSError:  # it has ended
+                    continue
+
+
+def measured(command: list[str]) -> tuple[float, float]:
+    """Seconds and processor seconds of a command; its own seconds where it prints them last."""
+    with Processors() as processors:
         start = time.perf_counter()
-        distributed.run("layer_width", options)
-        taken[workers] = time.perf_counter() - start
-        ray.shutdown()
-        shutil.rmtree(path)
-    share = taken[1] / (2 * taken[2])
-    print(f"1 worker {taken[1]:.1f} s, 2 workers {taken[2]:.1f} s: efficiency {share:.2f}")
+        done = subprocess.run(
+            command,
+            check=True,
+            env={**os.environ, MARK: processors.mark},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        seconds = time.perf_counter() - start
+    last = done.stdout.splitlines()[-1].split()
+    return float(last[1]) if last[0] == "seconds" else seconds, processors.seconds
 
 
-def run(given: argparse.Namespace) -> None:
-    """Measure what is asked for."""
-    if "overhead" in given.what:
-        flags = ["--dataset=digits", f"--epoch={given.epochs}", f"--repeat={given.repeats}"]
-        overhead(given.folder, flags)
-    if "efficiency" in given.what:
-        efficiency(given.folder, given.epochs, given.repeats)
+def in_turns(commands: dict[str, list[str]], folder: Path, turns: int) -> dict[str, list[float]]:
+    """The least seconds and processor seconds of each command."""
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    for _ in range(turns):
+        for name, command in commands.items():
+            taken[name].append(measured(command))
+            shutil.rmtree(folder / name)
+            print(f"  {name}: %.1f s, %.1f processor s" % taken[name][-1], flush=True)
+    return {name: [min(each) for each in zip(*all_, strict=True)] for name, all_ in taken.items()}
+
+
+def overhead(given: argparse.Namespace) -> None:
+    """Print the seconds of the command here and on Ray."""
+    flags = ["--dataset=digits", f"--epoch={given.epochs}", f"--repeat={given.repeats}"]
+    tool = [sys.executable, "-m", "tfhash", "run", "layer_width", *flags]
+    commands = {
+        name: [*tool, f"--save_path={given.folder / name}", *more]
+        for name, more in (("here", []), ("ray", ["--ray=local"]))
+    }
+    least = in_turns(commands, given.folder, given.turns)
+    for i, unit in enumerate(("s", "processor s")):
+        here, there = least["here"][i], least["ray"][i]
+        print(f"here {here:.1f} {unit}, on Ray {there:.1f} {unit}: {there / here:.2f} times")
+
+
+def efficiency(given: argparse.Namespace) -> None:
+    """Print the seconds of 1 and of 2 workers."""
+    command = [sys.executable, "-c", ON_A_CLUSTER]
+    commands = {
+        str(n): [*command, *map(str, (n, given.epochs, given.repeats, given.folder / str(n)))]
+        for n in (1, 2)
+    }
+    least = in_turns(commands, given.folder, given.turns)
+    (one, one_cpu), (two, two_cpu) = least["1"], least["2"]
+    print(f"1 worker {one:.1f} s, 2 workers {two:.1f} s: efficiency {one / (2 * two):.2f}")
+    print(f"{one_cpu:.1f} and {two_cpu:.1f} processor s: efficiency {one_cpu / two_cpu:.2f}")
 
 
 if __name__ == "__main__":
@@ -68,7 +135,9 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, required=True, help="for the runs; emptied again")
     parser.add_argument("--epochs", type=int, default=2000)
     parser.add_argument("--repeats", type=int, default=4)
-    parser.add_argument(
-        "--what", nargs="+", default=["overhead", "efficiency"], choices=["overhead", "efficiency"]
-    )
-    run(parser.parse_args())
+    parser.add_argument("--turns", type=int, default=2)
+    choices = {"overhead": overhead, "efficiency": efficiency}
+    parser.add_argument("--what", nargs="+", default=[*choices], choices=[*choices])
+    asked = parser.parse_args()
+    for what in asked.what:
+        choices[what](asked)

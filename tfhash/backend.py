@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -177,21 +176,6 @@ def uniform(shape: Any, seed: Any, step: Any) -> Any:
     import tensorflow as tf
 
     return tf.random.stateless_uniform(shape, tf.random.experimental.stateless_fold_in(seed, step))
-
-
-def memory() -> int:
-    """Bytes of the memory in which models are trained: the accelerator's where JAX has one."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        # CPUs have no such statistics.
-        limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
-        if limit:
-            return int(limit)
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError):  # Windows
-        return 8 << 30
 
 
 def has_accelerator() -> bool:

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
+import held_tasks
 import tfhash
-from tfhash import Codes, cli, metrics
+from tfhash import Codes, _store, cli, metrics
 from tfhash.distributed import cluster
 from tfhash.errors import InputError
 from tfhash.studies import runner, study
@@ -81,6 +83,44 @@ def test_what_is_no_saved_model_is_refused(tmp_path):
         tfhash.distributed.encode(object(), np.zeros((3, 5)), tmp_path)
     with pytest.raises(FileNotFoundError, match="no such file"):
         tfhash.distributed.encode(tmp_path / "no.keras", np.zeros((3, 5)), tmp_path)
+
+
+def test_what_is_no_array_of_inputs_is_refused(tmp_path):
+    x = np.zeros((3, 5))
+    np.savez(tmp_path / "two.npz", x=x, y=x)
+    np.save(tmp_path / "objects.npy", np.array([None]))
+    (tmp_path / "text.npy").write_text("1 2 3")
+    (tmp_path / "empty.npy").touch()
+    refused = {
+        "no.npy": (FileNotFoundError, "inputs in .*no.npy. Received: no such file"),
+        "two.npz": (ValueError, "one array .*several, in .*two.npz"),
+        "objects.npy": (ValueError, "numbers in .*objects.npy. Received"),
+        "text.npy": (ValueError, "numbers in .*text.npy. Received"),
+        "empty.npy": (ValueError, "numbers in .*empty.npy. Received"),
+    }
+    for name, (kind, message) in refused.items():
+        with pytest.raises(kind, match=message):
+            tfhash.distributed.encode(b"", tmp_path / name, tmp_path)
+    for inputs, message in (
+        ([[1.0]], "Received: list"),
+        (np.float32(1), "Received: float32"),
+        (np.array(1.0), "a single number"),
+        (x[:0], "at least one input"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            tfhash.distributed.encode(b"", inputs, tmp_path)
+
+
+def test_a_cluster_of_other_versions_of_ray_names_both():
+    ray = pytest.importorskip("ray")
+    from ray._private.utils import check_version_info
+
+    of_cluster = {"ray_version": "2.0.0", "python_version": "3.8.1"}
+    with pytest.raises(RuntimeError) as error:
+        check_version_info(of_cluster, "here")
+    refused = str(cluster._refused("h:1", error.value))
+    assert all(part in refused for part in ("at h:1", "2.0.0", "3.8.1", ray.__version__))
+    assert "Install the same versions" in refused
 
 
 @pytest.fixture(scope="module")
@@ -227,41 +267,109 @@ def test_a_cluster_encodes_as_one_machine_whatever_is_killed(collection, work, t
         )
 
 
+def arrays(job, found):
+    """What a job finds, as arrays."""
+    if job == "knn_graph":
+        return found.data, found.indices, found.indptr
+    if job == "kmeans":
+        names = ("labels_", "cluster_centers_", "inertia_", "n_iter_", "n_features_in_")
+        return tuple(getattr(found, name) for name in names)
+    return found if isinstance(found, tuple) else (found,)
+
+
+def alone(job, codes):
+    """What one machine finds."""
+    if job == "region_counts":
+        return metrics.count_regions(codes)
+    if job == "hamming_knn":
+        return metrics.hamming_knn(codes, codes[: held_tasks.QUERIES], held_tasks.K)
+    if job == "knn_graph":
+        return metrics.knn_graph(codes, held_tasks.K)
+    return metrics.CodeKMeans(**held_tasks.CLUSTERS).fit(codes)
+
+
 @pytest.mark.full
-def test_metrics_of_a_cluster_are_those_of_one_machine_whatever_is_killed(nodes, collection, work):
-    codes = work[2]
-
-    def kill_one():
-        return kill_workers(nodes.head_node)
-
-    scratch = collection / ".region_counts"
-    code = "import sys; from tfhash import distributed; distributed.region_counts(*sys.argv[1:])"
+@pytest.mark.parametrize("job", held_tasks.JOBS)
+def test_metrics_are_those_of_one_machine_whatever_is_killed(
+    job, nodes, collection, work, tmp_path, monkeypatch
+):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
     killed_driver(
-        ["-c", code], [str(collection), nodes.address], lambda: list(scratch.glob("*/*.words"))
+        [held_tasks.__file__],
+        [job, str(collection), nodes.address, str(first)],
+        lambda: held_tasks.held(first),
     )
-    with meanwhile(lambda: list(scratch.glob("*/*.words")) and kill_one()):
-        assert tfhash.distributed.region_counts(collection) == metrics.count_regions(codes)
+    (first / "go").touch()
+
+    def kill_a_worker():
+        for _, process in held_tasks.held(second):
+            os.kill(int(process), signal.SIGKILL)
+            return True
+
+    def lose_its_node():
+        at_work = {node for node, _ in held_tasks.held(second)}
+        for node in nodes.worker_nodes:
+            if node.node_id in at_work:
+                nodes.remove_node(node, allow_graceful=False)
+                return True
+
+    def go():
+        (second / "go").touch()
+        return True
+
+    with monkeypatch.context() as patch, meanwhile(kill_a_worker, lose_its_node, go):
+        patch.setattr(cluster, "_on_one_thread", held_tasks.holding(second, held_tasks.FREE[job]))
+        found = held_tasks.JOBS[job](collection, None)
+    add_node(nodes)
+    expected = alone(job, work[2])
+    for one, other in zip(arrays(job, found), arrays(job, expected), strict=True):
+        np.testing.assert_array_equal(one, other)
     assert not list(collection.glob(".region_counts*"))
 
+
+@pytest.mark.full
+def test_one_neighbor_and_all_of_them(collection, work):
     for k in (1, N):
-        found = tfhash.distributed.hamming_knn(collection, codes[:50], k)
-        for one, other in zip(found, metrics.hamming_knn(codes, codes[:50], k), strict=True):
+        found = tfhash.distributed.hamming_knn(collection, work[2][:50], k)
+        for one, other in zip(found, metrics.hamming_knn(work[2], work[2][:50], k), strict=True):
             np.testing.assert_array_equal(one, other)
 
-    with meanwhile(kill_one):
-        graph = tfhash.distributed.knn_graph(collection, 9)
-    expected = metrics.knn_graph(codes, 9)
-    for name in ("data", "indices", "indptr"):
-        np.testing.assert_array_equal(getattr(graph, name), getattr(expected, name))
 
-    options = {"n_clusters": 5, "n_init": 2, "max_iter": 20, "random_state": 0}
-    with meanwhile(kill_one, lambda: lose_a_node(nodes)):
-        clusters = tfhash.distributed.kmeans(collection, **options)
-    add_node(nodes)
-    one = metrics.CodeKMeans(**options).fit(codes)
-    np.testing.assert_array_equal(clusters.labels_, one.labels_)
-    np.testing.assert_array_equal(clusters.cluster_centers_, one.cluster_centers_)
-    assert (clusters.inertia_, clusters.n_iter_) == (one.inertia_, one.n_iter_)
+@pytest.mark.full
+def test_a_warning_is_about_the_line_of_the_user(nodes, tmp_path):
+    codes = Codes.from_bits(np.eye(3, dtype=np.uint8)[np.arange(20) % 3])
+    codes.save(tmp_path / "0.codes")
+    _store.write_manifest(tmp_path, ["0.codes"])
+    with pytest.warns(ConvergenceWarning, match="Expected 4 clusters. Found: 3") as warned:
+        tfhash.distributed.kmeans(tmp_path, 4, n_init=1, random_state=0)
+    assert warned[0].filename == __file__
+
+
+@pytest.mark.full
+def test_a_node_with_another_version_is_refused(nodes, tmp_path):
+    # Python runs this file first: the node's tfhash is one that has nothing but a version.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, types\n"
+        "sys.modules['tfhash'] = types.ModuleType('tfhash')\n"
+        "sys.modules['tfhash'].__version__ = '0.0.1'\n"
+    )
+    other = nodes.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(tmp_path)})
+    try:
+        expected = rf"tfhash {tfhash.__version__} on every node.*tfhash 0\.0\.1 on node .*"
+        with pytest.raises(InputError, match=expected + other.node_id[:8]):
+            cluster.joined(None).__enter__()
+    finally:
+        nodes.remove_node(other)
+
+
+@pytest.mark.full
+def test_another_cluster_than_the_one_joined_is_refused(nodes):
+    with cluster.joined(nodes.address), cluster.joined("local"):
+        pass
+    with pytest.raises(InputError, match=rf"cluster 127\.0\.0\.9:1\. .*{nodes.address}"):
+        cluster.joined("127.0.0.9:1").__enter__()
 
 
 @pytest.mark.full

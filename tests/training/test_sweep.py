@@ -259,11 +259,11 @@ def test_groups(digits):
 
 def test_groups_keep_within_the_memory(digits, monkeypatch):
     specs = [spec(width=w) for w in (50, 100, 100, 100)]
-    monkeypatch.setattr("tfhash.backend.memory", lambda: 1 << 40)
+    monkeypatch.setattr("tfhash.machine.memory", lambda: 1 << 40)
     assert [len(group) for group in groups(specs, digits)] == [4]
-    monkeypatch.setattr("tfhash.backend.memory", lambda: 4 * 800_000)
+    monkeypatch.setattr("tfhash.machine.memory", lambda: 4 * 800_000)
     assert [len(group) for group in groups(specs, digits)] == [2, 1, 1]
-    monkeypatch.setattr("tfhash.backend.memory", lambda: 4)
+    monkeypatch.setattr("tfhash.machine.memory", lambda: 4)
     assert [len(group) for group in groups(specs, digits)] == [1] * 4
 
 

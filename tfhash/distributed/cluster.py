@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from types import FunctionType
 from typing import Any
 
-import tfhash
 from tfhash import metrics, progress
 from tfhash._extras import named_if_missing
 from tfhash.errors import InputError
@@ -20,6 +20,7 @@ ANSWERS_WITHIN = 5.0  # seconds
 SETTINGS = b"\x04"  # the type of a frame
 HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + SETTINGS + b"\0\0\0\0\0"
 RETRIES = 20  # of a task whose worker or node is killed
+AHEAD = 4  # tasks for each CPU, of those whose results wait to be taken
 
 
 def load_ray() -> Any:
@@ -48,11 +49,14 @@ def joined(address: str | None) -> Iterator[Any]:
     Raises
     ------
     InputError
-        Nobody answers at the address, or a node has another version of tfhash, Keras or NumPy.
+        Nobody answers at the address, a node has another version of tfhash, Keras, its backends,
+        NumPy, Python or Ray, or this process has joined another cluster.
     """
     ray = load_ray()
     was_joined = ray.is_initialized()
-    if not was_joined:
+    if was_joined:
+        _check_joined(ray, address)
+    else:
         options = {"log_to_driver": False, "logging_level": "ERROR"}
         if address in (None, LOCAL):
             address = LOCAL
@@ -64,9 +68,10 @@ def joined(address: str | None) -> Iterator[Any]:
         try:
             ray.init(address, **options)
         except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-            raise _nobody(str(address), str(error).splitlines()[0]) from error
+            raise _refused(str(address), error) from error
     try:
-        check_versions(versions(), _versions_of_nodes(ray))
+        if was_joined or address != LOCAL:
+            check_versions(versions(), _versions_of_nodes(ray))
         yield ray
     finally:
         if not was_joined:
@@ -75,7 +80,16 @@ def joined(address: str | None) -> Iterator[Any]:
 
 def versions() -> dict[str, str]:
     """What must be the same on all machines for results to be."""
-    found = {"tfhash": tfhash.__version__, "python": f"{sys.version_info[0]}.{sys.version_info[1]}"}
+    import sys
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": f"{sys.version_info[0]}.{sys.version_info[1]}"}
+    try:
+        import tfhash
+
+        found["tfhash"] = tfhash.__version__
+    except ImportError:
+        found["tfhash"] = "none"
     for package in ("keras", "numpy", "tensorflow", "jax", "torch"):
         try:
             found[package] = version(package)
@@ -101,33 +115,34 @@ def tasks(
     function: Callable[..., Any],
     arguments: Sequence[tuple[Any, ...]],
     description: str,
-) -> list[Any]:
+) -> Iterator[Any]:
     """What `function` gives for each of `arguments`, in their order, computed by the cluster.
 
-    A task whose worker or node is killed is done again. The first error of a task is raised here,
-    and the others are canceled.
+    Few tasks run ahead of the one whose result is taken next, so memory holds few results, however
+    many tasks there are. A task whose worker or node is killed is done again. The first error of a
+    task, in their order, is raised here, and those under way are canceled.
     """
     remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_on_one_thread)
-    references = [remote.remote(function, *each) for each in arguments]
-    return gathered(ray, references, description)
-
-
-def gathered(ray: Any, references: Sequence[Any], description: str) -> list[Any]:
-    """The results of tasks under way, in their order, with a bar; all are canceled on an error."""
-    left = list(references)
+    ahead = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    left = iter(arguments)
+    begun: deque[Any] = deque()
     try:
-        with progress.bar(None, description, "task", total=len(left)) as bar:
-            while left:
-                done, left = ray.wait(left, num_returns=1)
-                ray.get(done)
+        with progress.bar(None, description, "task", total=len(arguments)) as bar:
+            while True:
+                for each in islice(left, ahead - len(begun)):
+                    begun.append(remote.remote(function, *each))
+                if not begun:
+                    return
+                result = ray.get(begun[0])
+                begun.popleft()
                 bar.update()
-        return list(ray.get(list(references)))
-    except BaseException as error:
-        for reference in left:
-            ray.cancel(reference, force=False)
-        if isinstance(error, ray.exceptions.RayTaskError):
-            raise cause_of(error) from None
-        raise
+                yield result
+    except ray.exceptions.RayTaskError as error:
+        raise cause_of(error) from None
+    finally:
+        if ray.is_initialized():  # an error elsewhere may have left the cluster before
+            for reference in begun:
+                ray.cancel(reference, force=False)
 
 
 def cause_of(error: Exception) -> Exception:
@@ -146,7 +161,8 @@ def _versions_of_nodes(ray: Any) -> dict[str, dict[str, str]]:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     alive = [node for node in ray.nodes() if node["Alive"]]
-    asked = ray.remote(num_cpus=0)(versions)
+    # Sent as code, with nothing around it: a node may have no tfhash, or one without this module.
+    asked = ray.remote(num_cpus=0)(FunctionType(versions.__code__, {}, "versions"))
     found = [
         asked.options(
             scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
@@ -181,6 +197,41 @@ def _check_answers(address: str) -> None:
                     raise _nobody(address, "an answer that is none of Ray")
     except (OSError, OverflowError) as error:
         raise _nobody(address, str(error)) from None
+
+
+def _check_joined(ray: Any, address: str | None) -> None:
+    """Raise InputError where this process has joined another cluster than the one asked for."""
+    if address is None:
+        return
+    joined_at = ray.get_runtime_context().gcs_address
+    if address == LOCAL:
+        here = ray.util.get_node_ip_address()
+        is_that = all(n["NodeManagerAddress"] == here for n in ray.nodes() if n["Alive"])
+    else:
+        is_that = _resolved(address) == _resolved(joined_at)
+    if not is_that:
+        raise InputError(
+            f"Expected the cluster {address}. Received: a process that has joined the one at "
+            f"{joined_at}. Call ray.shutdown() first, or leave address out."
+        )
+
+
+def _resolved(address: str) -> tuple[str, str]:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        return socket.gethostbyname(host), port
+    except OSError:
+        return host, port
+
+
+def _refused(address: str, error: Exception) -> InputError:
+    why = " ".join(str(error).split())
+    if "Version mismatch" in why:
+        return InputError(
+            f"Expected the Ray and Python of the cluster at {address}. Received: {why} Install the "
+            "same versions here."
+        )
+    return _nobody(address, why)
 
 
 def _nobody(address: str, why: str) -> InputError:

@@ -8,9 +8,11 @@ again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce
+from itertools import chain
 from os import PathLike
 from typing import Any
 
@@ -30,7 +32,9 @@ WORD, CHUNK = 64, 8  # bits, words: how the kernel groups the sums of shifts
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Each = Callable[..., list[Any]]
+Each = Callable[..., Iterable[Any]]
+Far = tuple[float, int, int, NDArray[np.uint8]]  # squared distance, row, label, bits of a code
+Found = tuple[NDArray[np.int32], Floats, float, int, Ints]
 
 
 def kmeans(
@@ -45,7 +49,8 @@ def kmeans(
     """K-Means on a sharded collection, exactly as `metrics.CodeKMeans` fits it.
 
     Each node reads its own shards. Of each shard and step come back the sizes and the bit counts
-    of the clusters, of all starts together; in the end its labels. A step reads all codes once;
+    of the clusters, of all starts together, and are added up as they come; in the end its labels.
+    So the driver's memory grows with the codes by their labels alone. A step reads all codes once;
     choosing the starts reads them twice a cluster, and looks at all centers chosen so far.
 
     Parameters
@@ -71,21 +76,34 @@ def kmeans(
     with joined(address) as ray, progress.bar(None, "K-Means", "pass") as bar:
         parts = parts_of(folder)
 
-        def each(function: Callable[..., Any], *given: Any) -> list[Any]:
+        def each(function: Callable[..., Any], *given: Any) -> Iterator[Any]:
             shared = [ray.put(one) for one in given]
             bar.update()
             return tasks(ray, function, [(part, *shared) for part in parts], "K-Means")
 
-        return fit(estimator, Codes.load(folder, mmap=True), parts, each)
+        codes = Codes.load(folder, mmap=True)
+        found = fit(estimator, codes, parts, each)
+    estimator.n_features_in_ = codes.n_bits
+    estimator._keep(*found)  # called here, so that its warning is about the user's line
+    return estimator
 
 
-def fit(
-    estimator: metrics.CodeKMeans, codes: Codes, parts: Sequence[Part], each: Each
-) -> metrics.CodeKMeans:
-    """Fit to codes that lie in `parts`; `each(f, *given)` is `f(part, *given)` of each part."""
+def fit(estimator: metrics.CodeKMeans, codes: Codes, parts: Sequence[Part], each: Each) -> Found:
+    """What `estimator` keeps of codes that lie in `parts`.
+
+    `each(f, *given)` is `f(part, *given)` of each part, in order.
+
+    Returns
+    -------
+    labels : int32 [n]
+    centers : float64 [n_clusters, n_bits]
+    inertia : float
+    n_iter : int
+    seeds : int64 [n_clusters], rows
+    """
     codes = as_codes(codes)
     draws = estimator._draws(codes)
-    on: Ints = np.sum(each(_bit_counts), axis=0)
+    on: Ints = reduce(np.add, each(_bit_counts))
     kept = np.flatnonzero((on > 0) & (on < len(codes)))
     variance = _mean_variance(on[kept] / len(codes), codes.n_bits)
     limit = float(estimator.tol) * variance if estimator.tol else 0.0
@@ -99,10 +117,15 @@ def fit(
         for run in active:
             run.step(iteration, kept, limit, partial(each, _farthest))
     _assign([run for run in runs if not run.settled], each)
-    run, labels = _best(runs, lambda run: np.concatenate(each(_labels, run.assigned)))
-    estimator.n_features_in_ = codes.n_bits
-    estimator._keep(labels, run.centers, run.inertia(), run.n_iter, np.array(run.seeds))
-    return estimator
+
+    def labels_of(run: _Run) -> NDArray[np.int32]:
+        labels = np.empty(len(codes), np.int32)
+        for part, of_part in zip(parts, each(_labels, run.assigned), strict=True):
+            labels[part.rows] = of_part
+        return labels
+
+    run, labels = _best(runs, labels_of)
+    return labels, run.centers, run.inertia(), run.n_iter, np.array(run.seeds)
 
 
 @dataclass
@@ -118,8 +141,8 @@ class _Run:
         The centers that codes were last assigned to.
     sizes, counts : int64 [k], [k, n_bits]
         Codes of each cluster, and how many of them have each bit, as last assigned.
-    digests : list of bytes
-        Of each shard's labels, as last assigned.
+    digest : bytes
+        Of all labels, as last assigned.
     """
 
     seeds: list[int]
@@ -127,7 +150,7 @@ class _Run:
     assigned: Floats = field(default_factory=lambda: np.empty(0))
     sizes: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     counts: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    digests: list[bytes] = field(default_factory=list)
+    digest: bytes = b""
     n_iter: int = 0
     done: bool = False
     settled: bool = False
@@ -138,8 +161,7 @@ class _Run:
         empty = np.flatnonzero(sizes == 0)
         if len(empty):
             # As scikit-learn: each empty cluster gets one of the codes farthest from their centers.
-            found = [row for rows in farthest(self.assigned, len(empty)) for row in rows]
-            found.sort(key=lambda one: (-one[0], one[1]))
+            found = _first(len(empty), farthest(self.assigned, len(empty)))
             if found[0][0] > 0:
                 for to, (_, _, label, bits) in zip(empty, found, strict=False):
                     counts[label] -= bits
@@ -162,13 +184,19 @@ def _assign(runs: Sequence[_Run], each: Each) -> None:
     """Assign all codes to the centers of runs."""
     if not runs:
         return
-    found = each(_assigned, [run.centers for run in runs])
+    k, n_bits = runs[0].centers.shape
+    sizes = np.zeros((len(runs), k), np.int64)
+    counts = np.zeros((len(runs), k, n_bits), np.int64)
+    digests = [_digest() for _ in runs]
+    for of_part in each(_assigned, [run.centers for run in runs]):
+        for r, (size, count, digest) in enumerate(of_part):
+            sizes[r] += size
+            counts[r] += count
+            digests[r].update(digest)
     for r, run in enumerate(runs):
-        digests = [of_part[r][2] for of_part in found]
-        run.settled = digests == run.digests
-        run.digests, run.assigned = digests, run.centers
-        run.sizes = sum(of_part[r][0] for of_part in found)
-        run.counts = sum(of_part[r][1] for of_part in found)
+        run.settled = digests[r].digest() == run.digest
+        run.digest, run.assigned = digests[r].digest(), run.centers
+        run.sizes, run.counts = sizes[r], counts[r]
 
 
 def _best(
@@ -194,7 +222,7 @@ def _seeds(
     if k == 1:
         return chosen
     trials = [[rows[0]] for rows in chosen]
-    sums = np.stack(each(_potentials, [], [codes[rows] for rows in trials]))[:, :, 0]
+    sums = np.stack([*each(_potentials, [], [codes[rows] for rows in trials])])[:, :, 0]
     for c in range(1, k):
         before = [codes[rows] for rows in chosen]
         targets = []
@@ -210,7 +238,7 @@ def _seeds(
             for r, t, row in found
         }
         trials = [[rows_at[r, t] for t in range(n_trials)] for r in range(len(chosen))]
-        potentials = np.stack(each(_potentials, before, [codes[rows] for rows in trials]))
+        potentials = np.stack([*each(_potentials, before, [codes[rows] for rows in trials])])
         best = np.argmin(potentials.sum(axis=0), axis=1)
         for r, t in enumerate(best):
             chosen[r].append(trials[r][t])
@@ -271,7 +299,7 @@ def _assigned(part: Part, centers: list[Floats]) -> list[tuple[Ints, Ints, bytes
         (
             np.bincount(of_run, minlength=k).astype(np.int64),
             counts[r],
-            hashlib.blake2b(of_run.tobytes(), digest_size=16).digest(),
+            _digest(of_run.tobytes()).digest(),
         )
         for r, of_run in enumerate(labels)
     ]
@@ -281,19 +309,30 @@ def _labels(part: Part, centers: Floats) -> NDArray[np.int32]:
     return _nearest(part.codes(), centers)
 
 
-def _farthest(part: Part, centers: Floats, m: int) -> list[tuple[float, int, int, Any]]:
-    """Squared distance, row, label and bits of the `m` codes that are farthest from theirs."""
+def _farthest(part: Part, centers: Floats, m: int) -> list[Far]:
+    """Those `m` codes that are farthest from the centers of their clusters."""
     codes = part.codes()
     labels = _nearest(codes, centers)
-    found: list[tuple[float, int, int, Any]] = []
-    for start, bits in _blocks(codes):
-        own = labels[start : start + len(bits)]
-        distances = _sum((bits - centers[own]) ** 2)
-        order = np.argsort(-distances, kind="stable")[:m]
-        rows = part.start + start
-        found += [(float(distances[i]), rows + int(i), int(own[i]), bits[i]) for i in order]
-    found.sort(key=lambda one: (-one[0], one[1]))
-    return found[:m]
+
+    def of_blocks() -> Iterator[list[Far]]:
+        for start, bits in _blocks(codes):
+            own = labels[start : start + len(bits)]
+            distances = _sum((bits - centers[own]) ** 2)
+            order = np.argsort(-distances, kind="stable")[:m]
+            rows = part.start + start
+            yield [(float(distances[i]), rows + int(i), int(own[i]), bits[i]) for i in order]
+
+    return _first(m, of_blocks())
+
+
+def _first(m: int, lists: Iterable[list[Far]]) -> list[Far]:
+    """The `m` farthest of several lists; of equally far ones, those of the lowest rows."""
+    return heapq.nsmallest(m, chain.from_iterable(lists), key=lambda one: (-one[0], one[1]))
+
+
+def _digest(data: bytes = b"") -> Any:
+    """Tells labels from others."""
+    return hashlib.blake2b(data, digest_size=16)
 
 
 def _nearest(codes: Codes, centers: Floats) -> NDArray[np.int32]:

@@ -66,7 +66,8 @@ def encode(
     Raises
     ------
     ValueError
-        As `Encoder.encode`; a shard of another model or other inputs is named.
+        As `Encoder.encode`; a shard of another model or other inputs is named. Or a model or
+        inputs are of another kind than the above.
     InputError
         Nobody answers at the address, or a node has other versions.
     OSError
@@ -74,19 +75,17 @@ def encode(
     ModuleNotFoundError
         Ray is not installed.
     """
-    _check_model(model)
+    sent = _checked_model(model)
+    data = _checked_inputs(inputs)
     if shard_rows < 1:
         raise ValueError(f"Expected shard_rows of at least 1. Received: {shard_rows}.")
     folder = Path(out).expanduser().resolve()
     with joined(address) as ray:
-        data = inputs if isinstance(inputs, np.ndarray) else str(Path(inputs).resolve())
         n = len(_opened(data))
-        if n == 0:
-            raise ValueError("Expected at least one input to encode. Received: none.")
         folder.mkdir(parents=True, exist_ok=True)
-        sent = model if isinstance(model, bytes) else str(Path(model).resolve())
         shared = ray.put(data) if isinstance(data, np.ndarray) else data
         with Pool(ray, _ShardEncoder, sent) as pool:
+            pool.start(-(-n // shard_rows))  # all load while the first says how shards are cut
             [(_, (size, n_bits))] = pool.results("batch_and_bits", [(n, batch_size)])
             spans = _spans(n, size, n_bits, shard_rows)
             tasks = [(shared, *span, size, str(folder / _name(i))) for i, span in enumerate(spans)]
@@ -108,18 +107,52 @@ def _spans(n: int, size: int, n_bits: int, shard_rows: int) -> list[tuple[int, i
     return [(start, min(n, start + rows)) for start in range(0, n, rows)]
 
 
-def _opened(data: Any) -> np.ndarray:
+def _opened(data: str | np.ndarray) -> np.ndarray:
     return data if isinstance(data, np.ndarray) else np.load(data, mmap_mode="r")
 
 
-def _check_model(model: Any) -> None:
-    if not isinstance(model, str | PathLike | bytes):
+def _checked_model(model: Any) -> str | bytes:
+    """The whole path of a model's file, or its bytes."""
+    if isinstance(model, bytes):
+        return model
+    if not isinstance(model, str | PathLike):
         raise ValueError(
             "Expected the path or the bytes of a .keras file. Received: "
             f"{type(model).__name__}: save the model first, with model.save('NAME.keras')."
         )
-    if not isinstance(model, bytes) and not Path(model).is_file():
-        raise FileNotFoundError(f"Expected a model in {model}. Received: no such file.")
+    path = Path(model).expanduser().resolve()
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected a model in {path}. Received: no such file.")
+    return str(path)
+
+
+def _checked_inputs(inputs: Any) -> str | np.ndarray:
+    """An array, or the whole path of a file that holds one."""
+    if isinstance(inputs, np.ndarray):
+        found = inputs
+    elif isinstance(inputs, str | PathLike):
+        path = Path(inputs).expanduser().resolve()
+        if not path.is_file():
+            raise FileNotFoundError(f"Expected inputs in {path}. Received: no such file.")
+        try:
+            found = np.load(path, mmap_mode="r")
+        except (ValueError, EOFError) as error:
+            raise ValueError(
+                f"Expected a .npy file of numbers in {path}. Received: {error}"
+            ) from None
+    else:
+        raise ValueError(
+            "Expected the path of a .npy file or a NumPy array. Received: "
+            f"{type(inputs).__name__}. Save what it holds with np.save('NAME.npy', ...)."
+        )
+    if not isinstance(found, np.ndarray) or found.ndim == 0:
+        raise ValueError(
+            "Expected inputs in one array [n, ...]. Received: "
+            + ("a single number." if isinstance(found, np.ndarray) else f"several, in {inputs}.")
+        )
+    if len(found) == 0:
+        raise ValueError("Expected at least one input to encode. Received: none.")
+    return found if isinstance(inputs, np.ndarray) else str(path)
 
 
 class _ShardEncoder(Worker):
@@ -153,5 +186,3 @@ class _ShardEncoder(Worker):
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.5)
-            except ValueError as error:  # it was begun with another model or other inputs
-                raise ValueError(f"{out}: {error}") from error

@@ -11,6 +11,7 @@ from typing import Any
 
 from tfhash import metrics
 from tfhash.distributed.cluster import cause_of
+from tfhash.machine import backend_name
 
 LOST_IN_A_ROW = 20  # workers, before one is taken for what its task does to it
 TICK = 1.0  # seconds
@@ -23,17 +24,16 @@ class Worker:
     ----------
     threads : int
         How many it may use.
-    backend : str or None
-        The driver's `KERAS_BACKEND`.
+    backend : str
+        The name of the driver's backend of Keras.
     """
 
-    def __init__(self, threads: int, backend: str | None, *given: Any) -> None:
+    def __init__(self, threads: int, backend: str, *given: Any) -> None:
         # TensorFlow reads these when it is loaded, which is in `load`.
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
         os.environ["TF_NUM_INTEROP_THREADS"] = "1"
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        if backend is not None:
-            os.environ["KERAS_BACKEND"] = backend
+        os.environ["KERAS_BACKEND"] = backend
         metrics.set_num_threads(threads)
         self.given = given
 
@@ -65,7 +65,7 @@ class Pool:
         gpus = 1 if there.get("GPU") else 0
         self.most = max(1, int(there["GPU"] if gpus else there.get("CPU", 1) // cpus))
         self._class = ray.remote(num_cpus=cpus, num_gpus=gpus)(kind)
-        self._given = (cpus, os.environ.get("KERAS_BACKEND"), *given)
+        self._given = (cpus, backend_name(), *given)
         self._idle: list[Any] = []
         self._busy: dict[Any, tuple[Any, int | None]] = {}  # task by number; None: it is loading
 
@@ -86,14 +86,16 @@ class Pool:
             while waiting and self._idle:
                 worker, i = self._idle.pop(), waiting.popleft()
                 self._busy[getattr(worker, method).remote(*tasks[i])] = worker, i
-            self._start(len(waiting))
+            self.start(len(waiting))
             done, _ = self._ray.wait(list(self._busy), num_returns=1, timeout=TICK)
             tick()
             for reference in done:
                 worker, number = self._busy.pop(reference)
                 try:
                     result = self._ray.get(reference)
-                except self._ray.exceptions.RayActorError:
+                except self._ray.exceptions.RayTaskError as error:
+                    raise cause_of(error) from None
+                except self._ray.exceptions.RayError:  # killed, alone or with its node; no memory
                     with contextlib.suppress(Exception):  # it may only be out of reach
                         self._ray.kill(worker)
                     lost[number] += 1
@@ -102,8 +104,6 @@ class Pool:
                     if number is not None:
                         waiting.appendleft(number)
                     continue
-                except self._ray.exceptions.RayTaskError as error:
-                    raise cause_of(error) from None
                 self._idle.append(worker)
                 if number is None:
                     lost[None] = 0
@@ -111,8 +111,11 @@ class Pool:
                     left -= 1
                     yield number, result
 
-    def _start(self, wanted: int) -> None:
-        """Have up to `wanted` workers that are loading, of `most` in all."""
+    def start(self, wanted: int) -> None:
+        """Have up to `wanted` workers that are loading, of `most` in all.
+
+        `results` calls it; a call before is for workers that later tasks will need.
+        """
         loading = sum(number is None for _, number in self._busy.values())
         for _ in range(min(wanted - loading, self.most - len(self._busy) - len(self._idle))):
             worker = self._class.remote(*self._given)

@@ -18,6 +18,11 @@ class Part(NamedTuple):
     start: int
     n: int
 
+    @property
+    def rows(self) -> slice:
+        """Its rows in the whole collection."""
+        return slice(self.start, self.start + self.n)
+
     def codes(self) -> Codes:
         """Its codes, memory-mapped and verified: what a node computes with is undamaged."""
         codes = Codes.load(self.path, mmap=True)

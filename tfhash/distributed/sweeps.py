@@ -128,7 +128,6 @@ class _ClusterTrainer:
     def __call__(
         self, specs: Sequence[AnySpec], dataset: Dataset, runs: Runs, progress: Any
     ) -> None:
-        load_keras()  # some group runs by the memory that Keras's backend has
         alone = getattr(self.trainer, "groups", lambda specs, dataset: [[one] for one in specs])
         groups = alone(specs, dataset)
         amounts = [sum(self.work(spec, dataset) for spec in group) for group in groups]

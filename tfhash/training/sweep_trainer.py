@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfhash import machine
 from tfhash.datasets import Dataset
 from tfhash.runs import Runs, RunSpec, RunWriter
 from tfhash.training.batched_mlps import BatchedMLPs
@@ -100,8 +101,6 @@ def groups(
     common. Runs of the same network, for
     different experiments, are next to each other.
     """
-    from tfhash import backend
-
     together: dict[RunSpec, list[RunSpec]] = {}
     for spec in specs:
         common = replace(
@@ -117,7 +116,7 @@ def groups(
         )
         together.setdefault(common, []).append(spec)
     n_inputs = int(np.prod(dataset.input_shape))
-    budget = backend.memory() // 4
+    budget = machine.memory() // 4
     # Those with batch normalization last: groups after one another then share a program.
     for alike in sorted(together.values(), key=lambda alike: alike[0].regularizer == "bn"):
         group: list[RunSpec] = []

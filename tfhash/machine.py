@@ -1,0 +1,43 @@
+"""The backend that Keras will have and its memory, told without loading Keras."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def backend_name() -> str:
+    """The name of Keras's backend, as Keras finds it: "tensorflow", "jax" or "torch".
+
+    That of the Keras which is loaded; else `KERAS_BACKEND`, else what the file `keras.json` of the
+    user says, else TensorFlow.
+    """
+    if "keras" in sys.modules:
+        import keras
+
+        return str(keras.backend.backend())
+    if os.environ.get("KERAS_BACKEND"):
+        return os.environ["KERAS_BACKEND"]
+    folder = os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser()
+    try:
+        content = json.loads((Path(folder) / "keras.json").read_text())
+    except (OSError, ValueError):
+        return "tensorflow"
+    return str(content.get("backend", "tensorflow"))
+
+
+def memory() -> int:
+    """Bytes of the memory in which models are trained: the accelerator's where JAX has one."""
+    if backend_name() == "jax":
+        import jax
+
+        # CPUs have no such statistics.
+        limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
+        if limit:
+            return int(limit)
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError):  # Windows
+        return 8 << 30
