@@ -62,9 +62,10 @@ def variable_values(variable: keras.Variable) -> np.ndarray:
         import tensorflow as tf
 
         # What `value()` does, without what gradients need: a third of the time.
-        value = tf.raw_ops.ReadVariableOp(resource=value.handle, dtype=value.dtype)
-        if not variable.dtype.startswith(("bfloat16", "float8")):  # which no buffer can be of
-            value = memoryview(value)  # a tensor's own `numpy` would copy
+        dtype = value.dtype
+        value = tf.raw_ops.ReadVariableOp(resource=value.handle, dtype=dtype)
+        if dtype in (tf.float32, tf.float64):  # no buffer can be of bfloat16
+            return np.ascontiguousarray(memoryview(value))  # a tensor's own `numpy` would copy
     return to_numpy(value)
 
 

@@ -3,32 +3,46 @@
 // No header of its own: dense_<isa>.cpp includes it inside its target region, within an unnamed
 // namespace, after all real headers and the struct X, which says what a vector can do.
 
-// Columns [0, n), n in (kLanes * (kVectors - 1), kLanes * kVectors].
-template <class Weight, int kVectors>
+// GCC keeps an array in registers only where loops over it are unrolled before it looks.
+#if defined(__GNUC__) && !defined(__clang__)
+#define TFHASH_UNROLL _Pragma("GCC unroll 8")
+#else
+#define TFHASH_UNROLL
+#endif
+
+// Columns [0, n), n in (kLanes * (kVectors - 1), kLanes * kVectors], or the largest where kIsFull.
+template <class Weight, int kVectors, bool kIsFull>
 inline void multiply_tile(const double* rows, int64_t stride, const int32_t* active,
                           int64_t n_active, const Weight* weights, int64_t n_weights, int64_t n,
                           double* out, int64_t out_stride) {
   X::Vector sums[kDenseRows][kVectors];
-  for (int r = 0; r < kDenseRows; ++r) {
-    for (int v = 0; v < kVectors; ++v) sums[r][v] = X::zero();
+  TFHASH_UNROLL for (int r = 0; r < kDenseRows; ++r) {
+    TFHASH_UNROLL for (int v = 0; v < kVectors; ++v) sums[r][v] = X::zero();
   }
   const int64_t left = n - X::kLanes * (kVectors - 1);  // in the last vector
   for (int64_t a = 0; a < n_active; ++a) {
     const Weight* w = weights + active[a] * n_weights;
     X::Vector part[kVectors];
-    for (int v = 0; v < kVectors - 1; ++v) part[v] = X::load(w + X::kLanes * v);
-    part[kVectors - 1] = X::load_some(w + X::kLanes * (kVectors - 1), left);
-    for (int r = 0; r < kDenseRows; ++r) {
+    TFHASH_UNROLL for (int v = 0; v < kVectors; ++v) {
+      const Weight* from = w + X::kLanes * v;
+      part[v] = kIsFull || v + 1 < kVectors ? X::load(from) : X::load_some(from, left);
+    }
+    TFHASH_UNROLL for (int r = 0; r < kDenseRows; ++r) {
       const X::Vector x = X::set(rows[r * stride + active[a]]);
-      for (int v = 0; v < kVectors; ++v) {
+      TFHASH_UNROLL for (int v = 0; v < kVectors; ++v) {
         sums[r][v] = X::add(sums[r][v], X::multiply(x, part[v]));
       }
     }
   }
-  for (int r = 0; r < kDenseRows; ++r) {
-    double* to = out + r * out_stride;
-    for (int v = 0; v < kVectors - 1; ++v) X::store(to + X::kLanes * v, sums[r][v]);
-    X::store_some(to + X::kLanes * (kVectors - 1), left, sums[r][kVectors - 1]);
+  TFHASH_UNROLL for (int r = 0; r < kDenseRows; ++r) {
+    TFHASH_UNROLL for (int v = 0; v < kVectors; ++v) {
+      double* to = out + r * out_stride + X::kLanes * v;
+      if (kIsFull || v + 1 < kVectors) {
+        X::store(to, sums[r][v]);
+      } else {
+        X::store_some(to, left, sums[r][v]);
+      }
+    }
   }
 }
 
@@ -39,8 +53,8 @@ inline void multiply_rest(const double* rows, int64_t stride, const int32_t* act
                           double* out, int64_t out_stride) {
   if constexpr (kVectors > 0) {
     if (n > X::kLanes * (kVectors - 1)) {
-      multiply_tile<Weight, kVectors>(rows, stride, active, n_active, weights, n_weights, n, out,
-                                      out_stride);
+      multiply_tile<Weight, kVectors, false>(rows, stride, active, n_active, weights, n_weights, n,
+                                             out, out_stride);
     } else {
       multiply_rest<Weight, kVectors - 1>(rows, stride, active, n_active, weights, n_weights, n,
                                           out, out_stride);
@@ -55,9 +69,11 @@ void multiply(const double* rows, int64_t stride, const int32_t* active, int64_t
   constexpr int64_t tile = X::kLanes * X::kVectors;
   int64_t c = 0;
   for (; c + tile <= n_columns; c += tile) {
-    multiply_tile<Weight, X::kVectors>(rows, stride, active, n_active, weights + c, n_weights, tile,
-                                       out + c, out_stride);
+    multiply_tile<Weight, X::kVectors, true>(rows, stride, active, n_active, weights + c, n_weights,
+                                             tile, out + c, out_stride);
   }
   multiply_rest<Weight, X::kVectors>(rows, stride, active, n_active, weights + c, n_weights,
                                      n_columns - c, out + c, out_stride);
 }
+
+#undef TFHASH_UNROLL

@@ -116,9 +116,36 @@ def test_dense_networks_along_lines_equal_their_oracle(
     for i in range(n):
         expected, code = reference.dense_line(layers, ends[2 * i], ends[2 * i + 1])
         here = slice(offsets[i], offsets[i + 1])
-        got = [(a, *unit) for a, unit in zip(t[here].tolist(), units[here].tolist(), strict=True)]
-        assert got == expected
+        assert (np.diff(t[here]) >= 0).all()
+        got = sorted((*unit, a) for a, unit in zip(t[here], units[here].tolist(), strict=True))
+        wanted = sorted((layer, unit, a) for a, layer, unit in expected)
+        assert [each[:2] for each in got] == [each[:2] for each in wanted]
+        np.testing.assert_allclose(
+            [each[2] for each in got], [each[2] for each in wanted], rtol=0, atol=1e-9
+        )
         np.testing.assert_array_equal(codes[i], code)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    widths=st.lists(st.integers(2, 6), min_size=2, max_size=3),
+    scaled=st.booleans(),
+    seed=st.integers(0, 9999),
+)
+def test_units_that_are_0_between_switches_agree_with_rational_arithmetic(widths, scaled, seed):
+    rng = np.random.default_rng(seed)
+    layers, matrices = [], []
+    for shape in pairwise([3, *widths]):
+        weights, shift = np.round(1.2 * rng.normal(size=shape)), np.round(rng.normal(size=shape[1]))
+        scale = 2.0 ** rng.integers(-1, 2, shape[1]) if scaled else None
+        layers.append((weights, scale, shift, 0.0))
+        matrices.append((weights if scale is None else weights * scale, shift))
+    start, stop = np.round(rng.normal(scale=3, size=(2, 3)))
+    stop[0] = start[0] + 1
+    _, _, t, units, _ = _native.dense_lines(layers, np.stack([start, stop]), 10_000)
+    got = sorted((round(a, 9), *unit) for a, unit in zip(t.tolist(), units.tolist(), strict=True))
+    expected = reference.exact_line_regions(matrices, start, stop)
+    assert got == sorted((round(float(a), 9), layer, unit) for a, layer, unit in expected)
 
 
 def test_lines_with_too_many_points_or_numbers_that_overflow_are_given_up():

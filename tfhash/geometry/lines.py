@@ -174,9 +174,11 @@ def _lines(
     with progress.bar(None, "segments", "segment", is_long, total=len(starts)) as bar:
         for first in range(0, len(starts), size):
             rows = slice(first, first + size)
-            ends = np.stack([starts[rows], stops[rows]], axis=1).astype(np.float64)
-            ends = ends.reshape(len(ends), 2, -1)
-            lengths = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
+            ends = np.empty((len(starts[rows]), 2, n_inputs))
+            ends[:, 0] = starts[rows].reshape(-1, n_inputs)
+            ends[:, 1] = stops[rows].reshape(-1, n_inputs)
+            along = ends[:, 1] - ends[:, 0]
+            lengths = np.sqrt(np.einsum("ij,ij->i", along, along))
             if not lengths.all():
                 row = first + int(np.argmin(lengths))
                 raise ValueError(

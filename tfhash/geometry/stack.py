@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -112,11 +113,47 @@ def not_finite(names: list[str]) -> ValueError:
     )
 
 
+class _Form(NamedTuple):
+    """A stack without its weights, which stays the same while its plan does.
+
+    Attributes
+    ----------
+    before : list of Flat
+    layers : list of (list of Flat, int, float)
+        What is done up to each activation function, its number of units and its slope below 0.
+    largest_step : int
+        Of the plan.
+    names : list of str
+    """
+
+    before: list[Flat]
+    layers: list[tuple[list[Flat], int, float]]
+    largest_step: int
+    names: list[str]
+
+
+_forms: weakref.WeakKeyDictionary[Plan, _Form | None] = weakref.WeakKeyDictionary()
+
+
 def dense_stack(plan: Plan) -> DenseStack | None:
-    """The stack that a plan is up to its last units, or None where it is none."""
+    """The stack that a plan is up to its last units, or None where it is none.
+
+    The weights are read at each call: nothing tells whether they have changed since.
+    """
+    if plan not in _forms:
+        _forms[plan] = _form(plan)
+    form = _forms[plan]
+    if form is None:
+        return None
+    layers = [(*_joined(flats, n_units), slope) for flats, n_units, slope in form.layers]
+    most_points = max(4, line_sweep.SWEEP_BYTES // (8 * form.largest_step))
+    return DenseStack(form.before, layers, most_points, form.names)
+
+
+def _form(plan: Plan) -> _Form | None:
     before: list[Flat] = []
     pending: list[Flat] = []  # since the last activation function
-    layers: list[tuple[Any, Any, Any, float]] = []
+    layers: list[tuple[list[Flat], int, float]] = []
     value = 0
     for step in plan.up_to_units("activation"):
         if step.inputs != (value,) or len(step.outputs) != 1:
@@ -133,12 +170,11 @@ def dense_stack(plan: Plan) -> DenseStack | None:
                 return None
             if not layers:
                 before, pending = pending[: products[0]], pending[products[0] :]
-            layers.append((*_joined(pending, size(step.shape)), slope))
+            layers.append((pending, size(step.shape), slope))
             pending = []
         else:
             return None
-    most_points = max(4, line_sweep.SWEEP_BYTES // (8 * plan.largest_step()))
-    return DenseStack(before, layers, most_points, [layer.name for layer in plan.layers])
+    return _Form(before, layers, plan.largest_step(), [layer.name for layer in plan.layers])
 
 
 def _slope(step: Activation) -> float | None:
