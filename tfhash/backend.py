@@ -65,7 +65,7 @@ def variable_values(variable: keras.Variable) -> np.ndarray:
         dtype = value.dtype
         value = tf.raw_ops.ReadVariableOp(resource=value.handle, dtype=dtype)
         if dtype in (tf.float32, tf.float64):  # no buffer can be of bfloat16
-            return np.ascontiguousarray(memoryview(value))  # a tensor's own `numpy` would copy
+            return np.asarray(memoryview(value))  # a tensor's own `numpy` would copy
     return to_numpy(value)
 
 
