@@ -58,6 +58,7 @@ class RegionMonitor:
 
     threshold_: float
     false_alarm_rate_: float
+    _by_class: bool  # whether calibrate was given predicted labels
 
     def __init__(self, k: int = 1, normalize: bool = False) -> None:
         self.k = k
