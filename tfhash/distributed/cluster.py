@@ -6,7 +6,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from types import FunctionType
 from typing import Any
@@ -20,6 +20,7 @@ ANSWERS_WITHIN = 5.0  # seconds
 SETTINGS = b"\x04"  # the type of a frame
 HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + SETTINGS + b"\0\0\0\0\0"
 RETRIES = 20  # of a task whose worker or node is killed
+ENDED_WITHIN = 2.0  # seconds
 AHEAD = 4  # tasks for each CPU, of those whose results wait to be taken
 
 
@@ -120,7 +121,7 @@ def tasks(
 
     Few tasks run ahead of the one whose result is taken next, so memory holds few results, however
     many tasks there are. A task whose worker or node is killed is done again. The first error of a
-    task, in their order, is raised here, and those under way are canceled.
+    task, in their order, is raised here, and no more are begun.
     """
     remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_on_one_thread)
     ahead = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
@@ -140,9 +141,19 @@ def tasks(
     except ray.exceptions.RayTaskError as error:
         raise cause_of(error) from None
     finally:
-        if ray.is_initialized():  # an error elsewhere may have left the cluster before
-            for reference in begun:
-                ray.cancel(reference, force=False)
+        if begun and ray.is_initialized():  # an error elsewhere may have left the cluster before
+            _let_end(ray, list(begun))
+
+
+def _let_end(ray: Any, references: list[Any]) -> None:
+    """Wait a little for tasks that nobody wants any more; others run on, and are few.
+
+    They are not canceled: Ray may end the driver where a task finishes while it is canceled.
+    """
+    done, _ = ray.wait(references, num_returns=len(references), timeout=ENDED_WITHIN)
+    for reference in done:
+        with suppress(ray.exceptions.RayError):
+            ray.get(reference)  # Ray prints every error that nobody has asked for
 
 
 def cause_of(error: Exception) -> Exception:
