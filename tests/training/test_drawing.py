@@ -25,9 +25,13 @@ def test_networks_of_several_kinds_make_no_mean(caplog):
 
 def test_runs_are_read_once_however_many_draw_of_them(tmp_path, monkeypatch):
     make_run(tmp_path / "runs", experiment="regularizers")
-    calls = []
-    load = results.load
-    monkeypatch.setattr(results, "load", lambda *a, **k: calls.append(a) or load(*a, **k))
+    calls, load = [], results.load
+
+    def counted(*args, **kwargs):
+        calls.append(args)
+        return load(*args, **kwargs)
+
+    monkeypatch.setattr(results, "load", counted)
     measured = MeasuredRuns(tmp_path / "runs")
     varied = ("width",)
     first = measured.last_epochs(regularizers.STUDY, {"mnist", "digits"}, varied)
