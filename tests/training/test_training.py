@@ -371,7 +371,7 @@ def test_tensorboard_sees_every_epoch(digits, tmp_path):
                 assert value.simple_value == pytest.approx(row[f"{split}_{measure}"], rel=1e-6)
             assert len(event.summary.value) == 4
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(RunError, match=r"TensorBoard.*--tensorboard"):
+    with pytest.raises(RunError, match=r"TensorBoard.*at .*x\. Received.*Name another folder"):
         training.train([spec(width=9)], digits, tmp_path, tensorboard=tmp_path / "file" / "x")
 
 

@@ -70,7 +70,7 @@ def _classes(y: ArrayLike, layer: Any, model: Any) -> np.ndarray:
     if not known.all():
         raise ValueError(
             f"Expected labels that are whole numbers from 0 to {k - 1}, the units of "
-            f"{layer.name!r}. Received: {labels[~known][0]!r}."
+            f"{layer.name!r}. Received: {labels[~known].tolist()[0]!r}."
         )
     return labels.astype(np.int64)
 
