@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -76,10 +77,10 @@ def check_inputs(batch: Batch, names: Sequence[str], row_base: int) -> None:
             )
 
 
-def check_same_inputs(checksum: InputsChecksum, n: int, expected: int) -> None:
+def check_same_inputs(path: Path, checksum: InputsChecksum, n: int, expected: int) -> None:
     if n > 0 and checksum.value != expected:
         raise ValueError(
-            f"Expected the inputs that the store was begun with, whose first {n} have checksum "
-            f"{expected:08x}. Received: inputs of checksum {checksum.value:08x}: give them in the "
-            "same order each time, or choose another path."
+            f"{path}: Expected the inputs that the store was begun with, whose first {n} have "
+            f"checksum {expected:08x}. Received: inputs of checksum {checksum.value:08x}: give "
+            "them in the same order each time, or choose another path."
         )

@@ -345,7 +345,7 @@ class Encoder:
             begun, crc32 = store.rows, store.inputs_crc32
 
             def check_begun() -> None:
-                check_same_inputs(checksum, begun, crc32)
+                check_same_inputs(path, checksum, begun, crc32)
                 if begun > 0:
                     self._check_rows(path, source.sample, size, store.words_of)
 

@@ -74,4 +74,4 @@ def _check_inputs(path: Path, source: Source, size: int, n: int, expected: int) 
             f"{path}: Expected codes of {rows} inputs. Received: codes of {n}. Choose another "
             "path, or remove the file."
         )
-    check_same_inputs(checksum, rows, expected)
+    check_same_inputs(path, checksum, rows, expected)
