@@ -356,3 +356,8 @@ def test_every_study_has_networks_for_every_dataset(dataset, tmp_path):
         # One has sizes up to those of the dataset, one other batches where classes are 100.
         if one.name not in ("sample_size", "representations_cnn"):
             assert [replace(spec, dataset=like) for spec in specs] == theirs
+
+
+def test_the_folder_of_runs_may_be_a_string():
+    options = study("layer_width").options(dataset="digits", path="runs")
+    assert options.path == Path("runs")

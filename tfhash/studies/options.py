@@ -109,6 +109,7 @@ class RunOptions(DataOptions):
     )
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))  # a string is a path as well
         for name in self.metrics:
             if name not in FAMILIES:
                 raise unknown_name("metrics", name, FAMILIES)
