@@ -2,7 +2,7 @@
 
 python -m benchmarks.graph_growth [--codes 125000 250000 500000 1000000] [--bits 256] [--threads 2]
 
-Random codes, k = 10. A million codes of 256 bits take some 300 s of processor time on AVX2. The
+Random codes, k = 10. A million codes of 256 bits take 263 s of processor time on AVX2. The
 time should be quadratic: the same for each n * n. Memory is the most that the process has had, the
 codes and Python with its packages included.
 """

@@ -121,8 +121,9 @@ class Coverage:
         Raises ValueError unless both have the same model (where known), bits, `min_count`, radius
         and reference.
         """
+        other_form = other._form()
         for what, ours in self._form().items():
-            theirs = other._form()[what]
+            theirs = other_form[what]
             if ours != theirs:
                 raise ValueError(
                     f"Expected coverage of the same {what} to merge. Received: {ours} and {theirs}."

@@ -3,7 +3,7 @@
 from tfhash._extras import named_if_missing
 
 with named_if_missing("tfhash.datasets"):
-    from tfhash.datasets.dataset import Dataset, DatasetError, n_kept
+    from tfhash.datasets.dataset import Dataset, DatasetError
     from tfhash.datasets.record import CnnTraining, MlpTraining, Record
     from tfhash.datasets.registry import NAMES, RECORDS, family, load, of_dataset, record
 
@@ -17,7 +17,6 @@ __all__ = [
     "Record",
     "family",
     "load",
-    "n_kept",
     "of_dataset",
     "record",
 ]

@@ -193,7 +193,7 @@ def _versions_of_nodes(ray: Any) -> dict[str, dict[str, str]]:
 
 
 def _check_answers(address: str) -> None:
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, port = _host_and_port(address)
     if not host or not port.isdigit():
         raise InputError(
             f"Expected an address such as 10.0.0.1:6379, or local. Received: {address}."
@@ -227,8 +227,13 @@ def _check_joined(ray: Any, address: str | None) -> None:
         )
 
 
-def _resolved(address: str) -> tuple[str, str]:
+def _host_and_port(address: str) -> tuple[str, str]:
     host, _, port = address.removeprefix("ray://").rpartition(":")
+    return host, port
+
+
+def _resolved(address: str) -> tuple[str, str]:
+    host, port = _host_and_port(address)
     try:
         return socket.gethostbyname(host), port
     except OSError:

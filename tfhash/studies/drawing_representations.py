@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from tfhash import figures
-from tfhash.datasets import n_kept, record
+from tfhash.datasets import record
+from tfhash.datasets.dataset import n_kept
 from tfhash.errors import InputError
 from tfhash.figures import representation_tables as written
 from tfhash.files import write_text

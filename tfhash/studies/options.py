@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfhash import datasets
+from tfhash.datasets.dataset import n_kept
 from tfhash.errors import InputError, unknown_name
 from tfhash.models import check_architecture
 from tfhash.properties import FAMILIES
@@ -189,7 +190,7 @@ class MlpOptions(RunOptions):
     @property
     def available(self) -> int:
         """Training examples but for those that the recipe holds out."""
-        return datasets.n_kept(datasets.record(self.dataset).n_train, self.recipe.hold_out)
+        return n_kept(datasets.record(self.dataset).n_train, self.recipe.hold_out)
 
     @property
     def given_axes(self) -> dict[str, tuple[int, ...] | None]:
