@@ -27,7 +27,7 @@ from tfhash.training.state import SweepState
 from tfhash.training.sweep_trainer import groups
 
 HERE = Path(__file__).parents[1]
-# Networks that are trained as one program, or two of each where they cannot share one.
+# Networks that are trained at once, as one program or, where some have L2, as two.
 FACTORS: dict[str, list[dict[str, Any]]] = {
     "nothing, l2, clipping": [
         {"width": 4},
@@ -89,7 +89,7 @@ def test_as_fit(digits, tmp_path, monkeypatch, case):
     if case == "all":
         monkeypatch.setattr(sweep, "XLA_STEPS", 0)
     specs = [spec(checkpoint_epochs=(0, 1), **one) for one in CASES[case]]
-    assert len(list(groups(specs, digits))) == 1
+    assert len(list(groups(specs, digits))) == len({one.l2 > 0 for one in specs})
     training.train(specs, digits, tmp_path / "sweep", SweepTrainer())
     training.train(specs, digits, tmp_path / "fit", fit_one_by_one)
     for one in specs:
@@ -252,9 +252,10 @@ def test_groups(digits):
     assert widths == [[(1, 3), (1, 5), (1, 9)], [(2, 3), (2, 5), (2, 9)]]
     assert [len(group) for group in groups(specs, digits, 2)] == [2, 1, 2, 1]
     assert [len(group) for group in groups(specs, digits, 1)] == [1] * 6
-    # L2 and clipping are each network's own; a rate or a sample is not.
-    mixed = [spec(), spec(l2=0.1), spec(clip_norm=1.0), spec(learning_rate=0.5)]
-    assert [len(group) for group in groups(mixed, digits)] == [3, 1]
+    # Clipping is each network's own, and of those with L2 its weight; a rate or a sample is not.
+    mixed = [spec(), spec(l2=0.1), spec(l2=0.2), spec(clip_norm=1.0), spec(learning_rate=0.5)]
+    found = [[mixed.index(one) for one in group] for group in groups(mixed, digits)]
+    assert sorted(map(sorted, found)) == [[0, 3], [1, 2], [4]]
 
 
 def test_groups_keep_within_the_memory(digits, monkeypatch):

@@ -96,17 +96,18 @@ def groups(
 ) -> Iterator[list[RunSpec]]:
     """`specs` in groups that can be trained as one program, by width.
 
-    What differs in a group is width and what belongs to single networks (L2, clipping,
+    What differs in a group is width and what belongs to single networks (weight of L2, clipping,
     regularizers but batch normalization, checkpoints); batches, data and everything else are
-    common. Runs of the same network, for
-    different experiments, are next to each other.
+    common. Networks with L2 are groups of their own: they alone need the weights of pixels that are
+    always zero, and more passes over all weights. Runs of the same network, for different
+    experiments, are next to each other.
     """
     together: dict[RunSpec, list[RunSpec]] = {}
     for spec in specs:
         common = replace(
             spec.network,
             width=1,
-            l2=0.0,
+            l2=float(spec.l2 > 0),
             l2_layers="all",
             clip_norm=None,
             # It has weights of its own.
