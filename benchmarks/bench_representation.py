@@ -69,7 +69,7 @@ def rows(options: Options) -> Iterator[Row]:
 
 def _layers(options: Options) -> Iterator[Row]:
     net = cnn("resnet20", "cifar10", (32, 32, 3))
-    x = np.random.default_rng(0).normal(size=(options.size(1000), 32, 32, 3)).astype(np.float32)
+    x = np.random.default_rng(0).normal(size=(options.size(10_000), 32, 32, 3)).astype(np.float32)
     encoder = Encoder(net)
     ours, theirs = medians(
         max(1, options.repeats // 2),
