@@ -266,9 +266,9 @@ def test_pools_of_three_dimensions(kind, function, is_local):
         x = start + np.concatenate([np.zeros((1, *VOLUME)), 0.9 * moves])
         ours = x.reshape(10, -1) @ here.weights.T + here.bias
         np.testing.assert_allclose(ours, oracle(x), atol=1e-12)
-        line = geometry.line_regions(net, start, stop, region="activation")
-        whole = geometry.line_regions(net, start, stop, region="linear")
-        edges = np.array(whole.edges)
+        line = nets.regions_along(net, start, stop)
+        whole = nets.regions_along(net, start, stop, region="linear")
+        edges = whole.edges
         assert len(whole) >= len(line) > 10
         at = edges[:-1] + np.outer([0.05, 0.5, 0.95], np.diff(edges))
         y = oracle(start + at.reshape(-1, 1, 1, 1, 1) * (stop - start))

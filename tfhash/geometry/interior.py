@@ -7,8 +7,9 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrf, dpotrs
-from scipy.optimize import nnls
+from scipy.linalg.lapack import dgesv, dpotrf, dpotrs
+
+from tfhash import _native
 
 Vector = NDArray[np.float64]
 Solve = Callable[[Vector], Vector]
@@ -80,10 +81,11 @@ def has_largest_ball(sides: Sides) -> bool:
         return True
     if not len(sides.rows):
         return False
-    system = np.vstack([sides.rows.T, np.ones(len(sides.rows))])
-    wanted = np.zeros(len(system))
+    columns = np.column_stack([sides.rows, np.ones(len(sides.rows))])
+    wanted = np.zeros(columns.shape[1])
     wanted[-1] = 1.0
-    return bool(nnls(system, wanted)[1] < 1e-9)
+    residual = _native.nonnegative_fit(columns, wanted)[1]
+    return bool(residual @ residual < 1e-18)
 
 
 def deepest_point(sides: Sides, start: Vector, cap: float = np.inf) -> tuple[Vector, float]:
@@ -131,31 +133,24 @@ def _by_projection(sides: Sides, start: Vector, cap: float) -> tuple[Vector, flo
     n, d = sides.rows.shape
     distances = sides.slack(start)
     unit = float(np.abs(distances).mean()) or 1.0
-    capped = np.isfinite(cap)
-    system = np.empty((d + 2, n + capped))
-    system[:d, :n] = -sides.rows.T
-    system[:d, n:] = 0
-    system[d] = 1
-    system[-1, :n] = 1 - distances / (unit * _FAR)
-    system[-1, n:] = 1 - cap / (unit * _FAR)
+    ends = np.append(distances, cap) if np.isfinite(cap) else distances
+    columns = np.zeros((len(ends), d + 2))  # of a side: its normal, 1 for the radius, its distance
+    columns[:n, :d] = sides.rows
+    columns[:, d] = 1
+    columns[:, -1] = 1 - ends / (unit * _FAR)
     wanted = np.zeros(d + 2)
     wanted[-1] = 1.0
-    try:
-        weights, _ = nnls(system, wanted)
-        on = np.flatnonzero(weights)
-        touched = system[: d + 1, on]
-        touched[:d] *= -1
-        ends = np.append(distances, cap)[on]
-        multipliers, error = nnls(touched, wanted[1:])
-        if error > 1e-9:
-            return None
-        ball = (
-            np.linalg.solve(touched.T, ends)
-            if len(on) == d + 1
-            else (np.linalg.lstsq(touched.T, ends, rcond=None)[0])
-        )
-    except (RuntimeError, np.linalg.LinAlgError):  # too many steps, sides that are nearly parallel
+    on = np.flatnonzero(_native.nonnegative_fit(columns, wanted)[0])
+    touched, ends = columns[on, :-1], ends[on]
+    multipliers, residual = _native.nonnegative_fit(touched, wanted[1:])
+    if not residual @ residual < 1e-18:
         return None
+    if len(on) == d + 1:
+        *_, ball, info = dgesv(touched, ends)
+        if info:  # sides that are nearly parallel
+            return None
+    else:
+        ball = np.linalg.lstsq(touched, ends, rcond=None)[0]
     center = start + ball[:-1]
     radius = float(sides.slack(center).min())
     upper = float(multipliers @ ends)  # no ball is larger, by duality

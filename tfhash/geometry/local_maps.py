@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -62,12 +63,17 @@ class LocalMap:
         """The same for two regions if and only if they are one."""
         return b"".join(part.tobytes() for part in self.pattern)
 
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Where each layer begins in the key."""
+        return [0, *itertools.accumulate(each.nbytes for each in self.pattern)]
+
     def key_with(self, layer: int, unit: int) -> bytes | None:
         """The key with one unit on its other side; None for a maximum."""
         part = self.pattern[layer]
         if part.dtype != bool:
             return None
-        at = sum(each.nbytes for each in self.pattern[:layer]) + unit
+        at = self._starts[layer] + unit
         return self.key[:at] + (b"\0" if part[unit] else b"\1") + self.key[at + 1 :]
 
 
