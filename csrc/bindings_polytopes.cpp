@@ -54,6 +54,25 @@ py::object py_nearest_point(const Array<double>& normals, const Array<double>& d
   return std::move(y);
 }
 
+py::object py_largest_ball(const Array<double>& normals, const Array<double>& distances,
+                           double cap) {
+  expect(normals.ndim() == 2 && distances.ndim() == 1 && distances.shape(0) == normals.shape(0),
+         "Expected normals of shape [n, d] and distances of shape [n]. Received: ",
+         shape_of(normals), " and ", shape_of(distances), ".");
+  const int64_t n = normals.shape(0), d = normals.shape(1);
+  Array<double> center(d);
+  double bound = 0;
+  bool found;
+  {
+    const double *rows = normals.data(), *from = distances.data();
+    double* const to = center.mutable_data();
+    KernelCall call;
+    found = largest_ball(rows, from, n, d, cap, to, &bound);
+  }
+  if (!found) return py::none();
+  return py::make_tuple(center, bound);
+}
+
 Array<bool> py_settle_facets(const Array<double>& normals, const Array<double>& distances,
                              const Array<bool>& known, const Array<bool>& open, double clear) {
   expect(normals.ndim() == 2 && distances.ndim() == 1 && distances.shape(0) == normals.shape(0),
@@ -78,6 +97,8 @@ void bind_polytopes(py::module_& m) {
         py::arg("wanted").noconvert());
   m.def("nearest_point", py_nearest_point, py::arg("normals").noconvert(),
         py::arg("distances").noconvert(), py::arg("equal") = -1);
+  m.def("largest_ball", py_largest_ball, py::arg("normals").noconvert(),
+        py::arg("distances").noconvert(), py::arg("cap"));
   m.def("settle_facets", py_settle_facets, py::arg("normals").noconvert(),
         py::arg("distances").noconvert(), py::arg("known").noconvert(),
         py::arg("open").noconvert(), py::arg("clear"));

@@ -223,6 +223,8 @@ def polytopes() -> Iterator[np.ndarray]:
         yield from _native.nonnegative_fit(normals, normals.sum(axis=0) + rng.normal(size=d))
         nothing, everything = np.zeros(n, bool), np.ones(n, bool)
         yield _native.settle_facets(normals, distances, nothing, everything, 1e-10)
+        ball = _native.largest_ball(normals, distances, 10.0)
+        yield np.zeros(0) if ball is None else np.append(*ball)
         for equal in (-1, n - 1):
             y = _native.nearest_point(normals, distances - 1.2, equal)
             yield np.zeros(0) if y is None else y

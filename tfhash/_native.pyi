@@ -73,6 +73,9 @@ def nonnegative_fit(
 def nearest_point(
     normals: NDArray[np.float64], distances: NDArray[np.float64], equal: int = -1
 ) -> NDArray[np.float64] | None: ...
+def largest_ball(
+    normals: NDArray[np.float64], distances: NDArray[np.float64], cap: float
+) -> tuple[NDArray[np.float64], float] | None: ...
 def settle_facets(
     normals: NDArray[np.float64],
     distances: NDArray[np.float64],

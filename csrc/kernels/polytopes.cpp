@@ -11,6 +11,7 @@ namespace {
 
 constexpr double kRounding = 1e-14;     // of the vector: no column brings the sum nearer by less
 constexpr double kNowhere = 1e-9;       // of 1: what is left where there is no point at all
+constexpr double kFar = 1e3;            // of the mean distance to the sides
 constexpr double kSharper = 1e-7;       // of a point: how far its last digits are off
 constexpr double kDependent = 1e-12;    // of a column: less than that is new about it
 
@@ -170,12 +171,62 @@ void NonnegativeFit::multiples(std::vector<double>* found) const {
   }
 }
 
+std::vector<double> NonnegativeFit::meeting(const std::vector<double>& products) {
+  for (int64_t j = 0; j < n_; ++j) {
+    if (!in_use_[j]) take(j);  // 0 times
+  }
+  const int64_t k = int64_t(used_.size());
+  std::vector<double> y(size_, 0.0), along(k);
+  for (int64_t i = 0; i < k; ++i) {
+    const double* const row = triangle_[i].data();
+    along[i] = (products[used_[i]] - dot(row, along.data(), i)) / row[i];
+    add(along[i], basis_.data() + i * size_, size_, y.data());
+  }
+  return y;
+}
+
 void NonnegativeFit::find_residual() {
   std::copy_n(wanted_, size_, residual_.data());
   for (size_t i = 0; i < used_.size(); ++i) {
     add(-weights_[i], column(used_[i]), size_, residual_.data());
   }
   error_ = length(residual_.data(), size_);
+}
+
+bool largest_ball(const double* normals, const double* distances, int64_t n, int64_t d, double cap,
+                  double* center, double* bound) {
+  // Of a side, and of the cap: its normal, 1 for the radius, and how far it is.
+  const bool is_capped = std::isfinite(cap);
+  const int64_t size = d + 2, m = n + is_capped;
+  std::vector<double> columns(m * size, 0.0), wanted(size, 0.0);
+  double unit = 0;
+  for (int64_t i = 0; i < n; ++i) unit += std::fabs(distances[i]) / double(n);
+  if (!(unit > 0)) unit = 1;
+  for (int64_t i = 0; i < m; ++i) {
+    double* const to = columns.data() + i * size;
+    if (i < n) std::copy_n(normals + i * d, d, to);
+    to[d] = 1;
+    to[d + 1] = 1 - (i < n ? distances[i] : cap) / (unit * kFar);
+  }
+  wanted[d + 1] = 1;
+  NonnegativeFit far(columns.data(), m, size, wanted.data());
+  far.solve(std::vector<uint8_t>(m, 1));
+  // What the far point was projected onto, without it.
+  const int64_t k = int64_t(far.used().size());
+  std::vector<double> touched(k * (d + 1)), ends(k), up(d + 1, 0.0);
+  for (int64_t i = 0; i < k; ++i) {
+    const int64_t side = far.used()[i];
+    std::copy_n(columns.data() + side * size, d + 1, touched.data() + i * (d + 1));
+    ends[i] = side < n ? distances[side] : cap;
+  }
+  up[d] = 1;
+  NonnegativeFit proof(touched.data(), k, d + 1, up.data());
+  proof.solve(std::vector<uint8_t>(k, 1));
+  if (!(proof.error() < kNowhere)) return false;
+  const std::vector<double> multipliers = proof.weights(), ball = proof.meeting(ends);
+  std::copy_n(ball.data(), d, center);
+  *bound = dot(multipliers.data(), ends.data(), k);
+  return true;
 }
 
 bool nearest_point(const double* normals, const double* distances, int64_t n, int64_t d,

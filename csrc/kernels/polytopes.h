@@ -29,6 +29,10 @@ class NonnegativeFit {
   // The multiples of all columns, [n].
   std::vector<double> weights() const;
 
+  // The shortest y whose product with each column is as given; of a column that is a sum of others,
+  // only if theirs make it so.
+  std::vector<double> meeting(const std::vector<double>& products);
+
   // The columns whose multiple is not 0.
   const std::vector<int64_t>& used() const { return used_; }
 
@@ -62,6 +66,19 @@ class NonnegativeFit {
 // Arguments: n x d normals, each of length 1; n distances; y: d
 bool nearest_point(const double* normals, const double* distances, int64_t n, int64_t d,
                    int64_t equal, double* y);
+
+// The largest ball inside a polytope, no larger than `cap`: the program max r such that every side
+// is at least r away. Of a linear program, the feasible point nearest to one far enough up the
+// objective is optimal (Mangasarian, Normal solutions of linear programs, 1984); the sides that it
+// is on give it to the last digits, and multipliers of theirs a bound that no ball exceeds.
+// False where no such multipliers were found. A ball that has room to move is not found, since the
+// sides it is on do not say where it is: whoever calls is to look whether all sides are as far away
+// as the bound says.
+//
+// Arguments: n x d normals, each of length 1; n distances from a point, of either sign; the ball's
+// center, d, from that point
+bool largest_ball(const double* normals, const double* distances, int64_t n, int64_t d, double cap,
+                  double* center, double* bound);
 
 // Which sides of a polytope are facets.
 //

@@ -93,6 +93,35 @@ def test_the_nearest_point_meets_the_conditions_of_the_optimum(n, d, equal, seed
     assert error < 1e-9 * max(1.0, np.abs(y).max())
 
 
+@pytest.mark.parametrize("cap", (0.05, np.inf))
+def test_the_largest_ball_is_that_of_a_linear_program(cap):
+    n_proved = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        d = int(rng.integers(1, 9))
+        normals, distances = polytope(rng, int(rng.integers(1, 40)), d, bool(seed % 2))
+        normals = np.vstack([normals, np.eye(d), -np.eye(d)])
+        distances = np.concatenate([distances, rng.uniform(1, 3, 2 * d)])
+        distances = distances + 0.3 * normals @ rng.normal(size=d)  # from another point, or outside
+        found = _native.largest_ball(normals, distances, cap)
+        program = linprog(
+            [*np.zeros(d), -1.0],
+            np.column_stack([normals, np.ones(len(normals))]),
+            distances,
+            bounds=[(None, None)] * d + [(None, cap)],
+        )
+        if found is None:
+            continue
+        center, bound = found
+        assert bound > -program.fun - 1e-7  # no ball is larger
+        radius = min(cap, (distances - normals @ center).min())
+        if radius > bound * (1 - 1e-9):
+            n_proved += 1
+            assert bound == pytest.approx(-program.fun, rel=1e-7)
+    # A ball that is capped has room to move: the sides it touches do not say where it is.
+    assert n_proved > (57 if cap == np.inf else -1), n_proved
+
+
 def test_sides_that_touch_a_corner_or_an_edge_are_no_facets():
     for d in (2, 3, 6):
         cube = np.vstack([np.eye(d), -np.eye(d)])
@@ -117,6 +146,7 @@ def test_nothing_is_read_that_is_not_there():
         lambda: _native.nearest_point(normals, np.ones(2)),
         lambda: _native.nearest_point(normals, distances, 3),
         lambda: _native.nearest_point(normals, distances, -2),
+        lambda: _native.largest_ball(normals, np.ones(2), 1.0),
         lambda: _native.settle_facets(normals, distances, flags, flags[:2], 1e-10),
         lambda: _native.settle_facets(normals, np.ones(4), flags, flags, 1e-10),
     ):
@@ -128,9 +158,11 @@ def test_nothing_is_read_that_is_not_there():
             ends[place] = rows[place, 1] = bad
             _native.nonnegative_fit(rows, ends)
             _native.nearest_point(rows, ends)
+            _native.largest_ball(rows, ends, bad)
             _native.settle_facets(rows, ends, ~flags, flags, 1e-10)
     for shape in ((0, 3), (3, 0), (0, 0)):
         rows, flags = np.ones(shape), np.zeros(shape[0], bool)
         _native.nonnegative_fit(rows, np.ones(shape[1]))
         _native.nearest_point(rows, np.ones(shape[0]))
+        _native.largest_ball(rows, np.ones(shape[0]), np.inf)
         _native.settle_facets(rows, np.ones(shape[0]), flags, ~flags, 1e-10)

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dgesv, dpotrf, dpotrs
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from tfhash import _native
 
@@ -16,7 +16,6 @@ Solve = Callable[[Vector], Vector]
 
 _MOST_STEPS = 60
 _SMALL = 20_000  # numbers in the normals
-_FAR = 1e3  # of the mean distance to the sides
 _GAP = 1e-10  # of the radius, between it and a proved upper bound
 
 
@@ -126,34 +125,14 @@ def deepest_point(sides: Sides, start: Vector, cap: float = np.inf) -> tuple[Vec
 def _by_projection(sides: Sides, start: Vector, cap: float) -> tuple[Vector, float] | None:
     """The ball by projecting a far point of the program's own space; None where it is not proved.
 
-    Of a linear program, the feasible point nearest to one far enough up the objective is optimal
-    (Mangasarian, "Normal solutions of linear programs", 1984). The sides that it is on give it to
-    the last digits, and multipliers of theirs prove it.
+    See `csrc/kernels/polytopes.h` for the method and its source.
     """
-    n, d = sides.rows.shape
-    distances = sides.slack(start)
-    unit = float(np.abs(distances).mean()) or 1.0
-    ends = np.append(distances, cap) if np.isfinite(cap) else distances
-    columns = np.zeros((len(ends), d + 2))  # of a side: its normal, 1 for the radius, its distance
-    columns[:n, :d] = sides.rows
-    columns[:, d] = 1
-    columns[:, -1] = 1 - ends / (unit * _FAR)
-    wanted = np.zeros(d + 2)
-    wanted[-1] = 1.0
-    on = np.flatnonzero(_native.nonnegative_fit(columns, wanted)[0])
-    touched, ends = columns[on, :-1], ends[on]
-    multipliers, residual = _native.nonnegative_fit(touched, wanted[1:])
-    if not residual @ residual < 1e-18:
+    found = _native.largest_ball(sides.rows, sides.slack(start), cap)
+    if found is None:
         return None
-    if len(on) == d + 1:
-        *_, ball, info = dgesv(touched, ends)
-        if info:  # sides that are nearly parallel
-            return None
-    else:
-        ball = np.linalg.lstsq(touched, ends, rcond=None)[0]
-    center = start + ball[:-1]
+    moved, upper = found
+    center = start + moved
     radius = float(sides.slack(center).min())
-    upper = float(multipliers @ ends)  # no ball is larger, by duality
     good = radius > 0 and min(radius, cap) >= upper - 1e-9 * radius
     return (center, radius) if good else None
 
