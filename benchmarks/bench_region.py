@@ -1,10 +1,11 @@
-"""Regions with facets and Chebyshev center, against relucent in one run.
+"""Regions with facets and Chebyshev center, against relucent in one run; all of a cube.
 
 python -m benchmarks.bench_region [--peer_python PYTHON]
 
 relucent brings Gurobi and has needs of its own: name the Python of an environment that it is
 installed in (`pip install relucent`); without one, only tfhash is timed. Both get the same weights
-and take turns; relucent's facets and centers are asked for as tfhash's are.
+and take turns; relucent's facets and centers are asked for as tfhash's are. Times are processor
+times, which say more than a clock where a machine has other work.
 """
 
 import argparse
@@ -24,7 +25,8 @@ from benchmarks.harness import HEADER, Row, use_threads
 from tfhash import geometry
 
 NETS = ((2, 16, 16, 1), (2, 32, 32, 1), (4, 16, 16, 1), (8, 16, 16, 1))
-TURNS = 3
+WIDTHS = (10, 14, 24, 40, 56, 80)
+TURNS = 5
 
 PEER = """
 import json, os, sys
@@ -107,6 +109,18 @@ def walks(python: str | None) -> Iterator[Row]:
         )
 
 
+def boxes() -> Iterator[Row]:
+    """All regions of a cube: processor time for each, as their number grows."""
+    for width in WIDTHS:
+        model = dense(3, width, width, 2)
+        geometry.box_regions(model, (-0.01, 0.01))
+        start = time.process_time()
+        n = geometry.box_regions(model, (-4, 4)).n_regions
+        seconds = time.process_time() - start
+        name = f"a region of all of a cube, 3-{width}-{width}-2"
+        yield Row(name, "", seconds / n, float("nan"), None, f"{n} regions")
+
+
 def wide() -> Iterator[Row]:
     """One region of a network with as many inputs as an image, in its box."""
     model = dense(784, 100, 10)
@@ -115,11 +129,11 @@ def wide() -> Iterator[Row]:
     for part in ("map and inequalities", "facets and center too"):
         times = []
         for _ in range(TURNS + 1):
-            start = time.perf_counter()
+            start = time.process_time()
             region = geometry.region(model, x, bounds=(0, 1))
             if part != "map and inequalities":
                 len(region.facets), region.radius
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
         note = f"{len(region.units)} inequalities"
         yield Row(f"784-100-10, {part}", "", float(np.median(times[1:])), float("nan"), None, note)
 
@@ -131,5 +145,6 @@ if __name__ == "__main__":
     use_threads(1)
     print(f"1 thread, Python {sys.version.split()[0]}")
     print(HEADER)
-    for row in (*wide(), *walks(given.peer_python)):
-        print(row, flush=True)
+    for rows in (wide(), walks(given.peer_python), boxes()):
+        for row in rows:
+            print(row, flush=True)

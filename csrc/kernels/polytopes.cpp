@@ -290,16 +290,19 @@ bool nearest_point(const double* normals, const double* distances, int64_t n, in
 void settle_facets(const double* normals, const double* distances, int64_t n, int64_t d,
                    double clear, std::vector<uint8_t>* known, std::vector<uint8_t>* open) {
   const int64_t size = d + 1;
-  std::vector<double> columns(n * size);
+  std::vector<double> columns((n + 1) * size, 0.0);
   for (int64_t j = 0; j < n; ++j) std::copy_n(normals + j * d, d, columns.data() + j * size);
+  columns.back() = 1;  // a side may follow with room to spare: the last column is that room
   std::vector<double> wanted(size, 1.0), soon(n);
+  std::vector<uint8_t> may(n + 1, 1);
   for (int64_t i = 0; i < n; ++i) {
     if (!(*open)[i]) continue;
     for (int64_t j = 0; j < n; ++j) columns[j * size + d] = distances[j] / distances[i];
     std::copy_n(normals + i * d, d, wanted.data());
-    NonnegativeFit fit(columns.data(), n, size, wanted.data());
+    NonnegativeFit fit(columns.data(), n + 1, size, wanted.data());
     while ((*open)[i]) {
-      fit.solve(*known);
+      std::copy(known->begin(), known->end(), may.begin());
+      fit.solve(may);
       if (!(fit.error() > clear)) {
         (*open)[i] = 0;
         break;

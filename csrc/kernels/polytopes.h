@@ -83,11 +83,11 @@ bool largest_ball(const double* normals, const double* distances, int64_t n, int
 // Which sides of a polytope are facets.
 //
 // Some sides are known: facets, or sides that bound it all the same. Others are open. By Farkas'
-// lemma an inequality follows from others where nonnegative multiples of them, in normals and
-// distances, add up to it. Where none do, what is missing is a direction in which the open side is
-// met before all known ones, and the open side that is met first in it is a facet, known from then
-// on (Clarkson, More output-sensitive geometric algorithms, FOCS 1994). So each problem, of as many
-// columns as are known, settles one side.
+// lemma an inequality follows from others where nonnegative multiples of them add up to its normal,
+// and to no more than its distance. Where none do, what is missing is a direction in which the open
+// side is met before all known ones, and the open side that is met first in it is a facet, known
+// from then on (Clarkson, More output-sensitive geometric algorithms, FOCS 1994). So each problem,
+// of as many columns as are known, settles one side.
 //
 // Arguments:
 //   normals: n x d, each of length 1

@@ -108,6 +108,8 @@ def deepest_point(sides: Sides, start: Vector, cap: float = np.inf) -> tuple[Vec
         The least distance from the center to a side; no ball's is larger by more than about 1e-9
         of it. About 0 or below where the sides leave no interior.
     """
+    if not sides.rows_size:
+        return start, cap
     if len(sides.normals) < len(start) and not len(sides.highs) and not len(sides.lows):
         # What all inequalities leave free does not matter: the point moves in the rest alone.
         basis, _ = np.linalg.qr(sides.normals.T)

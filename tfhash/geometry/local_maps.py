@@ -204,6 +204,7 @@ def part_of(
     is_at : whether `x` is in the region, so that units at 0 are told of
     """
     sizes = np.sqrt(np.einsum("ij,ij->i", slopes, slopes))
+    check_finite(sizes)
     moves = sizes > ZERO * sizes.max(initial=0.0)
     rows = np.flatnonzero(moves & counts)
     still = rows[:0]
@@ -215,6 +216,15 @@ def part_of(
     kept = slopes[rows] * turned[:, None]
     offsets = kept @ x - turned * values[rows]
     return Part(side, kept, offsets, *(_named(layer, these) for these in (rows, still, zero)))
+
+
+def check_finite(numbers: Vector) -> None:
+    """Raise ValueError where numbers that follow from the weights are not finite."""
+    if not np.isfinite(numbers).all():
+        raise ValueError(
+            "Expected finite pre-activations. Received: NaN or infinity: the weights are not "
+            "finite, or the numbers overflow."
+        )
 
 
 def _named(layer: int, units: NDArray[np.int64]) -> Units:

@@ -37,8 +37,8 @@ def facets(sides: Sides, center: Vector) -> NDArray[np.int64]:
     proves most facets (Maréchal and Périn, "Efficient elimination of redundancies in polyhedra by
     raytracing", VMCAI 2017). What is left is tried against the facets known so far (Clarkson, "More
     output-sensitive geometric algorithms", FOCS 1994): by Farkas' lemma an inequality follows from
-    others where nonnegative multiples of them add up to it, a nonnegative least-squares problem,
-    and where none do the residual is the direction of a ray that meets a facet not known yet.
+    others where nonnegative multiples of them imply it, a nonnegative least-squares problem, and
+    where none do the residual is the direction of a ray that meets a facet not known yet.
     So each such problem, of as many columns as there are facets, settles one inequality; see
     `csrc/kernels/polytopes.h`.
 
@@ -104,8 +104,8 @@ def face_bounds(
     sines = np.sqrt(np.maximum(1 - cosines**2, 0.0))
     # Of sides that are nearly parallel nothing is said: the sine is a rounding.
     past = np.where((foot < 0) & (sines > 1e-5), -foot / np.maximum(sines, 1e-5), 0.0)
-    least = np.hypot(slack[places], past.max(axis=1) * (1 - 1e-9))
-    return least, foot.min(axis=1) >= 0
+    least = np.hypot(slack[places], past.max(axis=1, initial=0.0) * (1 - 1e-9))
+    return least, foot.min(axis=1, initial=0.0) >= 0
 
 
 def _outside_box(sides: Sides) -> NDArray[np.bool_]:

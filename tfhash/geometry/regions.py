@@ -284,13 +284,13 @@ class Region:
         return [count == 1 for count in np.bincount(self._group)[self._group].tolist()]
 
     def _place(self, facet: int) -> int:
-        place = self._places.get(facet)
-        if place is None:
+        try:
+            return self._places[facet]
+        except (KeyError, TypeError):
             raise ValueError(
                 f"Expected a facet, one of region.facets: {self.facets.tolist()}. "
                 f"Received: {facet!r}."
-            )
-        return place
+            ) from None
 
     @cached_property
     def _places(self) -> dict[int, int]:
