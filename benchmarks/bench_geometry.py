@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import TypeVar
 
 import keras
 import numpy as np
@@ -22,6 +23,7 @@ from tfhash.geometry.trace import plan_for
 
 Image = np.ndarray
 Weights = list[tuple[np.ndarray, np.ndarray]]
+T = TypeVar("T")
 Peer = Callable[[Weights, np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -50,7 +52,12 @@ def fit(network: keras.Model, x: Image, y: np.ndarray) -> None:
 
 
 def resnet20() -> keras.Model:
-    """16, 32 and 64 filters in three blocks each: 188,416 units; as initialized."""
+    """Three blocks of 16, of 32 and of 64 filters: 188,416 units; as initialized."""
+    return resnet((16, 32, 64), 3)
+
+
+def resnet(widths: tuple[int, ...], n_blocks: int) -> keras.Model:
+    """Residual blocks of two convolutions, for 32 x 32 pixels; as initialized."""
     keras.utils.set_random_seed(0)
 
     def convolution(x: object, filters: int, stride: int = 1) -> object:
@@ -58,10 +65,10 @@ def resnet20() -> keras.Model:
         return layers.BatchNormalization()(x)
 
     inputs = keras.Input((32, 32, 3))
-    x = layers.ReLU()(convolution(inputs, 16))
-    for filters in (16, 32, 64):
-        for block in range(3):
-            stride = 2 if filters > 16 and block == 0 else 1
+    x = layers.ReLU()(convolution(inputs, widths[0]))
+    for filters in widths:
+        for block in range(n_blocks):
+            stride = 2 if filters > widths[0] and block == 0 else 1
             y = layers.ReLU()(convolution(x, filters, stride))
             y = convolution(y, filters)
             if stride > 1:
@@ -69,6 +76,16 @@ def resnet20() -> keras.Model:
             x = layers.ReLU()(layers.Add()([x, y]))
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+def autoencoder() -> keras.Model:
+    """Three convolutions down and three up again, on 256 x 256 pixels; as initialized."""
+    keras.utils.set_random_seed(0)
+    same = {"padding": "same", "activation": "relu"}
+    down = [layers.Conv2D(n, 3, strides, **same) for n, strides in ((16, 1), (32, 2), (64, 2))]
+    up = [layers.Conv2DTranspose(n, 3, 2, **same) for n in (32, 16)]
+    last = [layers.Conv2D(8, 3, **same), layers.Conv2D(3, 3, padding="same")]
+    return keras.Sequential([keras.Input((256, 256, 3)), *down, *up, *last])
 
 
 def diameters(
@@ -183,24 +200,39 @@ def lines(network: keras.Model, images: Image, options: Options) -> Iterator[Row
 
 def pixel_lines(images: Image, options: Options) -> Iterator[Row]:
     """line_regions through convolutions, against passes of the whole network at every point."""
-    start, stop = images[:2].astype(np.float64)
-    for name, network, share in (
-        ("4 convolutions of 32 filters", convolutions(), 0.02 if options.quick else 0.12),
-        ("ResNet-20-like", resnet20(), 0.002 if options.quick else 0.02),
+    pair = images[:2].astype(np.float64)
+    large = pair.repeat(8, axis=1).repeat(8, axis=2)
+    for name, network, (start, stop), share, target in (
+        ("4 convolutions of 32 filters", convolutions(), pair, 0.12, 10),
+        ("ResNet-8", resnet((16, 32, 64), 1), pair, 1.0, 8),
+        ("ResNet-20-like", resnet20(), pair, 0.1, 10),
+        ("autoencoder, 3.9 million units", autoencoder(), large, 1e-4, 4),
     ):
-        end = start + share * (stop - start)
+        end = start + share * (0.1 if options.quick else 1) * (stop - start)
 
-        def whole(network: keras.Model = network, end: Image = end) -> np.ndarray:
+        def whole(
+            network: keras.Model = network, start: Image = start, end: Image = end
+        ) -> np.ndarray:
             with backend.float64(), plan_for(network) as plan:
                 sweep = Sweep(plan, "activation")
                 sweep.run(np.stack([start.ravel(), end.ravel()]))
                 return sweep.finish()[0]
 
-        ours, theirs = medians(1, partial(geometry.line_regions, network, start, end), whole)
-        found = geometry.line_regions(network, start, end)
+        geometry.line_regions(network, start, end)
+        # Processor time: TensorFlow takes as many threads as it likes.
+        ours, found = processor_time(partial(geometry.line_regions, network, start, end))
+        theirs, breakpoints = processor_time(whole)
         assert isinstance(found, geometry.LineRegions)
         work = f"line_regions, {name}, {found.n_regions} regions"
-        yield Row(work, "the network at every point", ours, theirs, 10, apart([found], [whole()]))
+        note = f"processor time; {apart([found], [breakpoints])}"
+        yield Row(work, "the network at every point", ours, theirs, target, note)
+
+
+def processor_time(call: Callable[[], T]) -> tuple[float, T]:
+    """Seconds that all threads of this process worked, and what was made."""
+    start = time.process_time()
+    made = call()
+    return time.process_time() - start, made
 
 
 def convolutions() -> keras.Model:

@@ -182,5 +182,6 @@ PYBIND11_MODULE(_native, m) {
   tfhash::bind_neighbors(m);
   tfhash::bind_graph(m);
   tfhash::bind_local_lines(m);
+  tfhash::bind_polytopes(m);
   tfhash::bind_affinities(m);
 }

@@ -123,5 +123,6 @@ void bind_geometry(pybind11::module_& m);
 void bind_models(pybind11::module_& m);
 void bind_graph(pybind11::module_& m);
 void bind_local_lines(pybind11::module_& m);
+void bind_polytopes(pybind11::module_& m);
 
 }  // namespace tfhash

@@ -214,6 +214,22 @@ def dense_planes() -> Iterator[np.ndarray]:
         yield from (*polygons, *codes)
 
 
+def polytopes() -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    for n, d in ((1, 1), (5, 3), (30, 4), (60, 9), (90, 33)):
+        normals = rng.normal(size=(n, d))
+        normals /= np.linalg.norm(normals, axis=1)[:, None]
+        distances = rng.uniform(0.5, 2, n)
+        yield from _native.nonnegative_fit(normals, normals.sum(axis=0) + rng.normal(size=d))
+        nothing, everything = np.zeros(n, bool), np.ones(n, bool)
+        yield _native.settle_facets(normals, distances, nothing, everything, 1e-10)
+        ball = _native.largest_ball(normals, distances, 10.0)
+        yield np.zeros(0) if ball is None else np.append(*ball)
+        for equal in (-1, n - 1):
+            y = _native.nearest_point(normals, distances - 1.2, equal)
+            yield np.zeros(0) if y is None else y
+
+
 def affinities() -> Iterator[np.ndarray]:
     rng = np.random.default_rng(0)
     for n, d in ((1, 1), (2, 3), (8, 16), (9, 17), (255, 5), (257, 33), (700, 3)):
@@ -239,6 +255,7 @@ CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (
     local_lines,
     planes,
     dense_planes,
+    polytopes,
     affinities,
 )
 

@@ -67,6 +67,22 @@ def dense_lines(
     NDArray[np.int64],
     NDArray[np.bool_],
 ]: ...
+def nonnegative_fit(
+    columns: NDArray[np.float64], wanted: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+def nearest_point(
+    normals: NDArray[np.float64], distances: NDArray[np.float64], equal: int = -1
+) -> NDArray[np.float64] | None: ...
+def largest_ball(
+    normals: NDArray[np.float64], distances: NDArray[np.float64], cap: float
+) -> tuple[NDArray[np.float64], float] | None: ...
+def settle_facets(
+    normals: NDArray[np.float64],
+    distances: NDArray[np.float64],
+    known: NDArray[np.bool_],
+    open: NDArray[np.bool_],
+    clear: float,
+) -> NDArray[np.bool_]: ...
 def local_lines(
     steps: list[dict[str, Any]],
     n_values: int,

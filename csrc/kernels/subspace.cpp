@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "interrupt.h"
+#include "kernels/vectors.h"
 
 namespace tfhash {
 namespace {
@@ -16,23 +17,8 @@ constexpr int kMaxHalvings = 40;
 constexpr double kEnough = 1e-8;  // of the new direction's slope may be left after a round
 constexpr double kOffsetEnough = 1e-12;
 
-// Four sums side by side: the compiler may use vectors, the order is fixed.
-double dot(const double* a, const double* b, int64_t n) {
-  double sums[4] = {};
-  int64_t i = 0;
-  for (; i + 4 <= n; i += 4) {
-    for (int j = 0; j < 4; ++j) sums[j] += a[i + j] * b[i + j];
-  }
-  for (; i < n; ++i) sums[0] += a[i] * b[i];
-  return (sums[0] + sums[2]) + (sums[1] + sums[3]);
-}
-
 double dot(const std::vector<double>& a, const std::vector<double>& b) {
-  return dot(a.data(), b.data(), int64_t(a.size()));
-}
-
-void add(double scale, const double* from, int64_t n, double* to) {
-  for (int64_t i = 0; i < n; ++i) to[i] += scale * from[i];
+  return tfhash::dot(a.data(), b.data(), int64_t(a.size()));
 }
 
 // exp(x) for x <= 0: 2^k * p(r), k = round(x / ln 2), r = x - k ln 2, p a Taylor polynomial. The

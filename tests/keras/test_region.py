@@ -289,6 +289,40 @@ def test_what_cannot_be_is_named():
         geometry.region(smooth, [0.3, 0.2])
 
 
+@pytest.mark.parametrize("d", (3, 5))
+def test_facets_of_unbounded_regions(d):
+    net = dense_net(d, 7, 5, 2, seed=1)
+    found = geometry.explore(net, np.full(d, 0.2), 25)
+    assert len(found) == 25
+    for region in found.regions:
+        rows, offsets = region.inequalities
+        facets = []
+        for i in range(len(rows)):
+            others = np.arange(len(rows)) != i
+            lp = linprog(-rows[i], rows[others], offsets[others], bounds=(None, None))
+            if lp.status == 3 or -lp.fun > offsets[i] + 1e-9:
+                facets.append(i)
+        assert region.facets.tolist() == facets
+
+
+def test_weights_that_are_zero_or_not_finite():
+    net = dense_net(3, 4, 2)
+    kernel, bias = net.layers[0].get_weights()
+    net.layers[0].set_weights([0 * kernel, bias])
+    for bounds in (None, BOX):
+        here = geometry.region(net, np.zeros(3), bounds=bounds)
+        assert len(here.facets) == 0 and here.boundary_distance == np.inf
+        assert geometry.explore(net, np.zeros(3), 9, bounds=bounds).is_complete
+    assert here.radius == pytest.approx(1)
+    for bad in (np.nan, np.inf, 1e300):
+        net.layers[0].set_weights([np.full_like(kernel, bad), bias])
+        with pytest.raises(ValueError, match=r"finite pre-activations. Received: NaN"):
+            geometry.region(net, np.zeros(3))
+        if bad != 1e300:
+            with pytest.raises(ValueError, match=r"finite pre-activations. Received: NaN"):
+                geometry.box_regions(net, BOX)
+
+
 def test_an_input_on_a_boundary_is_told_of():
     net = keras.Sequential([keras.Input((2,), dtype="float64"), kl.Dense(2, "relu", name="units")])
     net.layers[0].set_weights([np.eye(2), np.zeros(2)])

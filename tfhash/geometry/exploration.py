@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import warnings
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -18,9 +18,8 @@ from tfhash.geometry.regions import Region, codes_of
 from tfhash.geometry.regions_at import region
 
 
-@dataclass(frozen=True, order=True)
-class _Way:
-    """A facet through which another region may be reached.
+class _Way(NamedTuple):
+    """A facet through which another region may be reached, in the order in which to look.
 
     Attributes
     ----------
@@ -30,11 +29,11 @@ class _Way:
 
     distance: float
     number: int
-    is_exact: bool = field(compare=False)
-    source: int = field(compare=False)
-    facet: int = field(compare=False)
-    key: bytes = field(compare=False)
-    there: Region | None = field(compare=False)
+    is_exact: bool
+    source: int
+    facet: int
+    key: bytes
+    there: Region | None
 
 
 class Exploration:
@@ -114,7 +113,7 @@ class Exploration:
                 heapq.heappop(self._ways)
             elif not way.is_exact:
                 exact = max(way.distance, source.face_distance(way.facet))
-                heapq.heapreplace(self._ways, replace(way, distance=exact, is_exact=True))
+                heapq.heapreplace(self._ways, way._replace(distance=exact, is_exact=True))
             else:
                 self._add(way.there or source.neighbor(way.facet), way.distance)
                 heapq.heappop(self._ways)

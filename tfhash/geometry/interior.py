@@ -8,14 +8,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dpotrs
-from scipy.optimize import nnls
+
+from tfhash import _native
 
 Vector = NDArray[np.float64]
 Solve = Callable[[Vector], Vector]
 
 _MOST_STEPS = 60
 _SMALL = 20_000  # numbers in the normals
-_FAR = 1e3  # of the mean distance to the sides
 _GAP = 1e-10  # of the radius, between it and a proved upper bound
 
 
@@ -80,10 +80,11 @@ def has_largest_ball(sides: Sides) -> bool:
         return True
     if not len(sides.rows):
         return False
-    system = np.vstack([sides.rows.T, np.ones(len(sides.rows))])
-    wanted = np.zeros(len(system))
+    columns = np.column_stack([sides.rows, np.ones(len(sides.rows))])
+    wanted = np.zeros(columns.shape[1])
     wanted[-1] = 1.0
-    return bool(nnls(system, wanted)[1] < 1e-9)
+    residual = _native.nonnegative_fit(columns, wanted)[1]
+    return bool(residual @ residual < 1e-18)
 
 
 def deepest_point(sides: Sides, start: Vector, cap: float = np.inf) -> tuple[Vector, float]:
@@ -107,6 +108,8 @@ def deepest_point(sides: Sides, start: Vector, cap: float = np.inf) -> tuple[Vec
         The least distance from the center to a side; no ball's is larger by more than about 1e-9
         of it. About 0 or below where the sides leave no interior.
     """
+    if not sides.rows_size:
+        return start, cap
     if len(sides.normals) < len(start) and not len(sides.highs) and not len(sides.lows):
         # What all inequalities leave free does not matter: the point moves in the rest alone.
         basis, _ = np.linalg.qr(sides.normals.T)
@@ -124,41 +127,14 @@ def deepest_point(sides: Sides, start: Vector, cap: float = np.inf) -> tuple[Vec
 def _by_projection(sides: Sides, start: Vector, cap: float) -> tuple[Vector, float] | None:
     """The ball by projecting a far point of the program's own space; None where it is not proved.
 
-    Of a linear program, the feasible point nearest to one far enough up the objective is optimal
-    (Mangasarian, "Normal solutions of linear programs", 1984). The sides that it is on give it to
-    the last digits, and multipliers of theirs prove it.
+    See `csrc/kernels/polytopes.h` for the method and its source.
     """
-    n, d = sides.rows.shape
-    distances = sides.slack(start)
-    unit = float(np.abs(distances).mean()) or 1.0
-    capped = np.isfinite(cap)
-    system = np.empty((d + 2, n + capped))
-    system[:d, :n] = -sides.rows.T
-    system[:d, n:] = 0
-    system[d] = 1
-    system[-1, :n] = 1 - distances / (unit * _FAR)
-    system[-1, n:] = 1 - cap / (unit * _FAR)
-    wanted = np.zeros(d + 2)
-    wanted[-1] = 1.0
-    try:
-        weights, _ = nnls(system, wanted)
-        on = np.flatnonzero(weights)
-        touched = system[: d + 1, on]
-        touched[:d] *= -1
-        ends = np.append(distances, cap)[on]
-        multipliers, error = nnls(touched, wanted[1:])
-        if error > 1e-9:
-            return None
-        ball = (
-            np.linalg.solve(touched.T, ends)
-            if len(on) == d + 1
-            else (np.linalg.lstsq(touched.T, ends, rcond=None)[0])
-        )
-    except (RuntimeError, np.linalg.LinAlgError):  # too many steps, sides that are nearly parallel
+    found = _native.largest_ball(sides.rows, sides.slack(start), cap)
+    if found is None:
         return None
-    center = start + ball[:-1]
+    moved, upper = found
+    center = start + moved
     radius = float(sides.slack(center).min())
-    upper = float(multipliers @ ends)  # no ball is larger, by duality
     good = radius > 0 and min(radius, cap) >= upper - 1e-9 * radius
     return (center, radius) if good else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -62,12 +63,17 @@ class LocalMap:
         """The same for two regions if and only if they are one."""
         return b"".join(part.tobytes() for part in self.pattern)
 
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Where each layer begins in the key."""
+        return [0, *itertools.accumulate(each.nbytes for each in self.pattern)]
+
     def key_with(self, layer: int, unit: int) -> bytes | None:
         """The key with one unit on its other side; None for a maximum."""
         part = self.pattern[layer]
         if part.dtype != bool:
             return None
-        at = sum(each.nbytes for each in self.pattern[:layer]) + unit
+        at = self._starts[layer] + unit
         return self.key[:at] + (b"\0" if part[unit] else b"\1") + self.key[at + 1 :]
 
 
@@ -198,6 +204,7 @@ def part_of(
     is_at : whether `x` is in the region, so that units at 0 are told of
     """
     sizes = np.sqrt(np.einsum("ij,ij->i", slopes, slopes))
+    check_finite(sizes)
     moves = sizes > ZERO * sizes.max(initial=0.0)
     rows = np.flatnonzero(moves & counts)
     still = rows[:0]
@@ -209,6 +216,15 @@ def part_of(
     kept = slopes[rows] * turned[:, None]
     offsets = kept @ x - turned * values[rows]
     return Part(side, kept, offsets, *(_named(layer, these) for these in (rows, still, zero)))
+
+
+def check_finite(numbers: Vector) -> None:
+    """Raise ValueError where numbers that follow from the weights are not finite."""
+    if not np.isfinite(numbers).all():
+        raise ValueError(
+            "Expected finite pre-activations. Received: NaN or infinity: the weights are not "
+            "finite, or the numbers overflow."
+        )
 
 
 def _named(layer: int, units: NDArray[np.int64]) -> Units:

@@ -68,7 +68,7 @@ class Notes:
             shapes = {self.shapes[number] for number in (*numbers, *made)}
             chosen = operations.maximum(operation, [self.shapes[i] for i in numbers])
             bends = function is not None or (chosen is not None and len(numbers) > 1)
-            if bends and len(shapes) > 1:
+            if bends and (len(shapes) if function is not None else len({*map(len, shapes)})) > 1:
                 raise ValueError(f"applies {kind} to unequal shapes")
             if function is not None:
                 if any(map(is_array, given)):  # of whose numbers the function was made
@@ -77,7 +77,12 @@ class Notes:
             elif chosen is not None:
                 local = pixels.choice_of(operation, [self.shapes[i] for i in numbers])
                 shape = self.shapes[made[0]]
-                self.note(Max(name, tuple(numbers), (made[0],), *chosen, shape, local=local))
+                taken = (name, tuple(numbers), (made[0],), chosen[0])
+                if len(chosen[1]) == 1:  # of one candidate: nothing is chosen
+                    places = None if local is None else (pixels.Windows(local.table),)
+                    self.note(Affine(*taken, chosen[0], local=places))
+                else:
+                    self.note(Max(*taken, *chosen[1:], shape, local=local))
             elif operations.is_linear(operation, given, varying) and not bound.kwargs:
                 self.note(self.affine(operation, given, varying, made, name, rounded))
             else:
@@ -86,7 +91,7 @@ class Notes:
             reason = str(error)
             if isinstance(error, linear_maps.NotLinear):
                 told = kind.replace("_", "") in who.lower().replace("_", "")
-                reason = reason.replace(linear_maps.NOT_LINEAR, "is not piecewise linear")
+                reason = reason.replace(linear_maps.NOT_LINEAR, operations.why_not(operation))
                 reason = reason if told else f"applies {kind}, which {reason}"
             is_head, is_smooth = kind in operations.HEADS, kind in operations.SMOOTH
             self.note(Opaque(who, tuple(numbers), tuple(made), reason, is_head, is_smooth))

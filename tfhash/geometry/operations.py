@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfhash import backend, graph
-from tfhash.geometry import foreign
+from tfhash.geometry import foreign, pools
 from tfhash.geometry.pieces import PiecewiseLinear, clip, relu
 
 # fmt: off
@@ -46,6 +46,13 @@ HEADS = {
 SMOOTH = HEADS | {
     "divide", "layer_norm", "log", "multiply", "normalize", "rms_norm", "true_divide",
 }
+# Why others are not followed: they jump, or they bend where no step says.
+JUMPS = {
+    "argmax", "argmin", "argsort", "ceil", "equal", "floor", "floor_divide", "greater",
+    "greater_equal", "hard_shrink", "less", "less_equal", "not_equal", "one_hot", "rint", "round",
+    "sign", "threshold", "trunc",
+}
+UNKNOWN_BENDS = {"median", "ptp", "quantile", "sort", "sparsemax", "top_k"}
 # fmt: on
 
 
@@ -54,6 +61,14 @@ def kind(operation: Any) -> str:
     if isinstance(operation, foreign.Applied):
         return operation.function_name
     return graph.kind(operation)
+
+
+def why_not(operation: Any) -> str:
+    """What is in the way of following an operation that is not linear."""
+    if kind(operation) in JUMPS:
+        return "jumps"
+    bends = kind(operation) in UNKNOWN_BENDS
+    return "bends where it is not followed" if bends else "is not piecewise linear"
 
 
 def is_linear(operation: Any, args: Sequence[Any], varying: Sequence[int]) -> bool:
@@ -83,6 +98,8 @@ def carry_out(operation: Any, args: Sequence[Any]) -> Any:
     name = type(operation).__name__
     if name == "Matmul":
         return backend.matmul(*args)
+    if name == "AdaptiveAveragePool" or (name == "AveragePool" and len(args[0].shape) == 5):
+        return pools.averaged(operation, args[0])
     if name == "Mean":
         total = keras.ops.sum(args[0], axis=operation.axis, keepdims=operation.keepdims)
         return total / float(np.prod(args[0].shape) / np.prod(total.shape))
@@ -200,12 +217,10 @@ _KINKED: dict[str, Callable[[Any, Rounded], PiecewiseLinear]] = {
     "SparseSigmoid": lambda op, r: clip(-1.0, 1.0, 0.5, 0.5),
 }
 
-Candidates = Callable[[Sequence[Any]], list[Any]]
-
 
 def maximum(
     operation: Any, shapes: Sequence[tuple[int, ...]]
-) -> tuple[Candidates, tuple[NDArray[Any] | None, ...], int] | None:
+) -> tuple[pools.Candidates, tuple[NDArray[Any] | None, ...], int] | None:
     """How an operation chooses the largest or smallest of candidates, or None.
 
     Parameters
@@ -220,12 +235,11 @@ def maximum(
     name = type(operation).__name__
     sign = -1 if name in ("Amin", "Fmin", "Min", "Minimum") else 1
     if name in ("Fmax", "Fmin", "Maximum", "Minimum") and len(shapes) == 2:
-        return list, (None, None), sign
+        return _of_branches(shapes), (None, None), sign
     if name in ("Amax", "Amin", "Max", "Min") and getattr(operation, "initial", None) is None:
         return _over_axes(operation, shapes[0]), (None,) * _n_reduced(operation, shapes[0]), sign
-    if name == "MaxPool":
-        candidates, valid = _windows(operation, shapes[0])
-        return candidates, valid, sign
+    if name in ("AdaptiveMaxPool", "MaxPool"):
+        return *pools.candidates_of(operation, shapes[0]), sign
     return None
 
 
@@ -240,7 +254,19 @@ def _n_reduced(operation: Any, shape: tuple[int, ...]) -> int:
     return int(np.prod([shape[a - 1] for a in _reduced_axes(operation, shape)]))
 
 
-def _over_axes(operation: Any, shape: tuple[int, ...]) -> Candidates:
+def _of_branches(shapes: Sequence[tuple[int, ...]]) -> pools.Candidates:
+    """Both of two values; of one that is spread over the other, its copies."""
+    if shapes[0] == shapes[1] or len(shapes[0]) != len(shapes[1]):
+        return list
+    made = np.broadcast_shapes(*shapes)
+
+    def candidates(values: Sequence[Any]) -> list[Any]:
+        return [keras.ops.broadcast_to(x, (x.shape[0], *made)) for x in values]
+
+    return candidates
+
+
+def _over_axes(operation: Any, shape: tuple[int, ...]) -> pools.Candidates:
     """The slices of a reduction over some axes; the batch is not among them (it is checked)."""
     axes = _reduced_axes(operation, shape)
     kept = [axis for axis in range(1, len(shape) + 1) if axis not in axes]
@@ -257,50 +283,3 @@ def _over_axes(operation: Any, shape: tuple[int, ...]) -> Candidates:
         return [x[:, i] for i in range(n_reduced)]
 
     return candidates
-
-
-def _windows(
-    operation: Any, shape: tuple[int, ...]
-) -> tuple[Candidates, tuple[NDArray[Any] | None, ...]]:
-    """One candidate for each position in the pooling window: a strided slice of the input."""
-    rank = len(shape) - 1
-    data_format = operation.data_format or keras.backend.image_data_format()
-    first = data_format == "channels_first"
-    spatial = shape[1:] if first else shape[:-1]
-    window = _each(operation.pool_size, rank)
-    strides = _each(operation.strides or operation.pool_size, rank)
-    before, after, counts = [], [], []
-    for n, width, stride in zip(spatial, window, strides, strict=True):
-        if operation.padding == "same":
-            count = -(-n // stride)
-            total = max((count - 1) * stride + width - n, 0)
-        else:
-            count, total = (n - width) // stride + 1, 0
-        before.append(total // 2)
-        after.append(total - total // 2)
-        counts.append(count)
-
-    def slices(start: Sequence[int]) -> tuple[slice, ...]:
-        spans = tuple(
-            slice(s, s + (count - 1) * stride + 1, stride)
-            for s, count, stride in zip(start, counts, strides, strict=True)
-        )
-        return (slice(None), slice(None), *spans) if first else (slice(None), *spans)
-
-    pads = [(b, a) for b, a in zip(before, after, strict=True)]
-    padding = [(0, 0), (0, 0), *pads] if first else [(0, 0), *pads, (0, 0)]
-    starts = list(np.ndindex(*window))
-
-    def candidates(values: Sequence[Any]) -> list[Any]:
-        x = values[0]
-        if any(sum(pad) for pad in pads):
-            x = keras.ops.pad(x, padding)
-        return [x[slices(start)] for start in starts]
-
-    inside = np.pad(np.ones((1, *shape), bool), padding)
-    valid = [inside[slices(start)][0] for start in starts]
-    return candidates, tuple(None if each.all() else each for each in valid)
-
-
-def _each(value: Any, rank: int) -> tuple[int, ...]:
-    return (value,) * rank if isinstance(value, int) else tuple(value)

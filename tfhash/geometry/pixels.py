@@ -89,7 +89,7 @@ def local_of(
     linear : function of the values that vary
     """
     kind = type(operation).__name__
-    if not made or not all(shapes) or _is_channels_first(operation):
+    if not made or not all(shapes) or is_channels_first(operation):
         return None
     if kind in ("Add", "Subtract") and len(shapes) == 2:
         return (Sum((1.0, 1.0 if kind == "Add" else -1.0)),) if shapes[0] == shapes[1] else None
@@ -119,12 +119,12 @@ def local_of(
 def choice_of(operation: Any, shapes: Sequence[Shape]) -> Choice | None:
     """What a maximum chooses from, or None."""
     kind = type(operation).__name__
-    if _is_channels_first(operation) or not all(shapes):
+    if is_channels_first(operation) or not all(shapes):
         return None
     if len(shapes) == 2:
-        return Choice(None)
+        return Choice(None) if shapes[0] == shapes[1] else None
     rank = len(shapes[0])
-    if kind == "MaxPool":
+    if kind in ("AdaptiveMaxPool", "MaxPool"):
         return Choice(_pool_table(operation, shapes[0]))
     axes = operation.axis
     axes = (axes,) if isinstance(axes, int) else axes or ()
@@ -156,7 +156,33 @@ def window_table(
     spatial: Shape, window: Shape, strides: Shape, dilation: Shape, padding: str
 ) -> Table:
     """int32 [windows, places in a window]: which pixel is there; -1 where padding is."""
-    found = np.zeros((1, 1), np.int32)
+    return _joint(spatial, _places(spatial, window, strides, dilation, padding))
+
+
+def pool_places(operation: Any, spatial: Shape) -> list[NDArray[np.int64]]:
+    """int64 [windows, places in a window] along each axis of a pool; -1 where there is none."""
+    rank = len(spatial)
+    if type(operation).__name__.startswith("Adaptive"):
+        return [
+            _adaptive_places(n, count)
+            for n, count in zip(spatial, _for_each(operation.output_size, rank), strict=True)
+        ]
+    window = _for_each(operation.pool_size, rank)
+    strides = _for_each(operation.strides or operation.pool_size, rank)
+    return _places(spatial, window, strides, (1,) * rank, operation.padding)
+
+
+def is_channels_first(operation: Any) -> bool:
+    """Whether an operation takes images with their channels first."""
+    if not hasattr(operation, "data_format"):
+        return False
+    return (operation.data_format or keras.backend.image_data_format()) == "channels_first"
+
+
+def _places(
+    spatial: Shape, window: Shape, strides: Shape, dilation: Shape, padding: str
+) -> list[NDArray[np.int64]]:
+    found = []
     for n, width, stride, apart in zip(spatial, window, strides, dilation, strict=True):
         reach = (width - 1) * apart + 1
         if padding == "same":
@@ -166,16 +192,26 @@ def window_table(
             count, before = (n - reach) // stride + 1, 0
         at = np.arange(count)[:, None] * stride - before + np.arange(width) * apart
         at[(at < 0) | (at >= n)] = -1
-        made = found[:, None, :, None] * n + at[None, :, None, :]
-        made[(found[:, None, :, None] < 0) | (at[None, :, None, :] < 0)] = -1
-        found = made.reshape(len(found) * count, -1).astype(np.int32)
+        found.append(at)
     return found
 
 
-def _is_channels_first(operation: Any) -> bool:
-    if not hasattr(operation, "data_format"):
-        return False
-    return (operation.data_format or keras.backend.image_data_format()) == "channels_first"
+def _adaptive_places(n: int, count: int) -> NDArray[np.int64]:
+    """Of windows that divide an axis as evenly as they can; neighbors may share a place."""
+    i = np.arange(count)
+    first, past = i * n // count, -(-(i + 1) * n // count)
+    at = first[:, None] + np.arange((past - first).max())
+    at[at >= past[:, None]] = -1
+    return np.asarray(at)
+
+
+def _joint(spatial: Shape, places: Sequence[NDArray[np.int64]]) -> Table:
+    found = np.zeros((1, 1), np.int32)
+    for n, at in zip(spatial, places, strict=True):
+        made = found[:, None, :, None] * n + at[None, :, None, :]
+        made[(found[:, None, :, None] < 0) | (at[None, :, None, :] < 0)] = -1
+        found = made.reshape(len(found) * len(at), -1).astype(np.int32)
+    return found
 
 
 def _itself(n_pixels: int) -> ReadTable:
@@ -187,12 +223,7 @@ def _all(n_pixels: int) -> ReadTable:
 
 
 def _pool_table(operation: Any, shape: Shape) -> ReadTable:
-    rank = len(shape) - 1
-    window = _for_each(operation.pool_size, rank)
-    strides = _for_each(operation.strides or operation.pool_size, rank)
-    return functools.cache(
-        lambda: window_table(shape[:-1], window, strides, (1,) * rank, operation.padding)
-    )
+    return functools.cache(lambda: _joint(shape[:-1], pool_places(operation, shape[:-1])))
 
 
 def _window_table(operation: Any, spatial: Shape, window: Shape) -> ReadTable:
@@ -278,6 +309,7 @@ def _average(operation: Any, args: Sequence[Any], shape: Shape, made: Shape) -> 
 
 
 _CONVOLUTIONS: dict[str, Callable[[Any, Sequence[Any], Shape, Shape], Local | None]] = {
+    "AdaptiveAveragePool": _average,
     "AveragePool": _average,
     "Conv": _convolution,
     "ConvTranspose": _transposed,

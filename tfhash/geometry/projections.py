@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
-from scipy.spatial import ConvexHull, QhullError
 
+from tfhash import _native
 from tfhash.geometry.interior import Sides, Vector
 
 _SAME = 1e-9  # of their distance: two hyperplanes no farther apart are one
 _CLEAR = 1e-10  # of a distance: by less, one inequality is not told from another
 _RAYS = 1024  # at a time
-_ABOUT = 16  # rays about the normal of each inequality that is still open
-_FEW_INPUTS = 64  # up to which such rays are worth it
-_FLAT_HULLS = 4  # dimensions in which a hull is found faster than what is in it
+_FEW_INPUTS = 16  # up to which rays cost more than they save
 
 
-def nearest_point(rows: Vector, slack: Vector) -> Vector | None:
+def nearest_point(rows: Vector, slack: Vector, equal: int = -1) -> Vector | None:
     """The shortest `y` with `rows @ y <= slack`; None where there is none.
 
     Least distance programming by nonnegative least squares (Lawson and Hanson, Solving Least
@@ -27,27 +24,10 @@ def nearest_point(rows: Vector, slack: Vector) -> Vector | None:
     ----------
     rows : float64 [n, d], of length 1
     slack : float64 [n]
+    equal : int
+        The row at which the two are to be equal; -1 for none.
     """
-    least = float(slack.min(initial=0.0))
-    if least >= 0:
-        return np.zeros(rows.shape[1])
-    # In units of a lower bound of the distance, so that its size does not matter.
-    system = np.vstack([rows.T, slack / least])
-    system[:-1] *= -1
-    wanted = np.zeros(len(system))
-    wanted[-1] = 1.0
-    weights, error = nnls(system, wanted, maxiter=10 * sum(system.shape))
-    if error < 1e-9:
-        return None
-    residual = system @ weights - wanted
-    y = residual[:-1] * (least / residual[-1])
-    active = weights > 0
-    touched = rows[active]
-    try:  # on those sides to the last digits
-        exact: Vector = np.linalg.solve(touched @ touched.T, slack[active]) @ touched
-    except np.linalg.LinAlgError:
-        return y
-    return exact if np.abs(exact - y).max() <= 1e-7 * np.abs(y).max() else y
+    return _native.nearest_point(np.ascontiguousarray(rows), np.ascontiguousarray(slack), equal)
 
 
 def facets(sides: Sides, center: Vector) -> NDArray[np.int64]:
@@ -57,9 +37,10 @@ def facets(sides: Sides, center: Vector) -> NDArray[np.int64]:
     proves most facets (Maréchal and Périn, "Efficient elimination of redundancies in polyhedra by
     raytracing", VMCAI 2017). What is left is tried against the facets known so far (Clarkson, "More
     output-sensitive geometric algorithms", FOCS 1994): by Farkas' lemma an inequality follows from
-    others where nonnegative multiples of them add up to it, a nonnegative least-squares problem,
-    and where none do the residual is the direction of a ray that meets a facet not known yet.
-    So each such problem, of as many columns as there are facets, settles one inequality.
+    others where nonnegative multiples of them imply it, a nonnegative least-squares problem, and
+    where none do the residual is the direction of a ray that meets a facet not known yet.
+    So each such problem, of as many columns as there are facets, settles one inequality; see
+    `csrc/kernels/polytopes.h`.
 
     Parameters
     ----------
@@ -75,30 +56,14 @@ def facets(sides: Sides, center: Vector) -> NDArray[np.int64]:
     is_known = np.zeros(len(slack), bool)
     is_known[m:] = True
     places = np.flatnonzero(is_open)
-    for start in range(0, len(places), _RAYS):
-        rays = sides.normals[places[start : start + _RAYS]]
-        is_known[_met_first(sides, near, center, places, rays)] = True
+    if len(center) > _FEW_INPUTS:
+        for start in range(0, len(places), _RAYS):
+            rays = sides.normals[places[start : start + _RAYS]]
+            is_known[_met_first(sides, near, center, places, rays)] = True
     is_open &= ~is_known[:m]
-    left = np.flatnonzero(is_open)
-    if len(left) > 0 and len(center) <= _FEW_INPUTS:  # a facet is seen from about its normal
-        spread = np.random.default_rng(0).normal(size=(_ABOUT * len(left), len(center)))
-        sizes = np.repeat([0.25, 0.5, 1.0, 1.0], len(spread) // 4) / np.sqrt(len(center))
-        rays = np.tile(sides.normals[left], (_ABOUT, 1)) + sizes[:, None] * spread
-        for start in range(0, len(rays), _RAYS):
-            found = _met_first(sides, near, center, places, rays[start : start + _RAYS])
-            is_known[found] = True
-        is_open &= ~is_known[:m]
-    if 2 <= len(center) <= _FLAT_HULLS and is_open.sum() > 3:
-        is_open &= _may_bound(sides, slack)[:m]
-    for i in np.flatnonzero(is_open):
-        while is_open[i]:
-            ray = _ray_past(sides.rows[is_known], slack[is_known], sides.normals[i], near[i])
-            if ray is None:
-                is_open[i] = False
-            else:
-                among = np.flatnonzero(is_open)
-                first_met = among[_first_met(sides.normals[among], near[among], ray)]
-                is_known[first_met], is_open[first_met] = True, False
+    if is_open.any():
+        is_open = np.concatenate([is_open, np.zeros(len(slack) - m, bool)])
+        is_known = _native.settle_facets(sides.rows, slack, is_known, is_open, _CLEAR)
     return np.flatnonzero(is_known[:m])
 
 
@@ -139,23 +104,8 @@ def face_bounds(
     sines = np.sqrt(np.maximum(1 - cosines**2, 0.0))
     # Of sides that are nearly parallel nothing is said: the sine is a rounding.
     past = np.where((foot < 0) & (sines > 1e-5), -foot / np.maximum(sines, 1e-5), 0.0)
-    least = np.hypot(slack[places], past.max(axis=1) * (1 - 1e-9))
-    return least, foot.min(axis=1) >= 0
-
-
-def _may_bound(sides: Sides, slack: Vector) -> NDArray[np.bool_]:
-    """bool [n]: all but sides that follow from others, in few dimensions.
-
-    Sides that bound are the corners of the convex hull of the polar points and of 0, which Qhull
-    finds.
-    """
-    polar = sides.rows * (slack.min() / slack)[:, None]
-    may = np.zeros(len(slack) + 1, bool)
-    try:
-        may[ConvexHull(np.vstack([polar, np.zeros(polar.shape[1])])).vertices] = True
-    except QhullError:  # the points are in a plane
-        may[:] = True
-    return may[:-1]
+    least = np.hypot(slack[places], past.max(axis=1, initial=0.0) * (1 - 1e-9))
+    return least, foot.min(axis=1, initial=0.0) >= 0
 
 
 def _outside_box(sides: Sides) -> NDArray[np.bool_]:
@@ -173,26 +123,6 @@ def _box_met(sides: Sides, rays: Vector, center: Vector) -> Vector:
         return np.zeros(len(rays))
     soon = np.maximum(rays / (sides.high - center), rays / (sides.low - center))
     return np.asarray(soon.max(axis=1))
-
-
-def _ray_past(known: Vector, slack: Vector, normal: Vector, distance: float) -> Vector | None:
-    """A direction in which a half-space is left before the known ones; None where it follows."""
-    system = np.empty((len(normal) + 1, len(known) + 1))
-    system[:-1, :-1] = known.T
-    system[-1, :-1] = slack / distance
-    system[:, -1] = 0
-    system[-1, -1] = 1
-    wanted = np.append(normal, 1.0)
-    weights, error = nnls(system, wanted, maxiter=10 * sum(system.shape))
-    return None if error <= _CLEAR else (wanted - system @ weights)[:-1]
-
-
-def _first_met(normals: Vector, slack: Vector, ray: Vector) -> int:
-    """The inequality that a ray meets first."""
-    soon = (normals @ ray) / slack
-    met = np.flatnonzero(soon >= soon.max() * (1 - _CLEAR))
-    # Of several at once, the nearest to the center is no combination of the others.
-    return int(met[np.argmin(slack[met])])
 
 
 def distinct_half_spaces(

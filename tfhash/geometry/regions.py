@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -178,7 +179,7 @@ class Region:
         for i in np.argsort(slack):
             if slack[i] >= nearest:
                 break
-            nearest = min(nearest, self._face_distance(int(i)))
+            nearest = min(nearest, self._hyperplane_distance(int(i)))
         return nearest
 
     @cached_property
@@ -248,7 +249,10 @@ class Region:
 
     def face_distance(self, facet: int) -> float:
         """L2 distance from `x` to a facet, one of `facets`, exact."""
-        return self._face_distance(self._place(facet), self._bounding)
+        place, (among, rows, slack) = self._place(facet), self._bounding
+        equal = int(np.searchsorted(among, place))
+        moved = nearest_point(rows, slack, equal)
+        return math.inf if moved is None else math.sqrt(moved @ moved)
 
     def face_bounds(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """float64 [n_facets], lower bounds of `face_distance`, and bool, whether they are it."""
@@ -265,42 +269,49 @@ class Region:
 
     def across(self, facet: int) -> tuple[bytes, Region | None]:
         """The key of the region across a facet, and the region where that needed it."""
-        turning = self._group == self._group[facet]
-        if turning.sum() == 1 and not len(self._local.still):
+        if self._is_alone[facet]:
             key = self._local.key_with(*self.units[facet].tolist())
             if key is not None:
                 return key, None
         there = self.neighbor(facet)
         return there.key, there
 
+    @cached_property
+    def _is_alone(self) -> list[bool]:
+        """For each inequality, whether its unit is the only one that switches there."""
+        if len(self._local.still):
+            return [False] * len(self._group)
+        return [count == 1 for count in np.bincount(self._group)[self._group].tolist()]
+
     def _place(self, facet: int) -> int:
-        if facet not in self.facets:
+        try:
+            return self._places[facet]
+        except (KeyError, TypeError):
             raise ValueError(
                 f"Expected a facet, one of region.facets: {self.facets.tolist()}. "
                 f"Received: {facet!r}."
-            )
-        return int(self._group[facet])
+            ) from None
 
     @cached_property
-    def _bounding(self) -> NDArray[np.int64]:
-        """The sides that the region has: facets, and the box."""
+    def _places(self) -> dict[int, int]:
+        """The hyperplane of each facet."""
+        return dict(zip(self.facets.tolist(), self._group[self.facets].tolist(), strict=True))
+
+    @cached_property
+    def _bounding(self) -> tuple[NDArray[np.int64], Vector, Vector]:
+        """The sides that the region has, facets and the box: numbers, normals, slack."""
         box = np.arange(len(self._distinct), len(self._slack))
-        return np.concatenate([self._group[self.facets], box])
+        among = np.concatenate([np.sort(self._group[self.facets]), box])
+        return among, self._sides.rows[among], self._slack[among]
 
-    def _face_distance(self, place: int, among: NDArray[np.int64] | None = None) -> float:
-        """L2 distance from `x` to the part of the region on a hyperplane, infinite if none.
-
-        `among` are sides that all others follow from, all of them if None.
-        """
+    def _hyperplane_distance(self, place: int) -> float:
+        """L2 distance from `x` to the part of the region on a hyperplane, infinite if none."""
         normal, slack = self._sides.normals[place], self._slack[place]
         foot = self._sides.slack(self._origin.flat + slack * normal)
         foot[place] = 0.0
         if foot.min() >= 0:
             return abs(float(slack))
-        sides, ends = self._sides.rows, self._slack
-        if among is not None:
-            sides, ends = sides[among], ends[among]
-        moved = nearest_point(np.vstack([sides, -normal]), np.append(ends, -slack))
+        moved = nearest_point(self._sides.rows, self._slack, place)
         return np.inf if moved is None else float(np.linalg.norm(moved))
 
     def _check_ball(self) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash import backend
-from tfhash.geometry.local_maps import GeneralMaps, LocalMap
+from tfhash.geometry.local_maps import GeneralMaps, LocalMap, check_finite
 from tfhash.geometry.matrix_maps import MatrixMaps, are_small
 from tfhash.geometry.region_inputs import (
     Bounds,
@@ -90,12 +90,9 @@ def origin_of(
     low, high = checked_bounds(bounds, x)
     flat = x.ravel()
     maps = MatrixMaps(plan, flat) if are_small(plan) else GeneralMaps(open_plan, flat)
-    local = maps.at()
-    if not np.isfinite(local.offsets).all():
-        raise ValueError(
-            "Expected finite pre-activations. Received: NaN or infinity: the weights are not "
-            "finite, or the numbers overflow."
-        )
+    with np.errstate(invalid="ignore", over="ignore"):  # it is told of
+        local = maps.at()
+    check_finite(local.offsets)
     label = None
     if local.output is not None and plan.logits is not None and len(plan.shapes[plan.logits]) == 1:
         logits = local.output[0] @ x.ravel() + local.output[1]

@@ -9,6 +9,7 @@ from tfhash import progress
 from tfhash.codes import Codes
 from tfhash.geometry.cell_complex import CellComplex
 from tfhash.geometry.line_sweep import Values, apply, candidates, flat
+from tfhash.geometry.local_maps import check_finite
 from tfhash.geometry.steps import Activation, Affine, Max, Plan
 
 
@@ -67,6 +68,7 @@ class Slicing:
 
     def activation(self, step: Activation) -> NDArray[np.float64]:
         function, number = flat(step), step.inputs[0]
+        check_finite(self.alive[number])
         for k, kink in enumerate(function.kinks):
             name = self.plan.layers[step.layer + k].name
             above = self.cut(self.alive[number] - kink, name)

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 
 from tfhash import graph
-from tfhash.geometry import foreign, linear_maps
+from tfhash.geometry import foreign, linear_maps, pools
 from tfhash.geometry.notes import Notes, described
 
 # Gives the function that notes a layer of a kind that cannot be taken apart so, or None.
@@ -42,7 +42,7 @@ class Tracer(Notes):
             )
         if isinstance(operation, keras.Layer):
             return self.layer(operation, args, kwargs, path)
-        outputs = operation.compute_output_spec(*args, **kwargs)
+        outputs = pools.output_spec(operation, args, kwargs)
         self.operation(operation, args, kwargs, keras.tree.flatten(outputs), path)
         return outputs
 
@@ -86,7 +86,7 @@ class Tracer(Notes):
                 # What is in a layer of Keras's goes by the layer's name, as in codes.
                 name = f"{prefix}{operation.name}" if is_composite else path
                 return self.call(operation, args, kwargs, name)
-            outputs = operation.compute_output_spec(*args, **kwargs)
+            outputs = pools.output_spec(operation, args, kwargs)
             name = f"{prefix}{graph.kind(operation)}" if is_composite else path
             self.operation(operation, args, kwargs, keras.tree.flatten(outputs), name, layer)
             return outputs
