@@ -68,7 +68,16 @@ def test_false_alarms_stay_within_the_bound_and_strangers_are_told(data):
     assert monitor.predict(random_bits(50, 90, seed=5)).all()
 
 
-@pytest.mark.parametrize("names", (None, np.array(["x", "yy", "z"])))
+@pytest.mark.parametrize(
+    "names",
+    (
+        None,
+        np.array(["x", "yy", "z"]),
+        np.array(["x", "yy", "z"], object),  # as pandas has words
+        np.array([7, 8, 9], object),
+        np.array(["2026-01-01", "2026-01-02", "2026-01-03"], "M8[D]"),
+    ),
+)
 def test_save_and_load(tmp_path, data, names):
     bits, labels = data
     given = labels if names is None else names[labels]
