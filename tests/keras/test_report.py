@@ -167,4 +167,4 @@ def test_the_regime_is_that_of_the_diagnosis(tmp_path):
     regime = tfhash.diagnose(network, (x, y), (data.x_test, data.y_test)).regime
     assert regime is not None
     path = tfhash.report(network, (x, y[:, None]), (data.x_test, data.y_test), tmp_path / "a.html")
-    assert regime in path.read_text()
+    assert f"<strong>Regime:</strong> {regime.replace('_', ' ')}</p>" in path.read_text()

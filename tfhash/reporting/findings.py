@@ -102,7 +102,7 @@ def gather(
     with found.timed("diagnosis"):
         regime = diagnose_codes(codes, found.properties, x=x, labels=labels).regime
     if regime is not None:
-        found.regime = [("Regime", regime)]
+        found.regime = [("Regime", regime.replace("_", " "))]
     if against is not None:
         with found.timed("earlier checkpoint"):
             _compare(found, codes, labels, test_codes, test_labels, against, x, test)
