@@ -260,10 +260,9 @@ def test_functions_that_decrease_somewhere_are_not_bounded_by_their_ends():
         small, _ = surgery.simplify(model, bounds=(0, 1))
         same(model, small, steps, 1e-6)
         assert ops.convert_to_numpy(layer(steps)).max() > 1.001
-    for layer in (kl.ELU(alpha=-1.0), kl.LeakyReLU(negative_slope=-1.0)):
-        model = of_one_channel(layer, (1,), -0.5)
-        small, _ = surgery.simplify(model, bounds=(-2, 0.1))
-        same(model, small, np.array([[-2.0], [0.1]]), 1e-6)
+    model = of_one_channel(kl.ELU(alpha=-1.0), (1,), -0.5)
+    small, _ = surgery.simplify(model, bounds=(-2, 0.1))
+    same(model, small, np.array([[-2.0], [0.1]]), 1e-6)
 
 
 def test_a_difference_that_is_no_number_is_told():
