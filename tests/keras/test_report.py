@@ -99,7 +99,7 @@ def test_inputs_without_labels_that_are_no_images(tmp_path):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, "relu")])
     x = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
     text = tfhash.report(model, x, path=tmp_path / "page.html").read_text()
-    assert "The inputs are no images" in text and "No labels were given" in text
+    assert "The inputs are no images" in text and "No labels were given beside the inputs" in text
     assert "<img" not in text and Page(text)
 
 
@@ -136,7 +136,8 @@ def test_inputs_may_be_tensors_lists_and_batches(model, tmp_path):
     """All are measured alike; pictures are shown of one array or tensor of images."""
     x, y = images(20)
     path = tmp_path / "page.html"
-    text = tfhash.report(model, (keras.ops.convert_to_tensor(x), y), path=path).read_text()
+    tensors = keras.ops.convert_to_tensor(x), y
+    text = tfhash.report(model, tensors, path=path, radius=96).read_text()
     assert "<img" in text
     batches = ((x[i : i + 5], y[i : i + 5]) for i in range(0, 20, 5))
     text = tfhash.report(model, batches, path=path).read_text()

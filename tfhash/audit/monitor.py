@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import zipfile
-import zlib
 from numbers import Real
 from os import PathLike
 from pathlib import Path
@@ -23,11 +22,6 @@ from tfhash.metrics import hamming_knn
 from tfhash.metrics._inputs import CodesLike, as_codes, check_labels
 
 FORMAT = "tfhash RegionMonitor 1"
-# What reading a damaged archive can raise; RuntimeError is of encrypted or unknown compression.
-_DAMAGED = (
-    *(ValueError, KeyError, TypeError, OSError, EOFError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 
 
 class RegionMonitor:
@@ -294,7 +288,9 @@ class RegionMonitor:
                 monitor.threshold_ = float(about["threshold"])
                 monitor.false_alarm_rate_ = float(about["false_alarm_rate"])
                 monitor._by_class = bool(about["by_class"])
-        except _DAMAGED as error:
+                if not math.isfinite(monitor.threshold_):  # above NaN there is nothing: no alarm
+                    raise ValueError(f"a threshold of {monitor.threshold_}")
+        except Exception as error:  # zipfile and NumPy have many for a damaged archive
             raise ValueError(
                 f"Expected a file that RegionMonitor.save wrote. Received: {path} ({error})."
             ) from error

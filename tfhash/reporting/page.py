@@ -73,7 +73,7 @@ def report(
                 raise ValueError(
                     "Expected inputs that can be gone through twice, for the model and for "
                     f"against. Received: {type(inputs).__name__}, which can be once. Give an "
-                    "array, a tf.data.Dataset or a list of batches."
+                    "array or a tf.data.Dataset."
                 )
     found = gather(model, pair, test_pair, against, radius)
     write_text(target, render(found, pair[0], None if test_pair is None else test_pair[0]))
