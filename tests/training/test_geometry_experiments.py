@@ -199,9 +199,9 @@ def test_pairs_of_examples_are_of_one_class_and_of_two():
     starts, stops = region_measures._pairs(labels, 5, [0, 1])
     assert (labels[starts] == labels[stops]).tolist() == 5 * [True] + 5 * [False]
     assert (starts != stops).all()
-    for labels in ([0, 1, 2], [1, 1, 1], [1]):  # where there are no such pairs
-        with pytest.raises(InputError, match=f"Received: {len(labels)} test examples"):
-            region_measures._pairs(np.array(labels), 5, [0, 1])
+    for others in ([0, 1, 2], [1, 1, 1], [1]):  # where there are no such pairs
+        with pytest.raises(InputError, match=f"Received: {len(others)} test examples"):
+            region_measures._pairs(np.array(others), 5, [0, 1])
 
 
 def test_a_plane_needs_three_classes():
