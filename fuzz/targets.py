@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from fuzz.damage import damaged
 from tfhash import Codes, metrics, results
+from tfhash.audit import RegionMonitor
 from tfhash.datasets import DatasetError, cifar10, cifar100, files, idx, npz
 from tfhash.datasets.cifar import CifarFiles
 
@@ -188,6 +189,44 @@ def _read_codes(path: Path) -> str:
     return "refused" if said else "read"
 
 
+def _monitor_members(labels: np.ndarray | None) -> dict[str, bytes]:
+    """The arrays in the file of a monitor."""
+    codes = _codes()
+    monitor = RegionMonitor().fit(codes, labels)
+    monitor.calibrate(codes, 0.1, labels)
+    with tempfile.TemporaryDirectory() as folder:
+        monitor.save(Path(folder) / "monitor")
+        with zipfile.ZipFile(Path(folder) / "monitor") as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+
+
+def _member_of(members: dict[str, bytes], name: str) -> Callable[[bytes], bytes]:
+    """An archive in which one array is another."""
+
+    def wrap(member: bytes) -> bytes:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            for each, content in members.items():
+                archive.writestr(each, member if each == name else content)
+        return file.getvalue()
+
+    return wrap
+
+
+def _read_monitor(path: Path) -> str:
+    """What is loaded can be used: it scores, and knows whether it is calibrated."""
+    try:
+        monitor = RegionMonitor.load(path)
+    except ValueError as error:
+        return _refused_by_name(error, path)
+    scores = monitor.score(monitor._codes)
+    assert scores.shape == (len(monitor._codes),) and np.isfinite(scores).all()
+    if hasattr(monitor, "threshold_"):
+        alarms = monitor.predict(monitor._codes, monitor._labels if monitor._by_class else None)
+        assert alarms.shape == scores.shape
+    return "read"
+
+
 # ---- run directories -----------------------------------------------------------------------------
 
 _SPEC = {
@@ -272,6 +311,16 @@ def _targets() -> dict[str, Target]:
         "codes": Target(
             _variants((_codes_content(codes), _same), (_codes_content(codes[:0]), _same)),
             _read_codes,
+        ),
+        "monitor": Target(
+            st.one_of(
+                *(
+                    _variants((members[name], _member_of(members, name)), pieces=_JSON)
+                    for members in (_monitor_members(None), _monitor_members(np.arange(40) % 3))
+                    for name in members
+                )
+            ),
+            _read_monitor,
         ),
         "idx": Target(_variants((content, _same), (content, gzip.compress)), _read_idx),
         "npz": Target(

@@ -88,6 +88,11 @@ class Diagnosis:
             f"Regime: {self.regime.replace('_', ' ')} (confidence {self.confidence:.2f}, chart of "
             f"{TITLES[self.dataset]})"
         )
+        if len(self.layers) > 1:
+            lines.append(
+                f"Its width is taken to be the {self.layers['n_units'].sum():,} units of all "
+                f"{len(self.layers)} layers together; the chart's networks have one hidden layer."
+            )
         lines.append("Nearest networks of the chart")
         columns = [*AXES, "redundancy", "accuracy", "regime"]
         table = self.nearest[columns].to_string(index=False, float_format="{:.3f}".format)
@@ -158,7 +163,8 @@ def diagnose(
     Diagnosis
         With the regime of the phase chart that comes with the package for inputs of that size, the
         digits' or MNIST's (networks of one hidden layer; "Neural networks behave as hash encoders",
-        Section 5.6). Where the model is outside of the chart's range, it says so and names no
+        Section 5.6). The width of a model of several layers is taken to be the units of all of
+        them together. Where the model is outside of the chart's range, it says so and names no
         regime.
 
     Raises

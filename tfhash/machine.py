@@ -25,7 +25,8 @@ def backend_name() -> str:
         content = json.loads((Path(folder) / "keras.json").read_text())
     except (OSError, ValueError):
         return "tensorflow"
-    return str(content.get("backend", "tensorflow"))
+    name = content.get("backend") if isinstance(content, dict) else None
+    return str(name or "tensorflow")
 
 
 def memory() -> int:

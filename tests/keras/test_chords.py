@@ -390,7 +390,7 @@ def test_models_that_cannot_be_measured(build, message):
         (np.zeros((1, 2)), [1, 1], {"limit": np.nan}, "a limit above 0. Received: nan"),
         (np.zeros((1, 2)), [1, 1], {"region": "max"}, "region='activation' or 'linear'"),
         (np.zeros((1, 2)), [1, 1], {"dtype": "float16"}, "dtype='float64' or 'float32'"),
-        (np.zeros((1, 2)), [1, 1], {"batch_size": 0}, "a batch size of at least 1"),
+        (np.zeros((1, 2)), [1, 1], {"batch_size": 0}, "batch_size to be a whole number from 1"),
     ),
 )
 def test_bad_input(x, directions, options, message):

@@ -80,6 +80,16 @@ def test_the_chart_is_that_of_the_inputs_size(data):
         phases.shipped_chart("cifar10")
 
 
+def test_the_width_of_several_layers_is_that_of_all(data):
+    x, y, x_test, y_test = data
+    keras.utils.set_random_seed(0)
+    dense = [keras.layers.Dense(8, activation="relu") for _ in range(2)]
+    net = keras.Sequential([keras.Input((8, 8)), keras.layers.Flatten(), *dense])
+    found = tfhash.diagnose(net, (x, y), (x_test, y_test))
+    assert found.regime is not None
+    assert "the 16 units of all 2 layers together" in str(found)
+
+
 def test_no_regime_outside_of_the_chart(model, data):
     x, y, x_test, y_test = data
     cases = {

@@ -99,7 +99,7 @@ def test_inputs_without_labels_that_are_no_images(tmp_path):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, "relu")])
     x = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
     text = tfhash.report(model, x, path=tmp_path / "page.html").read_text()
-    assert "The inputs are no images" in text and "No labels were given" in text
+    assert "The inputs are no images" in text and "No labels were given beside the inputs" in text
     assert "<img" not in text and Page(text)
 
 
@@ -115,10 +115,40 @@ def test_what_cannot_be_written_or_measured_is_refused(model, tmp_path):
         tfhash.report(model, (x, y, y), path=tmp_path / "page.html")
     with pytest.raises(ValueError, match="labels of test: Expected 20 labels"):
         tfhash.report(model, (x, y), (x, y[:-1]), tmp_path / "page.html")
+    with pytest.raises(ValueError, match="train: Expected at least one code"):
+        tfhash.report(model, x[:0], path=tmp_path / "page.html")
     for radius in (-1, 1.5, "all"):
         with pytest.raises(ValueError, match="radius"):
             tfhash.report(model, x, path=tmp_path / "page.html", radius=radius)
     assert not list(tmp_path.iterdir())
+
+
+def test_few_examples_and_one_class_are_noted(model, tmp_path):
+    x, y = images(20)
+    path = tmp_path / "page.html"
+    text = tfhash.report(model, (x[:5], y[:5]), (x, y), path, against=model).read_text()
+    assert "of 5 it is not measured" in text and "nearest codes" in text
+    text = tfhash.report(model, (x, y * 0), (x, y * 0), path).read_text()
+    assert "All training examples have one label" in text and "K-NN accuracy" in text
+
+
+def test_inputs_may_be_tensors_lists_and_batches(model, tmp_path):
+    """All are measured alike; pictures are shown of one array or tensor of images."""
+    x, y = images(20)
+    path = tmp_path / "page.html"
+    tensors = keras.ops.convert_to_tensor(x), y
+    text = tfhash.report(model, tensors, path=path, radius=96).read_text()
+    assert "<img" in text
+    batches = ((x[i : i + 5], y[i : i + 5]) for i in range(0, 20, 5))
+    text = tfhash.report(model, batches, path=path).read_text()
+    assert "no single array of images" in text and "those in batches are not read" in text
+    inputs = [keras.Input((6, 3)), keras.Input((6, 3))]
+    joined = keras.layers.Concatenate()(inputs)
+    two = keras.Model(inputs, keras.layers.ReLU()(joined))
+    text = tfhash.report(two, ([x[:, :, :3], x[:, :, 3:]], y), path=path).read_text()
+    assert "no single array of images" in text and "<img" not in text
+    with pytest.raises(ValueError, match=r"gone through twice.*generator"):
+        tfhash.report(model, (row for row in [x]), path=path, against=model)
 
 
 @pytest.mark.full
@@ -167,4 +197,4 @@ def test_the_regime_is_that_of_the_diagnosis(tmp_path):
     regime = tfhash.diagnose(network, (x, y), (data.x_test, data.y_test)).regime
     assert regime is not None
     path = tfhash.report(network, (x, y[:, None]), (data.x_test, data.y_test), tmp_path / "a.html")
-    assert regime in path.read_text()
+    assert f"<strong>Regime:</strong> {regime.replace('_', ' ')}</p>" in path.read_text()

@@ -12,6 +12,7 @@ from keras import ops
 
 from tfhash import models, surgery
 from tfhash.surgery.bounds import ranges_over_box
+from tfhash.surgery.simplify import _boxes, _difference
 from tfhash.surgery.trace import network_of
 
 
@@ -233,6 +234,49 @@ def test_bounds_hold_the_numbers_that_inputs_are_rounded_to():
         x = np.full((4, 3), sign * 0.1, np.float32)
         _, report = surgery.simplify(model, x=x, bounds=(-0.1, 0.1))
         assert report.n_examples == 4
+    x = keras.Input((1,), dtype="bfloat16")
+    network = network_of(keras.Model(x, kl.Dense(2, "relu")(x)))
+    ((low, high),) = _boxes(network, (-0.1005, 0.1005)).values()
+    assert high[0] == -low[0] == 0.1005859375  # the next number
+
+
+def of_one_channel(layer, inputs, bias):
+    """A unit that fires where what the layer gives is above -bias, and one that always may."""
+    x = keras.Input(inputs)
+    units = kl.Dense(2, "relu")
+    model = keras.Model(x, kl.Dense(1)(units(layer(x))))
+    units.set_weights([np.ones((1, 2)), np.array([bias, 0.0])])
+    model.layers[-1].set_weights([np.ones((2, 1)), np.zeros(1)])
+    return model
+
+
+def test_functions_that_decrease_somewhere_are_not_bounded_by_their_ends():
+    """Interpolations with negative weights overshoot, and some activations turn back."""
+    steps = np.zeros((1, 4, 4, 1))
+    steps[:, 1:3, 1:3] = 1
+    for interpolation in ("bicubic", "lanczos3", "lanczos5"):
+        layer = kl.UpSampling2D(3, interpolation=interpolation)
+        model = of_one_channel(layer, (4, 4, 1), -1.001)
+        small, _ = surgery.simplify(model, bounds=(0, 1))
+        same(model, small, steps, 1e-6)
+        assert ops.convert_to_numpy(layer(steps)).max() > 1.001
+    model = of_one_channel(kl.ELU(alpha=-1.0), (1,), -0.5)
+    small, _ = surgery.simplify(model, bounds=(-2, 0.1))
+    same(model, small, np.array([[-2.0], [0.1]]), 1e-6)
+
+
+def test_a_difference_that_is_no_number_is_told():
+    network = network_of(mlp(4))
+    for outputs, told in (([np.inf, np.nan, 2.0], 0.0), ([np.inf, 1.0, 2.0], np.inf)):
+        pair = [constant(np.array([np.inf, np.nan, 2.0])), constant(np.array(outputs))]
+        rows = [np.zeros((5, 3), np.float32)]
+        assert _difference(*pair, network, rows, {}) == told
+
+
+def constant(outputs):
+    """A model that gives these whatever it is given."""
+    x = keras.Input((3,))
+    return keras.Model(x, kl.Lambda(lambda z: 0 * z + outputs)(x))
 
 
 def test_a_layer_that_is_always_on_is_folded_into_the_next():
@@ -392,6 +436,8 @@ def test_models_that_cannot_be_taken_apart_are_refused_by_layer():
         ({"bounds": 1}, "a pair"),
         ({"bounds": (1, 0)}, "low <= high"),
         ({"bounds": (np.zeros(2), 1)}, "broadcast"),
+        ({"bounds": ("0", "one")}, r"as numbers or arrays.*\('0', 'one'\)"),
+        ({"x": iter([np.zeros((4, 3))])}, r"read more than once\. Received: list_iterator"),
         ({"x": np.zeros((0, 3))}, "at least one example"),
         ({"x": np.zeros((4, 5))}, "Expected inputs of shape"),
         ({"x": np.full((4, 3), np.nan)}, "finite"),

@@ -370,3 +370,27 @@ def test_audit_says_what_is_wrong(pictures, tmp_path, capsys):
     err = capsys.readouterr().err
     assert "--k: Expected fewer neighbors than there are examples in the file, 60." in err
     assert err.count("\n") == 1
+    x, y = np.zeros((12, 5, 5), np.float32), np.arange(12) % 2
+    for arrays, message in (
+        ({"x": x, "y": y[1:]}, "y: Expected 12 labels"),
+        ({"x": x, "y": np.eye(2)[y]}, "np.argmax(y, axis=1)"),
+        ({"x": x[:0], "y": y[:0]}, "Expected at least one example in "),
+    ):
+        np.savez(tmp_path / "bad.npz", **arrays)
+        assert cli.tfhash([*command[:3], str(tmp_path / "bad.npz"), command[4]]) == 2
+        err = capsys.readouterr().err
+        assert message in err and err.count("\n") == 1
+    assert not (tmp_path / "out").exists()  # nothing is begun
+    assert cli.tfhash([*command[:4], f"--out={model}"]) == 2
+    assert f"--out: Expected a folder. Received: a file, {model}" in capsys.readouterr().err
+
+
+def test_audit_of_one_example_and_of_labels_that_are_called_otherwise(pictures, tmp_path, capsys):
+    data, x = tmp_path / "data.npz", np.zeros((12, 5, 5), np.float32)
+    command = ["tfhash", "audit", str(pictures / "model.keras"), str(data), f"--out={tmp_path}"]
+    np.savez(data, x=x[:1], y=[0])
+    assert cli.tfhash(command) == 0
+    assert "One example has no neighbors" in capsys.readouterr().out
+    np.savez(data, x_train=x, y=np.arange(12) % 2)
+    assert cli.tfhash(command) == 0
+    assert "No labels in the file (y_train)" in capsys.readouterr().out

@@ -17,6 +17,7 @@ from tfhash.errors import InputError
 from tfhash.runs import RunSpec, SpecError
 from tfhash.runs.plane import StoredPlane
 from tfhash.studies import drawing_geometry, study
+from tfhash.studies.measures import regions as region_measures
 
 SMALL = ("--dataset=digits", "--repeat=1", "--epoch=2")
 
@@ -191,3 +192,19 @@ def test_pictures_of_what_is_not_there_are_refused():
         figures.plane(square, color="code")
     with pytest.raises(InputError, match="classes=True"):
         figures.plane(square, color="class")
+
+
+def test_pairs_of_examples_are_of_one_class_and_of_two():
+    labels = np.array([0, 1, 2, 2, 3])
+    starts, stops = region_measures._pairs(labels, 5, [0, 1])
+    assert (labels[starts] == labels[stops]).tolist() == 5 * [True] + 5 * [False]
+    assert (starts != stops).all()
+    for others in ([0, 1, 2], [1, 1, 1], [1]):  # where there are no such pairs
+        with pytest.raises(InputError, match=f"Received: {len(others)} test examples"):
+            region_measures._pairs(np.array(others), 5, [0, 1])
+
+
+def test_a_plane_needs_three_classes():
+    data = types.SimpleNamespace(x_test=np.zeros((4, 2)), y_test=np.array([0, 0, 5, 5]))
+    with pytest.raises(InputError, match=r"three classes or more.*of 2 classes"):
+        region_measures._plane(None, data)

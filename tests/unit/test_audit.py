@@ -166,13 +166,47 @@ def test_probabilities_that_are_none_and_known_codes_that_do_not_fit_are_refused
             audit.label_errors(BITS, labels, probabilities=wrong)
     for known, says in (
         (BITS, r"pair \(codes, labels\)"),
-        ((BITS[:, 1:], labels), "same width"),
+        ((BITS[:, 1:], labels), "codes of 29 bits, as the known codes. Received: 30 bits"),
         ((BITS, labels[1:]), "known labels: Expected 400 labels"),
         ((BITS, labels.astype(str)), "of one type"),
+        ((BITS, labels.astype("M8[D]")), "of one type"),
         ((BITS[:5], labels[:5]), "k"),
     ):
         with pytest.raises(ValueError, match=says):
             audit.label_errors(BITS, labels, known=known)
+
+
+# NumPy has strings of any length from version 2 on.
+STRINGS = (np.dtypes.StringDType(),) if hasattr(np.dtypes, "StringDType") else ()
+
+
+@pytest.mark.parametrize("dtype", (object, *STRINGS, "S1", "U3"))
+def test_labels_may_be_words_of_any_type(dtype):
+    labels = np.arange(400) % 2
+    words = np.array(["a", "b"])[labels].astype(dtype)
+    expected = audit.label_errors(BITS, labels, 3)
+    found = audit.label_errors(BITS, words, 3)
+    np.testing.assert_array_equal(found.ranks, expected.ranks)
+    np.testing.assert_array_equal(found.suggested, np.unique(words)[expected.suggested])
+    by_label, others = (audit.examples(BITS, one, 4, 3) for one in (words, labels))
+    assert list(by_label) == np.unique(words).tolist()
+    for one, other in zip(by_label.values(), others.values(), strict=True):
+        np.testing.assert_array_equal(one.hardest, other.hardest)
+    if dtype != "S1":  # bytes are no words
+        known = audit.label_errors(BITS, words, 3, known=(BITS, words.astype("U3")))
+        np.testing.assert_array_equal(
+            known.score, audit.label_errors(BITS, labels, 3, known=(BITS, labels)).score
+        )
+
+
+def test_labels_that_are_whole_numbers_name_their_column():
+    """Of whatever type, and where some of the classes do not occur."""
+    labels = 1 + np.arange(400) % 2
+    likely = np.random.default_rng(0).dirichlet(np.ones(4), 400)
+    expected = audit.label_errors(BITS, labels, 3, likely).score
+    for dtype in (float, np.float16, np.uint8):
+        found = audit.label_errors(BITS, labels.astype(dtype), 3, likely)
+        np.testing.assert_array_equal(found.score, expected)
 
 
 def test_labels_that_do_not_fit_are_refused():
@@ -260,10 +294,12 @@ def test_coverage_reads_codes_from_disk_in_slabs(tmp_path, monkeypatch):
 
 def test_coverage_of_other_codes_is_refused():
     seen = audit.coverage(Codes.from_bits(random_bits(5, 70), LAYERS))
-    with pytest.raises(ValueError, match="codes: Expected codes of 70 bits and the same layers"):
+    with pytest.raises(ValueError, match=r"codes: Expected codes of 70 bits, as this .*: 30 bits"):
         seen.update(BITS)
-    with pytest.raises(ValueError, match="the same layers"):
+    with pytest.raises(ValueError, match=r"codes: .*\[a \(10 bits\), b .*: \[a \(70 bits\)\]"):
         seen.update(Codes.from_bits(random_bits(5, 70), (("a", 0, 70),)))
+    with pytest.raises(ValueError, match=r"to be Coverage.*Received: dict"):
+        seen.merge({})
     with pytest.raises(ValueError, match="to merge"):
         seen.merge(audit.Coverage(70, LAYERS, min_count=2))
     with pytest.raises(ValueError, match="the same reference to merge"):
@@ -283,8 +319,26 @@ def test_top_units_are_the_most_active_of_each_layer():
     assert codes.to_bits().tolist() == [[0, 1, 1, 1, 0, 0, 1], [1, 1, 0, 1, 1, 0, 0]]
     assert audit.coverage(codes).result().layers == {"a": 1.0, "b": 0.75}
     assert audit.top_units(activations, 9).to_bits().all()
+    for dtype in (np.float16, np.int8):
+        np.testing.assert_array_equal(
+            audit.top_units(activations.astype(dtype), 2, codes.layers).words, codes.words
+        )
+    # Numbers whose negatives wrap around.
+    assert audit.top_units(np.array([[0, 5, 200]], np.uint8), 1).to_bits().tolist() == [[0, 0, 1]]
+    assert audit.top_units(np.array([[-128, 5]], np.int8), 1).to_bits().tolist() == [[0, 1]]
+    with pytest.raises(ValueError, match="cover all 7 bits"):
+        audit.top_units(activations, 1, (("a", 0, 3),))
     for k in (0, 1.5):
         with pytest.raises(ValueError, match="k to be a whole number from 1 on"):
             audit.top_units(activations, k)
     with pytest.raises(ValueError, match="without NaN"):
         audit.top_units(np.array([[np.nan]]), 1)
+
+
+def test_activations_and_probabilities_may_be_bfloat16():
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    numbers = np.random.default_rng(0).dirichlet(np.ones(4), 400).astype(bfloat16)
+    exact, labels = numbers.astype(np.float64), np.arange(400) % 4
+    found = audit.label_errors(BITS, labels, 3, numbers)
+    np.testing.assert_array_equal(found.score, audit.label_errors(BITS, labels, 3, exact).score)
+    assert audit.top_units(numbers, 2) == audit.top_units(exact, 2)

@@ -19,7 +19,8 @@ def fuzz_run(monkeypatch):
 
 @pytest.mark.full
 @pytest.mark.parametrize(
-    "target", ("codes", "idx", "npz", "cifar", "cifar100", "spec", "properties", "history")
+    "target",
+    ("codes", "monitor", "idx", "npz", "cifar", "cifar100", "spec", "properties", "history"),
 )
 def test_damaged_files_are_read_or_refused(fuzz_run, target):
     outcomes = fuzz_run.rounds(target, cases=100, seconds=0)

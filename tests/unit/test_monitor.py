@@ -1,5 +1,7 @@
 """The monitor of inputs unlike the training data: against NumPy, and its guarantee."""
 
+import zipfile
+
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
@@ -68,7 +70,16 @@ def test_false_alarms_stay_within_the_bound_and_strangers_are_told(data):
     assert monitor.predict(random_bits(50, 90, seed=5)).all()
 
 
-@pytest.mark.parametrize("names", (None, np.array(["x", "yy", "z"])))
+@pytest.mark.parametrize(
+    "names",
+    (
+        None,
+        np.array(["x", "yy", "z"]),
+        np.array(["x", "yy", "z"], object),  # as pandas has words
+        np.array([7, 8, 9], object),
+        np.array(["2026-01-01", "2026-01-02", "2026-01-03"], "M8[D]"),
+    ),
+)
 def test_save_and_load(tmp_path, data, names):
     bits, labels = data
     given = labels if names is None else names[labels]
@@ -83,7 +94,7 @@ def test_save_and_load(tmp_path, data, names):
     np.testing.assert_array_equal(
         loaded.predict(codes[900:], given[900:]), monitor.predict(codes[900:], given[900:])
     )
-    with pytest.raises(ValueError, match="of the layers fitted"):
+    with pytest.raises(ValueError, match=r"of the layers \[a .*, as fitted"):
         loaded.score(Codes.from_bits(bits, (("a", 0, 90),)))
     RegionMonitor().fit(bits).save(tmp_path / "monitor")  # the name as it is, and no threshold
     with pytest.raises(NotFittedError, match="calibrate"):
@@ -102,6 +113,17 @@ def test_files_that_are_none_are_refused(tmp_path, data):
     unknown, locked = bytearray(whole), bytearray(whole)
     unknown[central + 10], locked[central + 8] = 99, whole[central + 8] | 1
     cut = (whole[:-40], whole[: len(whole) // 2])
+    # A threshold that nothing is above, and a header that NumPy cannot even split into words.
+    with zipfile.ZipFile(tmp_path / "whole") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    null, nan = (word.encode("utf-32-le") for word in ("null", " NaN"))
+    for name, old, new in (("about.npy", null, nan), ("words.npy", b"}", b"{")):
+        assert old in members[name]
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for each, content in members.items():
+                archive.writestr(each, content.replace(old, new) if each == name else content)
+        with pytest.raises(ValueError, match=rf"RegionMonitor\.save wrote.*{name}"):
+            RegionMonitor.load(tmp_path / name)
     for content in (b"", b"text", *cut, other.read_bytes(), bytes(unknown), bytes(locked)):
         (tmp_path / "bad").write_bytes(content)
         with pytest.raises(ValueError, match=r"file that RegionMonitor\.save wrote.*bad"):
@@ -129,7 +151,7 @@ def test_bad_input_is_refused(data):
     monitor = RegionMonitor().fit(Codes.from_bits(bits, LAYERS), labels)
     with pytest.raises(ValueError, match=r"90 bits, as fitted. Received: 89"):
         monitor.score(bits[:, 1:])
-    with pytest.raises(ValueError, match="of the layers fitted"):
+    with pytest.raises(ValueError, match=r"of the layers \[a .*, as fitted"):
         monitor.score(Codes.from_bits(bits, (("other", 0, 90),)))
     with pytest.raises(ValueError, match="predicted: Expected 1500 labels"):
         monitor.score(bits, labels[1:])

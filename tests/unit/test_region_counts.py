@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from contextlib import contextmanager
 from itertools import pairwise
 
 import numpy as np
@@ -146,8 +147,44 @@ def test_groups_of_a_shard_on_a_full_disk_name_their_file(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(OSError, match="nowhere"):
+    says = r"a folder for the temporary file.*No such file.*name another one with folder.*nowhere"
+    with pytest.raises(FileNotFoundError, match=says):
         count(random_bits(700, 64), folder=tmp_path / "nowhere")
+
+
+@contextmanager
+def files_of_at_most(n_bytes):
+    """As on a disk that fills up, whatever is written and where."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_files_that_may_not_grow_lose_nothing(tmp_path):
+    """The same count goes on when there is room, of one machine and of shards alike."""
+    codes = Codes.from_bits(random_bits(3000, 64, repeats=0.3))
+    distinct = metrics.count_regions(codes)
+    for _ in range(2):
+        with (
+            files_of_at_most(8192),
+            pytest.raises(OSError, match=r"room for the temporary file.*too large") as caught,
+        ):
+            count(codes.to_bits(), folder=tmp_path)
+        assert "\n" not in str(caught.value)
+        with files_of_at_most(8192), pytest.raises(OSError, match=r"too large.*0\.words"):
+            out_of_core.write_groups(codes, 2, tmp_path / "0.words")
+    assert count(codes.to_bits(), folder=tmp_path) == distinct
+    starts = [out_of_core.write_groups(codes, 2, tmp_path / "0.words")]
+    paths = [tmp_path / "0.words"]
+    counts = [out_of_core.count_groups(paths, starts, group, 1) for group in range(4)]
+    assert sum(counts) == distinct
+    os.truncate(paths[0], 8 * (distinct - 1))  # as where a shared folder gives less
+    with pytest.raises(OSError, match=r"bytes of codes\. Received.*0\.words"):
+        out_of_core.count_groups(paths, starts, 3, 1)
 
 
 @pytest.mark.full

@@ -9,6 +9,7 @@ import pytest
 
 from reference import random_bits
 from tfhash import Codes, _store, metrics
+from tfhash.distributed.shards import parts_of
 
 LAYERS = [("a", 0, 60), ("b", 60, 70)]
 N_BITS = 70
@@ -130,3 +131,11 @@ def test_a_manifest_is_trusted_in_nothing(folder, change):
 def test_a_folder_without_a_manifest_is_refused(tmp_path):
     with pytest.raises(IsADirectoryError, match=r"folder with manifest\.json"):
         Codes.load(tmp_path)
+
+
+def test_a_collection_that_is_no_folder_is_named(tmp_path):
+    """Not taken for a folder without its manifest."""
+    (tmp_path / "file").write_bytes(b"")
+    for name, there in (("file", "a file"), ("nowhere", "nothing")):
+        with pytest.raises(NotADirectoryError, match=f"Received: {there}: .*{name}"):
+            parts_of(tmp_path / name)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfhash.audit._same_model import check_same_model, model_of
-from tfhash.codes import Codes, whole_number
+from tfhash.audit._same_model import Origin
+from tfhash.codes import Codes, native_floats, whole_number
 from tfhash.codes.layers import checked_layers
 from tfhash.metrics import hamming_knn
 from tfhash.metrics._inputs import CodesLike, as_codes
@@ -79,15 +79,15 @@ class Coverage:
         radius: int = 0,
     ) -> None:
         self.n_bits = whole_number(n_bits, "n_bits", 1)
-        self.layers = checked_layers(layers, n_bits)
+        self.layers = checked_layers(layers, self.n_bits)
         self.min_count = whole_number(min_count, "min_count", 1)
         self.radius = checked_radius(radius, n_bits)
         n_words = -(-n_bits // 64)
         self._n_examples = 0
-        self._model: str | None = None  # of the codes seen, where it is known
+        self._origin = Origin(self.n_bits, self.layers, None)  # of the codes seen
         self._on = np.zeros(n_words, np.uint64)
         self._off = np.zeros(n_words, np.uint64)
-        self._counts = np.zeros(n_bits if min_count > 1 else 0, np.int64)
+        self._counts = np.zeros(self.n_bits if self.min_count > 1 else 0, np.int64)
         self._reference = None if reference is None else as_codes(reference, "reference")
         self._met = np.zeros(0 if self._reference is None else len(self._reference), bool)
         if self._reference is not None:
@@ -118,9 +118,13 @@ class Coverage:
     def merge(self, other: Coverage) -> Coverage:
         """Add what another has seen; returns itself.
 
-        Raises ValueError unless both have the same model (where known), bits, `min_count`, radius
-        and reference.
+        Raises ValueError unless both are `Coverage` of the same bits, layers, model (where it is
+        known), `min_count`, radius and reference.
         """
+        if not isinstance(other, Coverage):
+            raise ValueError(
+                f"Expected other to be Coverage, to be merged. Received: {type(other).__name__}."
+            )
         other_form = other._form()
         for what, ours in self._form().items():
             theirs = other_form[what]
@@ -128,8 +132,7 @@ class Coverage:
                 raise ValueError(
                     f"Expected coverage of the same {what} to merge. Received: {ours} and {theirs}."
                 )
-        check_same_model(self._model, other._model, "other", "as here")
-        self._model = self._model or other._model
+        self._accept(other._origin, "other", "as here")
         self._on |= other._on
         self._off |= other._off
         self._counts += other._counts
@@ -164,14 +167,11 @@ class Coverage:
         }
 
     def _check(self, codes: Codes, name: str) -> None:
-        both_known = codes.layers and self.layers
-        if codes.n_bits != self.n_bits or (both_known and codes.layers != self.layers):
-            raise ValueError(
-                f"{name}: Expected codes of {self.n_bits} bits and the same layers. Received: "
-                f"{codes.n_bits} bits in {len(codes.layers)} layers."
-            )
-        check_same_model(self._model, model_of(codes), name, "as the codes before")
-        self._model = self._model or model_of(codes)
+        self._accept(Origin.of(codes), name, "as this coverage has")
+
+    def _accept(self, origin: Origin, name: str, of: str) -> None:
+        self._origin.check(origin, name, of)
+        self._origin = self._origin._replace(model=self._origin.model or origin.model)
 
 
 def coverage(
@@ -204,7 +204,7 @@ def top_units(activations: ArrayLike, k: int, layers: Sequence[tuple[str, int, i
 
     Parameters
     ----------
-    activations : float [n, n_bits]
+    activations : float or int [n, n_bits]
         Of equally active units those of the lower index are taken.
     k : int, at least 1
         A layer of fewer units is on as a whole.
@@ -214,17 +214,23 @@ def top_units(activations: ArrayLike, k: int, layers: Sequence[tuple[str, int, i
     Raises
     ------
     ValueError
-        Where `k` is no whole number >= 1, or the activations are no matrix or hold a NaN.
+        Where `k` is no whole number >= 1, the activations are no matrix of numbers or hold a NaN,
+        or the layers do not cover the units in order.
     """
     values = np.asarray(activations)
-    if values.ndim != 2 or values.dtype.kind not in "fiu" or np.isnan(values).any():
+    if values.ndim == 2 and values.dtype.kind not in "iu":
+        values = native_floats(values)
+    if values.ndim != 2 or np.isnan(values).any():
         raise ValueError(
-            "Expected activations as a matrix of numbers without NaN. "
-            f"Received: {values.dtype} of shape {values.shape}."
+            "Expected activations as a matrix of numbers without NaN. Received: "
+            + ("NaN." if values.ndim == 2 else f"{values.dtype} of shape {values.shape}.")
         )
     k = whole_number(k, "k", 1)
     bits = np.zeros(values.shape, np.uint8)
-    for _, start, stop in layers or [("", 0, values.shape[1])]:
-        top = np.argsort(-values[:, start:stop], axis=1, kind="stable")[:, :k]
+    spans = checked_layers(layers, values.shape[1])
+    for _, start, stop in spans or [("", 0, values.shape[1])]:
+        # Reversed twice: negated, unsigned numbers and the least signed one would wrap around.
+        ascending = np.argsort(values[:, start:stop][:, ::-1], axis=1, kind="stable")
+        top = stop - start - 1 - ascending[:, ::-1][:, :k]
         np.put_along_axis(bits[:, start:stop], top, 1, axis=1)
-    return Codes.from_bits(bits, layers)
+    return Codes.from_bits(bits, spans)

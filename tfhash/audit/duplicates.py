@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tfhash.audit._same_model import check_same_model, model_of
-from tfhash.codes import Codes
+from tfhash.audit._same_model import Origin
+from tfhash.codes import Codes, whole_number
 from tfhash.metrics import NearPairs, iter_close_pairs, iter_radius_neighbors
 from tfhash.metrics._inputs import CodesLike, as_codes
 
@@ -71,21 +71,17 @@ def leakage(
     Raises
     ------
     ValueError
-        Where the two differ in width or are known to be of different models (`Codes.source`), there
-        are no codes in `train`, the radius is no whole number >= 0, or there are more pairs.
+        Where the two differ in width, or in layers or model where both are known, there are no
+        codes in `train`, the radius is no whole number >= 0, or there are more pairs.
     """
     base = as_codes(train, "train")
     asked = as_codes(test, "test", allow_empty=True)
-    if base.n_bits != asked.n_bits:
-        raise ValueError(
-            "Expected train and test of the same width. "
-            f"Received: {base.n_bits} and {asked.n_bits} bits."
-        )
-    check_same_model(model_of(base), model_of(asked), "test", "as train")
+    Origin.of(base).check(Origin.of(asked), "test", "as train")
     return _gathered(iter_radius_neighbors(base, asked, radius), max_pairs)
 
 
 def _gathered(blocks: Iterable[NearPairs], max_pairs: int) -> NDArray[np.int64]:
+    max_pairs = whole_number(max_pairs, "max_pairs", 0)
     parts, total = [np.zeros((0, 3), np.int64)], 0
     for block in blocks:
         total += len(block.queries)

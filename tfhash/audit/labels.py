@@ -5,10 +5,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfhash.audit._same_model import check_same_model, model_of
-from tfhash.codes import Codes, whole_number
+from tfhash.audit._same_model import Origin
+from tfhash.codes import Codes, native_floats, whole_number
 from tfhash.metrics import hamming_knn, knn_graph, region_ids
-from tfhash.metrics._inputs import CodesLike, as_codes, check_labels, check_same_width
+from tfhash.metrics._inputs import CodesLike, as_codes, check_labels
+
+ROUNDED = 0.01  # how far the sum of probabilities in bfloat16 may be from 1
 
 
 class LabelErrors(NamedTuple):
@@ -124,9 +126,8 @@ def _known(
         )
     base = as_codes(known[0], "known codes")
     names = check_labels(known[1], len(base), "known labels")
-    check_same_width(base, codes, "known codes", "codes")
-    check_same_model(model_of(base), model_of(codes), "codes", "as the known codes")
-    if (names.dtype.kind in "US") != (y.dtype.kind in "US"):
+    Origin.of(base).check(Origin.of(codes), "codes", "as the known codes")
+    if _kind(names) != _kind(y):
         raise ValueError(
             "Expected y and the known labels of one type, to be compared. "
             f"Received: {y.dtype} and {names.dtype}."
@@ -134,9 +135,22 @@ def _known(
     return base, names
 
 
+def _kind(labels: NDArray[Any]) -> str:
+    """The same for labels that can be equal: words, numbers, dates or whatever they are."""
+    kind = plain_labels(labels).dtype.kind
+    return "number" if kind in "biuf" else kind
+
+
+def plain_labels(labels: NDArray[Any]) -> NDArray[Any]:
+    """Labels of objects (as pandas has words) as words or numbers of NumPy's, where they are."""
+    return np.array(labels.tolist()) if labels.dtype.kind in "OT" else labels
+
+
 def _probabilities(given: ArrayLike, n: int, classes: NDArray[Any]) -> NDArray[np.float64]:
     """The columns of the classes, float64 [n, len(classes)]."""
     values = np.asarray(given)
+    if values.dtype.kind == "V":
+        values = native_floats(values)  # bfloat16
     if values.ndim != 2 or values.shape[0] != n or values.dtype.kind not in "fiub":
         raise ValueError(
             f"Expected probabilities as numbers of shape [{n}, n_classes]. "
@@ -144,15 +158,17 @@ def _probabilities(given: ArrayLike, n: int, classes: NDArray[Any]) -> NDArray[n
         )
     values = values.astype(np.float64)
     sums = values.sum(axis=1)
-    if not ((values >= 0).all() and (abs(sums - 1) < 1e-3).all()):  # false of NaN
+    if not ((values >= 0).all() and (abs(sums - 1) < ROUNDED).all()):  # false of NaN
         raise ValueError(
             "Expected probabilities of at least 0 that sum to 1 in each row. Received: values from "
             f"{values.min():g} to {values.max():g}, sums from {sums.min():g} to {sums.max():g}. "
             "Apply a softmax to logits."
         )
     n_columns = values.shape[1]
-    if classes.dtype.kind in "iub" and classes.min() >= 0 and classes.max() < n_columns:
-        return values[:, classes.astype(np.int64)]
+    if classes.dtype.kind in "iubf" and classes.min() >= 0 and classes.max() < n_columns:
+        columns = classes.astype(np.int64)
+        if (columns == classes).all():
+            return values[:, columns]
     if n_columns != len(classes):
         raise ValueError(
             f"Expected probabilities of {len(classes)} classes, those of the labels. "
@@ -205,12 +221,13 @@ def examples(codes: CodesLike, y: ArrayLike, n: int = 10, k: int = 10) -> dict[A
     n = whole_number(n, "n", 1)
     score = label_errors(checked, given, k).score
     regions, _ = region_ids(checked)
+    labels, ids = np.unique(given, return_inverse=True)
     found = {}
-    for label in np.unique(given):
-        rows = np.flatnonzero(given == label)
+    for i, label in enumerate(labels.tolist()):
+        rows = np.flatnonzero(ids == i)
         _, first = np.unique(regions[rows], return_index=True)
         rows = rows[np.sort(first)]
         ascending = rows[np.argsort(score[rows], kind="stable")]
         descending = rows[np.argsort(-score[rows], kind="stable")]
-        found[label.item()] = Examples(ascending[:n], descending[:n])
+        found[label] = Examples(ascending[:n], descending[:n])
     return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import zipfile
-import zlib
 from numbers import Real
 from os import PathLike
 from pathlib import Path
@@ -15,19 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
 
-from tfhash.audit._same_model import check_same_model, model_of
+from tfhash.audit._same_model import Origin
+from tfhash.audit.labels import plain_labels
 from tfhash.codes import Codes, whole_number
 from tfhash.files import replacing
 from tfhash.metrics import hamming_knn
 from tfhash.metrics._inputs import CodesLike, as_codes, check_labels
 
 FORMAT = "tfhash RegionMonitor 1"
-# What reading a damaged archive can raise; RuntimeError is of encrypted or unknown compression.
-_DAMAGED = (
-    *(ValueError, KeyError, TypeError, OSError, EOFError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
-BITS_OF_BYTE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1).sum(axis=1)
 
 
 class RegionMonitor:
@@ -76,11 +70,11 @@ class RegionMonitor:
         Raises
         ------
         ValueError
-            Where `k` is not from 1 to the number of codes (of each class, with labels), or there
-            is not a label for each code.
+            Where `k` is not from 1 to the number of codes (of each class, with labels), there is
+            not a label for each code, or codes that are memory-mapped are damaged.
         """
         checked = as_codes(codes, "codes")
-        labels = None if y is None else check_labels(y, len(checked))
+        labels = None if y is None else plain_labels(check_labels(y, len(checked)))
         fewest, of = len(checked), "the codes"
         if labels is not None:
             fewest = int(np.unique(labels, return_counts=True)[1].min())
@@ -88,11 +82,12 @@ class RegionMonitor:
         whole_number(self.k, f"k (at most as many as {of})", 1, fewest)
         for name in ("threshold_", "false_alarm_rate_", "_by_class"):
             self.__dict__.pop(name, None)
-        self._codes, self._labels, self._model = checked, labels, model_of(checked)
+        checked.verify(again=False)  # of codes that are memory-mapped: a small part of the work
+        self._codes, self._labels, self._origin = checked, labels, Origin.of(checked)
         self._classes: dict[Any, Codes] = {}
         if labels is not None:
-            for label in np.unique(labels):
-                self._classes[label.item()] = checked[labels == label]
+            classes, ids = np.unique(labels, return_inverse=True)
+            self._classes = {label: checked[ids == i] for i, label in enumerate(classes.tolist())}
         return self
 
     def score(self, codes: CodesLike, predicted: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -122,7 +117,8 @@ class RegionMonitor:
                 asked, check_labels(predicted, len(asked), "predicted")
             )
         if self.normalize:
-            distances /= np.maximum(1, BITS_OF_BYTE[asked.packed_bytes].sum(axis=1))
+            nothing = Codes(np.zeros((1, asked.words.shape[1]), np.uint64), asked.n_bits)
+            distances /= np.maximum(1, hamming_knn(nothing, asked, 1)[0][:, 0])
         return distances
 
     def _distances(self, base: Codes, asked: Codes) -> NDArray[np.float64]:
@@ -135,14 +131,15 @@ class RegionMonitor:
                 "of the training codes."
             )
         distances = np.empty(len(asked))
-        for label in np.unique(predicted):
-            base = self._classes.get(label.item())
+        classes, ids = np.unique(plain_labels(predicted), return_inverse=True)
+        for i, label in enumerate(classes.tolist()):
+            base = self._classes.get(label)
             if base is None:
                 raise ValueError(
                     "Expected predicted labels among those of the training codes, "
-                    f"{list(self._classes)[:20]}. Received: {label.item()!r}."
+                    f"{list(self._classes)[:20]}. Received: {label!r}."
                 )
-            rows = np.flatnonzero(predicted == label)
+            rows = np.flatnonzero(ids == i)
             distances[rows] = self._distances(base, asked[rows])
         return distances
 
@@ -217,23 +214,21 @@ class RegionMonitor:
         if not hasattr(self, "_codes"):
             raise NotFittedError("Expected a monitor that is fitted. Call fit(codes, y) first.")
         asked = as_codes(codes, "codes", allow_empty=True)
-        fitted = self._codes
-        if asked.n_bits != fitted.n_bits:
-            raise ValueError(
-                f"codes: Expected codes of {fitted.n_bits} bits, as fitted. "
-                f"Received: {asked.n_bits} bits."
-            )
-        if asked.layers and fitted.layers and asked.layers != fitted.layers:
-            raise ValueError(
-                "codes: Expected codes of the layers fitted, "
-                f"{[tuple(layer) for layer in fitted.layers][:8]}. "
-                f"Received: {[tuple(layer) for layer in asked.layers][:8]}."
-            )
-        check_same_model(self._model, model_of(asked), "codes", "as fitted")
+        self._origin.check(Origin.of(asked), "codes", "as fitted")
         return asked
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the monitor to one file, whole or not at all; NotFittedError before `fit`."""
+        """Write the monitor to one file, whole or not at all.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            Where labels are objects other than words and numbers.
+        OSError
+            Where the file cannot be written.
+        """
         if not hasattr(self, "_codes"):
             raise NotFittedError("Expected a monitor that is fitted. Call fit(codes, y) first.")
         about = {
@@ -243,14 +238,17 @@ class RegionMonitor:
             "n_bits": self._codes.n_bits,
             "layers": [list(layer) for layer in self._codes.layers],
             "labels": self._labels is not None,
-            "model": self._model,
+            "model": self._origin.model,
             "threshold": getattr(self, "threshold_", None),
             "false_alarm_rate": getattr(self, "false_alarm_rate_", None),
             "by_class": getattr(self, "_by_class", None),
         }
         labels = np.zeros(0) if self._labels is None else self._labels
-        if labels.dtype.kind == "O":
-            labels = labels.astype(str)
+        if labels.dtype.kind in "OV":
+            raise ValueError(
+                "Expected labels that are words, numbers or dates of NumPy's, to be saved. "
+                f"Received: {type(labels[0]).__name__}. Fit with such labels."
+            )
         with replacing(Path(path)) as file:
             np.savez(
                 file, about=np.array(json.dumps(about)), words=self._codes.words, labels=labels
@@ -285,12 +283,14 @@ class RegionMonitor:
             codes = Codes(words, about["n_bits"], [tuple(layer) for layer in about["layers"]])
             monitor.fit(codes, labels if about["labels"] else None)
             model = about.get("model")
-            monitor._model = None if model is None else str(model)
+            monitor._origin = monitor._origin._replace(model=None if model is None else str(model))
             if about["threshold"] is not None:
                 monitor.threshold_ = float(about["threshold"])
                 monitor.false_alarm_rate_ = float(about["false_alarm_rate"])
                 monitor._by_class = bool(about["by_class"])
-        except _DAMAGED as error:
+                if not math.isfinite(monitor.threshold_):  # above NaN there is nothing: no alarm
+                    raise ValueError(f"a threshold of {monitor.threshold_}")
+        except Exception as error:  # zipfile and NumPy have many for a damaged archive
             raise ValueError(
                 f"Expected a file that RegionMonitor.save wrote. Received: {path} ({error})."
             ) from error

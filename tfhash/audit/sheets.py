@@ -6,21 +6,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 
 
-def are_images(x: ArrayLike) -> bool:
-    """Whether examples are images: numbers of shape [n, height, width] or [n, height, width, 1, 3
-    or 4], of more than one row and column.
+def are_images(x: Any) -> bool:
+    """Whether examples are images: an array or tensor of numbers of shape [n, height, width] or
+    [n, height, width, 1, 3 or 4], of more than one row and column.
     """
-    shape = np.shape(x)
+    shape = tuple(getattr(x, "shape", ()))  # lists are of the inputs of a model, not of images
     is_gray = len(shape) == 3 or (len(shape) == 4 and shape[3] == 1)
     if not (is_gray or (len(shape) == 4 and shape[3] in (3, 4))) or min(shape[1:3]) < 2:
         return False
-    kind = x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype
-    return np.dtype(kind).kind in "biuf"
+    try:
+        dtype = np.asarray(x[:1]).dtype
+    except (TypeError, ValueError, RuntimeError):  # of tensors that are elsewhere than in memory
+        return False
+    return dtype.kind in "biuf" or dtype.name == "bfloat16"
 
 
 def as_images(examples: Sequence[tuple[Any, int]]) -> list[Image]:

@@ -21,6 +21,7 @@ from tfhash.cli.user_files import (
 )
 from tfhash.errors import InputError
 from tfhash.files import replacing, write_text
+from tfhash.metrics._inputs import check_labels
 from tfhash.png import png
 from tfhash.studies.option import option
 
@@ -74,8 +75,10 @@ def audit(model_path: str, data_path: str, options: AuditOptions) -> None:
 
     data = Path(data_path).expanduser()
     model = load_model_file(Path(model_path).expanduser())
-    (x, y), test = _sets(load_arrays(data, model))
+    arrays = load_arrays(data, model)
+    (x, y), test = _sets(arrays)
     out = options.out or data.with_name(f"{data.stem}_audit")
+    _check(data, x, y, options.k, out)
     encoder = checked(lambda: Encoder(model))
     codes = checked(lambda: encoder.encode(x, options.batch_size))
     test_codes = (
@@ -88,15 +91,33 @@ def audit(model_path: str, data_path: str, options: AuditOptions) -> None:
     rows.append(_duplicates(codes, x, radius, out, written))
     if test is not None and test_codes is not None:
         rows.append(_leakage(codes, test_codes, x, test[0], radius, out, written))
-    if y is not None:
+    if y is not None and len(codes) > 1:
         rows.append(_labels(codes, x, y, options.k, out, written))
     rows += _coverage(codes, test_codes, out, written)
     print(table(rows))
     if y is None:
-        print("\nNo labels in the file (y, y_train): nothing is said of them.")
+        name = "y_train" if "x_train" in arrays else "y"
+        print(f"\nNo labels in the file ({name}): nothing is said of them.")
+    elif len(codes) == 1:
+        print("\nOne example has no neighbors: nothing is said of its label.")
     if not any(name.endswith(".png") for name in written) and not are_images(x):
         print("\nThe inputs are no images: there are no contact sheets.")
     print(f"\nIn {out}: {', '.join(written)}.", flush=True)
+
+
+def _check(data: Path, x: Any, y: Any, k: int, out: Path) -> None:
+    """Raise InputError, before anything is encoded or written, for what will be of no use."""
+    if len(x) == 0:
+        raise InputError(f"Expected at least one example in {data}. Received: none.")
+    if y is not None:
+        checked(lambda: check_labels(y, len(x)))
+        if 1 < len(x) <= k:
+            raise InputError(
+                f"--k: Expected fewer neighbors than there are examples in the file, {len(x)}. "
+                f"Received: {k}."
+            )
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out: Expected a folder. Received: a file, {out}.")
 
 
 def _duplicates(
@@ -119,7 +140,7 @@ def _duplicates(
     return (
         "near-duplicates",
         f"{inside:,}",
-        f"examples in {len(groups):,} groups, {len(pairs):,} pairs within {radius} bits",
+        f"examples in {len(groups):,} groups, {len(pairs):,} pairs within {_bits(radius)}",
     )
 
 
@@ -137,7 +158,8 @@ def _leakage(
         out / "leakage.png", [[(x_test, int(t)), (x, int(r))] for t, r, _ in closest], written
     )
     share = len(first) / max(1, len(test))
-    return "leakage", f"{len(first):,}", f"test examples ({share:.1%}) within {radius} bits of one"
+    within = f"test examples ({share:.1%}) within {_bits(radius)} of one"
+    return "leakage", f"{len(first):,}", within
 
 
 def _labels(
@@ -145,11 +167,6 @@ def _labels(
 ) -> tuple[str, str, str]:
     from tfhash import audit
 
-    if k >= len(codes):
-        raise InputError(
-            f"--k: Expected fewer neighbors than there are examples in the file, {len(codes)}. "
-            f"Received: {k}."
-        )
     found = checked(lambda: audit.label_errors(codes, y, k))
     labels = np.asarray(y).reshape(-1)
     rows = [
@@ -187,6 +204,10 @@ def _coverage(
     header = ("set", "layer", "ever_on", "on_and_off")
     _write_csv(out / "coverage.csv", header, lines, written)
     return rows
+
+
+def _bits(n: int) -> str:
+    return f"{n} bit{'' if n == 1 else 's'}"
 
 
 def _sets(arrays: Any) -> tuple[tuple[Any, Any], tuple[Any, Any] | None]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tfhash import _store, progress
-from tfhash.codes import Codes
+from tfhash.codes import Codes, whole_number
 from tfhash.distributed.cluster import joined
 from tfhash.distributed.pool import Pool, Worker
 
@@ -77,8 +77,9 @@ def encode(
     """
     sent = _checked_model(model)
     data = _checked_inputs(inputs)
-    if shard_rows < 1:
-        raise ValueError(f"Expected shard_rows of at least 1. Received: {shard_rows}.")
+    shard_rows = whole_number(shard_rows, "shard_rows", 1)
+    if batch_size is not None:
+        batch_size = whole_number(batch_size, "batch_size", 1)
     folder = Path(out).expanduser().resolve()
     with joined(address) as ray:
         n = len(_opened(data))
@@ -170,7 +171,15 @@ class _ShardEncoder(Worker):
                 path.write_bytes(model)
             else:
                 path = Path(model)
-            self._encoder = Encoder(keras.models.load_model(path, compile=False))
+            try:
+                loaded = keras.models.load_model(path, compile=False)
+            except Exception as error:  # a damaged file can raise nearly anything
+                where = "the bytes given" if isinstance(model, bytes) else path
+                raise ValueError(
+                    f"Expected a .keras model in {where}. Received: what Keras cannot load "
+                    f"({type(error).__name__}). Save it with model.save('NAME.keras')."
+                ) from error
+            self._encoder = Encoder(loaded)
 
     def batch_and_bits(self, n: int, batch_size: int | None) -> tuple[int, int]:
         """The size of the batches, and bits of a code."""

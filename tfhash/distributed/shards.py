@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from itertools import accumulate
 from os import PathLike
 from pathlib import Path
@@ -39,6 +40,13 @@ def parts_of(folder: str | PathLike[str]) -> list[Part]:
         As `Codes.load` of the folder.
     """
     root = Path(folder).expanduser().resolve()
+    if not root.is_dir():
+        there = "a file" if root.exists() else "nothing"
+        raise NotADirectoryError(
+            errno.ENOTDIR,
+            f"Expected a folder that distributed.encode wrote. Received: {there}",
+            str(root),
+        )
     _store.read_shards(root, map_words=True)
     shards = _store.read_manifest(root).shards
     starts = accumulate((shard.n for shard in shards), initial=0)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash import _store, graph, progress
-from tfhash.codes import Codes, frozen
+from tfhash.codes import Codes, frozen, whole_number
 from tfhash.encoder import inference
 from tfhash.encoder.activation_tracer import ActivationTracer, Choice
 from tfhash.encoder.activations import Activations
@@ -253,8 +253,8 @@ class Encoder:
         OSError
             Where the disk is full; what was written is kept, to go on from.
         """
-        if batch_size is not None and batch_size < 1:
-            raise ValueError(f"Expected a batch size of at least 1. Received: {batch_size}.")
+        if batch_size is not None:
+            batch_size = whole_number(batch_size, "batch_size", 1)
         source = Source(self._inputs, x)
         if any(site.is_open for site in self._sites):
             return self._at(source.shapes).encode(x, batch_size, out)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash import backend, progress
+from tfhash.codes import whole_number
 from tfhash.errors import shape_of_rows
 from tfhash.geometry.jvp import Choices, Ends, jvp
 from tfhash.geometry.past_maxima import step_past_maxima
@@ -153,8 +154,7 @@ def chord_ends(
     if batch_size is None:
         itemsize = np.dtype(dtype).itemsize
         batch_size = max(1, BATCH_BYTES // (2 * itemsize * plan.largest_step()))
-    elif batch_size < 1:
-        raise ValueError(f"Expected a batch size of at least 1. Received: {batch_size}.")
+    batch_size = whole_number(batch_size, "batch_size", 1)
     n = len(x)
     lower, upper = np.empty(n), np.empty(n)
     lower_unit, upper_unit = np.empty((n, 2), np.int64), np.empty((n, 2), np.int64)

@@ -94,12 +94,18 @@ def write_groups(codes: Codes, bits: int, path: Path) -> NDArray[np.int64]:
 def count_groups(
     paths: Sequence[Path], starts: Sequence[NDArray[np.int64]], group: int, n_words: int
 ) -> int:
-    """The number of distinct rows of one group, in the files that `write_groups` has written."""
-    parts = [
-        np.fromfile(path, np.uint64, int(at[group + 1] - at[group]) * n_words, offset=offset)
-        for path, at in zip(paths, starts, strict=True)
-        for offset in [8 * n_words * int(at[group])]
-    ]
+    """The number of distinct rows of one group, in the files that `write_groups` has written.
+
+    Raises OSError where a file cannot be read, or is shorter than it was written; it is named.
+    """
+    parts = []
+    for path, at in zip(paths, starts, strict=True):
+        n = int(at[group + 1] - at[group]) * n_words
+        part = np.fromfile(path, np.uint64, n, offset=8 * n_words * int(at[group]))
+        if len(part) < n:
+            what = f"Expected {8 * n:,} bytes of codes. Received: {part.nbytes:,}"
+            raise OSError(errno.EIO, what, str(path))
+        parts.append(part)
     rows = np.concatenate(parts).reshape(-1, n_words)
     return _native.keep_distinct(rows, len(rows), 1 << 32, np.empty_like(rows))
 
@@ -259,10 +265,15 @@ class _Spill:
         try:
             yield
         except OSError as error:
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            expected, do = (
+                ("room for", "free some, or name another disk with folder")
+                if is_full
+                else ("a folder for", "name another one with folder")
+            )
             raise OSError(
                 error.errno,
-                "Expected room for the temporary file of codes that are counted out of core. "
-                f"Received: {error.strerror}. The codes are as they were: free some, or name "
-                "another disk with folder",
+                f"Expected {expected} the temporary file of codes that are counted out of core. "
+                f"Received: {error.strerror}. The codes are as they were: {do}",
                 self._folder,
             ) from None

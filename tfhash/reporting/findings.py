@@ -19,9 +19,11 @@ from tfhash.audit.labels import errors_of_votes
 from tfhash.codes import Codes
 from tfhash.diagnosis import diagnose_codes
 from tfhash.encoder import Encoder
-from tfhash.metrics._inputs import check_labels
+from tfhash.metrics._inputs import as_codes, check_labels
 from tfhash.metrics.properties import measurable_properties
 from tfhash.metrics.units import SLAB, times_on
+from tfhash.properties import FAMILIES
+from tfhash.properties import NEIGHBORS as VOTES
 
 NEIGHBORS = 10
 MAPPED = 2000  # examples on the map
@@ -77,8 +79,8 @@ def gather(
     x, y = train
     with found.timed("encoding"):
         encoder = Encoder(model)
-        codes = encoder.encode(x)
-        test_codes = None if test is None else encoder.encode(test[0])
+        codes = as_codes(encoder.encode(x), "train")
+        test_codes = None if test is None else as_codes(encoder.encode(test[0]), "test")
     found.n_train, found.n_bits = len(codes), codes.n_bits
     found.n_test = 0 if test_codes is None else len(test_codes)
     found.n_regions = metrics.count_regions(codes)
@@ -91,8 +93,11 @@ def gather(
         if test is None or test_codes is None or test[1] is None
         else check_labels(test[1], len(test_codes), "labels of test")
     )
+    families = _families(found, len(codes), labels)
     with found.timed("encoding properties"):
-        found.properties = measurable_properties(codes, labels, test_codes, test_labels)
+        found.properties = measurable_properties(
+            codes, labels, test_codes, test_labels, families=families
+        )
     with found.timed("neighbors"):
         _neighbors(found, codes, labels)
     with found.timed("leakage and coverage"):
@@ -102,11 +107,28 @@ def gather(
     with found.timed("diagnosis"):
         regime = diagnose_codes(codes, found.properties, x=x, labels=labels).regime
     if regime is not None:
-        found.regime = [("Regime", regime)]
+        found.regime = [("Regime", regime.replace("_", " "))]
     if against is not None:
         with found.timed("earlier checkpoint"):
-            _compare(found, codes, labels, test_codes, test_labels, against, x, test)
+            _compare(found, codes, labels, test_labels, against, x, test, families)
     return found
+
+
+def _families(found: Findings, n: int, labels: Any) -> list[str]:
+    """What of the encoding properties can be measured; a note says what cannot, and why."""
+    families = list(FAMILIES)
+    if n < VOTES:
+        families.remove("knn")
+        found.notes.append(
+            f"The K-NN accuracy is a vote of {VOTES} training examples: of {n} it is not measured."
+        )
+    if labels is not None and len(np.unique(labels)) < 2:
+        families.remove("logistic")
+        found.notes.append(
+            "All training examples have one label: logistic regression has no two classes to tell "
+            "apart."
+        )
+    return families
 
 
 def _units(codes: Codes) -> list[dict[str, Any]]:
@@ -137,7 +159,10 @@ def _neighbors(found: Findings, codes: Codes, labels: Any) -> None:
     ordered = sorted(pairs.items(), key=lambda pair: (pair[1], pair[0]))[:PAIRS]
     found.pairs = [(i, j, distance) for (i, j), distance in ordered]
     if labels is None:
-        found.notes.append("No labels were given: nothing is said of classes or wrong labels.")
+        found.notes.append(
+            "No labels were given beside the inputs (those in batches are not read): nothing is "
+            "said of classes or wrong labels."
+        )
         return
     names, at = np.unique(labels, return_inverse=True)
     found.classes = [str(name) for name in names]
@@ -194,18 +219,20 @@ def _compare(
     found: Findings,
     codes: Codes,
     labels: Any,
-    test_codes: Codes | None,
     test_labels: Any,
     against: keras.Model,
     x: Any,
     test: Any,
+    families: list[str],
 ) -> None:
     encoder = Encoder(against)
     earlier = encoder.encode(x)
     earlier_test = None if test is None else encoder.encode(test[0])
     found.earlier = {
         "model": against.name,
-        "properties": measurable_properties(earlier, labels, earlier_test, test_labels),
+        "properties": measurable_properties(
+            earlier, labels, earlier_test, test_labels, families=families
+        ),
         "layers": {layer["name"]: layer for layer in _units(earlier)},
         "flipped": None,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,14 @@ def report(
     if radius is not None:
         radius = whole_number(radius, "radius (bits)", 0)
     pair, test_pair = _pair(train), None if test is None else _pair(test)
+    if against is not None:
+        for inputs, _ in filter(None, (pair, test_pair)):
+            if isinstance(inputs, Iterator):
+                raise ValueError(
+                    "Expected inputs that can be gone through twice, for the model and for "
+                    f"against. Received: {type(inputs).__name__}, which can be once. Give an "
+                    "array or a tf.data.Dataset."
+                )
     found = gather(model, pair, test_pair, against, radius)
     write_text(target, render(found, pair[0], None if test_pair is None else test_pair[0]))
     return target
@@ -97,7 +106,8 @@ def render(found: Findings, x: Any, x_test: Any) -> str:
         leaks = [cell for i, j, _ in found.leaks for cell in ((x_test, i), (x, j))]
         uris = [drawing.data_uri(one) for one in as_images([*pairs, *suspects, *leaks])]
     else:
-        found.notes.append("The inputs are no images: examples are given by row, without pictures.")
+        why = "are no images" if hasattr(x, "shape") else "are no single array of images"
+        found.notes.append(f"The inputs {why}: examples are given by row, without pictures.")
     n_pairs, n_others = len(pairs), len(pairs) + len(suspects)
     return environment.get_template("page.html.jinja").render(
         found=found,

@@ -108,7 +108,8 @@ def ranges_over_data(
     n = len(arrays[0])
     for start in range(0, n, batch_size):
         batch = [np.asarray(array[start : start + batch_size]) for array in arrays]
-        values = [backend.to_numpy(one) for one in run(batch if len(batch) > 1 else batch[0])]
+        packed = keras.tree.pack_sequence_as(network.inputs, batch)
+        values = [backend.to_numpy(one) for one in run(packed)]
         for i, node in enumerate(nodes):
             _widen(found, node, values[2 * i], values[2 * i + 1])
         for node, array in zip(inputs, batch, strict=True):

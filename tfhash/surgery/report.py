@@ -67,7 +67,8 @@ class SurgeryReport:
         The rows of `x`; 0 without data.
     difference : float or None
         The largest difference between the outputs of both models, relative to the largest output,
-        on up to 1,000 rows of `x`, or random points of the box; None where there are neither.
+        on up to 1,000 rows of `x`, or random points of the box; infinite where one of them alone is
+        NaN or infinite; None where there are neither.
     """
 
     model: str

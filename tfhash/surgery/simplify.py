@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
-from tfhash import graph
+from tfhash import backend, graph
 from tfhash.encoder.checks import check_inputs, check_weights
 from tfhash.encoder.inputs import Inputs
 from tfhash.encoder.symbols import symbols_of
@@ -126,6 +127,13 @@ def _sizes(network: Network) -> dict[str, int]:
 
 
 def _arrays(model: keras.Model, x: Any) -> list[Any]:
+    for one in keras.tree.flatten(x):
+        if isinstance(one, Iterator) or not (hasattr(one, "shape") or np.isscalar(one)):
+            raise ValueError(
+                "Expected x as an array [n, ...], or a list or dict of arrays as the model takes "
+                f"them: it is read more than once. Received: {type(one).__name__}. Put batches "
+                "together with np.concatenate."
+            )
     inputs = Inputs(symbols_of(model, None))
     arrays = inputs.flat(x)
     if len(arrays[0]) == 0:
@@ -147,11 +155,18 @@ def _boxes(network: Network, bounds: Any) -> dict[Node, tuple[Array, Array]]:
             continue
         shape = tuple(size or 1 for size in node.shape)
         try:
-            low, high = (np.broadcast_to(np.asarray(one, np.float64), shape) for one in bounds)
+            ends = [np.asarray(one, np.float64) for one in bounds]
         except (TypeError, ValueError):
             raise ValueError(
+                "Expected bounds (low, high) as numbers or arrays of numbers. "
+                f"Received: {bounds!r:.80}."
+            ) from None
+        try:
+            low, high = (np.broadcast_to(end, shape) for end in ends)
+        except ValueError:
+            raise ValueError(
                 f"Expected bounds (low, high) that broadcast to inputs of shape {node.shape}. "
-                f"Received shapes: {[np.shape(one) for one in bounds]}."
+                f"Received shapes: {[end.shape for end in ends]}."
             ) from None
         if not (low <= high).all():
             raise ValueError(
@@ -160,12 +175,18 @@ def _boxes(network: Network, bounds: Any) -> dict[Node, tuple[Array, Array]]:
             )
         # Inputs come rounded to their dtype: 0.1 as a float32 is above 0.1.
         dtype = node.arguments[1]["dtype"]
-        if dtype in ("float16", "float32"):
-            with np.errstate(over="ignore"):
-                low = np.minimum(low, low.astype(dtype))
-                high = np.maximum(high, high.astype(dtype))
+        if keras.backend.is_float_dtype(dtype) and dtype != "float64":
+            low, high = (
+                np.minimum(low, _rounded(low, dtype)),
+                np.maximum(high, _rounded(high, dtype)),
+            )
         boxes[node] = low, high
     return boxes
+
+
+def _rounded(end: Array, dtype: str) -> Array:
+    with np.errstate(over="ignore"):
+        return backend.to_numpy(backend.to_tensor(end, dtype)).astype(np.float64)
 
 
 def _check_within(
@@ -215,6 +236,9 @@ def _difference(
         )
     worst = 0.0
     for a, b in zip(one, other, strict=True):
-        largest = float(np.abs(a).max()) or 1.0
-        worst = max(worst, float(np.abs(a.astype(float) - b.astype(float)).max()) / largest)
+        a, b = a.astype(float), b.astype(float)
+        largest = float(np.abs(a[np.isfinite(a)]).max(initial=0)) or 1.0
+        with np.errstate(invalid="ignore"):
+            apart = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0, np.abs(a - b))
+        worst = max(worst, float(np.nan_to_num(apart, nan=np.inf).max(initial=0)) / largest)
     return worst

@@ -39,7 +39,7 @@ IDENTITIES = (
     kl.ActivityRegularization,
     kl.Identity,
 )
-# Homogeneous and never decreasing, each channel by itself.
+# Homogeneous and, but for some interpolations, never decreasing, each channel by itself.
 SPATIAL = (
     *(getattr(kl, f"{kind}Pooling{n}D") for kind in ("Max", "Average") for n in (1, 2, 3)),
     *(getattr(kl, f"Global{kind}Pooling{n}D") for kind in ("Max", "Average") for n in (1, 2, 3)),
@@ -60,6 +60,7 @@ MONOTONE |= {"sparse_plus", "sigmoid", "hard_sigmoid", "log_sigmoid", "tanh", "h
 MONOTONE |= {"softsign", "exponential", "hard_shrink", "soft_shrink", "sparse_sigmoid"}
 ELEMENTWISE = MONOTONE | {"gelu", "silu", "hard_silu", "mish", "tanh_shrink"}
 HOMOGENEOUS = {"relu", "leaky_relu"}
+INTERPOLATIONS = ("nearest", "bilinear")  # the others have negative weights
 
 
 def network_of(model: keras.Model) -> Network:
@@ -173,6 +174,7 @@ class _Tracer:
         elif isinstance(layer, (*IDENTITIES, *SPATIAL)):
             node.kind, node.function = CHANNELWISE, _inference(layer)
             node.sums = isinstance(layer, SUMS)
+            node.is_monotone = getattr(layer, "interpolation", "nearest") in INTERPOLATIONS
         elif isinstance(layer, MERGES) or _merges(node):
             node.kind = CHANNELWISE
             node.function = _inference(layer)
@@ -267,6 +269,8 @@ def _describe_activation(node: Node, activation: Any) -> None:
                 node.kind = RELU
         elif isinstance(layer, kl.LeakyReLU):
             node.is_monotone = layer.negative_slope >= 0
+        elif isinstance(layer, kl.ELU):
+            node.is_monotone = layer.alpha >= 0
         elif isinstance(layer, keras.Operation) and not isinstance(layer, keras.Layer):
             # A bare operation's parameters are its own: a plain ReLU has none.
             if activation == "relu" and graph.kind(layer) == "relu":

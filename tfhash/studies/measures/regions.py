@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfhash.datasets import Dataset
+from tfhash.errors import InputError
 from tfhash.runs import AnySpec
 from tfhash.runs.records import PLANE, PROPERTIES, Record
 from tfhash.studies.measure import Measure
@@ -37,7 +38,16 @@ def _density(model: keras.Model, data: Dataset, spec: AnySpec) -> Mapping[Record
 
 
 def _pairs(labels: np.ndarray, n: int, seed: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of `n` pairs of one class, then of `n` pairs of two, drawn at random."""
+    """Rows of `n` pairs of one class, then of `n` pairs of two, drawn at random.
+
+    Raises InputError where there are no pairs of one of these kinds.
+    """
+    _, counts = np.unique(labels, return_counts=True)
+    if len(counts) < 2 or counts.max() < 2:
+        raise InputError(
+            "Expected test examples of two classes or more, two of them or more of one class. "
+            f"Received: {len(labels)} test examples of {len(counts)} classes."
+        )
     rng = np.random.default_rng(seed)
     kinds: list[list[tuple[int, int]]] = [[], []]
     while min(map(len, kinds)) < n:
@@ -51,8 +61,13 @@ def _plane(model: keras.Model, data: Dataset) -> Mapping[Record, dict[str, Any]]
     """The polygons of the plane through the first test examples of the first three classes."""
     from tfhash import geometry
 
-    rows = [int(np.argmax(data.y_test == label)) for label in range(3)]
-    a, b, c = data.x_test[rows]
+    _, first = np.unique(data.y_test, return_index=True)
+    if len(first) < 3:
+        raise InputError(
+            "Expected test examples of three classes or more, whose first examples span the plane. "
+            f"Received: {len(data.y_test)} test examples of {len(first)} classes."
+        )
+    a, b, c = data.x_test[first[:3]]
     found = geometry.plane_regions(model, a, b - a, c - a, WINDOW, classes=True)
     assert found.classes is not None
     return {
