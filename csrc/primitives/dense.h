@@ -1,4 +1,4 @@
-// Rows of float64 numbers times a matrix of weights.
+// Float64 numbers times a matrix of weights.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@ namespace tfhash {
 
 constexpr int64_t kDenseRows = 4;      // that are multiplied together
 constexpr int64_t kDenseColumns = 48;  // that fit in registers with them, with the widest vectors
+constexpr int64_t kDenseLanes = 16;    // points side by side, where only some columns are wanted
 
 // Row r of out, r < kDenseRows, n_columns long: the sum, in the order of `active`, of
 // rows[r * stride + i] * weights[i * n_weights + column] for i in active. Every product and sum is
@@ -18,6 +19,14 @@ struct DensePrimitives {
   void (*multiply_f64)(const double* rows, int64_t stride, const int32_t* active, int64_t n_active,
                        const double* weights, int64_t n_weights, int64_t n_columns, double* out,
                        int64_t out_stride);
+  // out[c * kDenseLanes + p], c < n_columns: the same sum for column columns[c], in which input
+  // active[a] at point p is inputs[a * kDenseLanes + p].
+  void (*multiply_lanes_f32)(const double* inputs, const int32_t* active, int64_t n_active,
+                             const float* weights, int64_t n_weights, const int32_t* columns,
+                             int64_t n_columns, double* out);
+  void (*multiply_lanes_f64)(const double* inputs, const int32_t* active, int64_t n_active,
+                             const double* weights, int64_t n_weights, const int32_t* columns,
+                             int64_t n_columns, double* out);
 };
 
 void fill_dense_scalar(DensePrimitives& table);

@@ -15,10 +15,13 @@ struct X {
   using Vector = __m512d;
   static constexpr int64_t kLanes = 8;
   static constexpr int kVectors = int(kDenseColumns / kLanes);
+  static constexpr int kColumns = 4;  // with kDenseLanes points, 8 sums: as many as an addition takes to be done
 
   static __mmask8 lanes(int64_t left) { return __mmask8((1u << left) - 1); }
   static Vector zero() { return _mm512_setzero_pd(); }
   static Vector set(double x) { return _mm512_set1_pd(x); }
+  static Vector spread(const double* x) { return _mm512_set1_pd(*x); }
+  static Vector spread(const float* x) { return _mm512_cvtps_pd(_mm256_broadcast_ss(x)); }
   static Vector add(Vector a, Vector b) { return _mm512_add_pd(a, b); }
   static Vector multiply(Vector a, Vector b) { return _mm512_mul_pd(a, b); }
   static Vector load(const double* x) { return _mm512_loadu_pd(x); }
@@ -42,6 +45,8 @@ struct X {
 void fill_dense_avx512(DensePrimitives& table) {
   table.multiply_f32 = multiply<float>;
   table.multiply_f64 = multiply<double>;
+  table.multiply_lanes_f32 = multiply_lanes<float>;
+  table.multiply_lanes_f64 = multiply_lanes<double>;
 }
 
 }  // namespace tfhash
