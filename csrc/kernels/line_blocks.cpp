@@ -92,14 +92,16 @@ void BlockedLine::enter(const NormedLayer& next) {
 }
 
 void BlockedLine::fill(bool is_taken) {
+  const int64_t most = z_.n_blocks() * layer_->layer.n_units;
   z_.start.assign(1, 0);
-  z_.units.clear();
-  may_switch_.clear();
+  z_.units.resize(most);
+  may_switch_.resize(most);
   for (int64_t b = 0; b < z_.n_blocks(); ++b) {
     check_interrupt();
     choose_units(b, is_taken);
   }
-  z_.values.of(int64_t(z_.units.size()) * kDenseLanes);
+  z_.units.resize(z_.start.back());
+  z_.values.of((z_.start.back() + 2) * kDenseLanes);  // lanes after the last are read, not used
   for (int64_t b = 0; b < z_.n_blocks(); ++b) {
     check_interrupt();
     multiply_block(b);
@@ -127,26 +129,29 @@ BlockedLine::Spread BlockedLine::spread(int64_t block) const {
 
 void BlockedLine::choose_units(int64_t block, bool is_taken) {
   const DenseLayer& layer = layer_->layer;
-  const int64_t n = layer.n_units, n_before = int64_t(z_.units.size());
+  const int64_t n = layer.n_units;
   const double *from = ends_ + block * n, *to = from + n;
-  const bool has_inside = z_.points_of(block) > 2, gives_below = is_taken && layer.slope != 0;
-  const Spread inputs = has_inside ? spread(block) : Spread{0, 0};
-  // Values at the ends and between them are off by their roundings.
-  const double error = has_inside ? double(layer.n_inputs + 8) * 0x1p-50 : 0;
-  const double by_norm = inputs.off + error * inputs.size;
-  z_.units.resize(n_before + n);
-  may_switch_.resize(n_before + n);
-  int64_t row = n_before;
-  for (int64_t j = 0; j < n; ++j) {
+  const bool gives_below = is_taken && layer.slope != 0;
+  int64_t row = z_.start.back();
+  const auto choose = [&](int64_t j, double least) {
+    const bool is_on = from[j] > 0;
     const double nearest = std::min(std::fabs(from[j]), std::fabs(to[j]));
-    const double least = has_inside ? by_norm * layer_->norms[j] + error * std::fabs(layer.shift[j]) : 0;
-    const bool may_switch = (from[j] > 0) != (to[j] > 0) || !(nearest > least);
+    const bool may_switch = is_on != (to[j] > 0) || !(nearest > least);
     z_.units[row] = int32_t(j);
     may_switch_[row] = may_switch;
-    row += may_switch || gives_below || (is_taken && from[j] > 0);
+    row += may_switch | gives_below | (is_taken & is_on);
+  };
+  if (z_.points_of(block) == 2) {
+    for (int64_t j = 0; j < n; ++j) choose(j, 0);
+  } else {
+    // Values at the ends and between them are off by their roundings.
+    const double error = double(layer.n_inputs + 8) * 0x1p-50;
+    const Spread inputs = spread(block);
+    const double by_norm = inputs.off + error * inputs.size;
+    for (int64_t j = 0; j < n; ++j) {
+      choose(j, by_norm * layer_->norms[j] + error * std::fabs(layer.shift[j]));
+    }
   }
-  z_.units.resize(row);
-  may_switch_.resize(row);
   z_.start.push_back(row);
 }
 
@@ -191,18 +196,18 @@ void BlockedLine::find_events(std::vector<LineEvent>* events) const {
     check_interrupt();
     const auto n_before = int64_t(events->size());
     const int64_t first = z_.first_of(b);
-    const uint64_t pieces = (uint64_t(1) << (z_.points_of(b) - 1)) - 1;
+    const int64_t n_pieces = z_.points_of(b) - 1;
     for (int64_t r = z_.start[b]; r < z_.start[b + 1]; ++r) {
       if (!may_switch_[r]) continue;
       const double* z = z_.row(r);
-      uint64_t on = 0;
-      for (int64_t p = 0; p < kDenseLanes; ++p) on |= uint64_t(z[p] > 0) << p;
+      uint64_t changes = 0;
+      primitives().lines.mark_changes(z, z + 1, n_pieces, &changes);
       const int64_t unit = z_.units[r];
       const auto value = [&](int64_t point) {
         const int64_t p = point - first;
         return p >= 0 && p < kDenseLanes ? z[p] : z_.value(point, unit);
       };
-      for (uint64_t bits = (on ^ on >> 1) & pieces; bits != 0; bits &= bits - 1) {
+      for (uint64_t bits = changes; bits != 0; bits &= bits - 1) {
         add_switch(value, first + lowest_bit(bits), z_.n_points, unit, events);
       }
     }
@@ -239,7 +244,7 @@ void BlockedLine::put_points(std::vector<LineEvent>* events) {
   for (int64_t p = 0; p < n; ++p) {
     const int64_t first = int64_t(new_t_.size());
     new_t_.push_back(t_[p]);
-    sources_.push_back({p, p, 0.0});
+    sources_.push_back({p, 0.0});
     double before = -1;
     for (; e < events->size() && (*events)[e].piece == p; ++e) {
       check();
@@ -250,7 +255,7 @@ void BlockedLine::put_points(std::vector<LineEvent>* events) {
         before = event.weight;
         const double t = t_[p] + before * (t_[p + 1] - t_[p]);
         new_t_.push_back(std::min(t, t_[p + 1]));
-        sources_.push_back({p, p + 1, before});
+        sources_.push_back({p, before});
       }
       event.piece = int64_t(new_t_.size()) - 1;
     }
@@ -263,42 +268,28 @@ void BlockedLine::blend_block(int64_t block, const std::vector<LineEvent>& event
   const int64_t first = h_.first_of(block), n = h_.points_of(block);
   const int64_t one = z_.block_of(sources_[first].from);
   const int64_t other = z_.block_of(sources_[first + n - 1].from);
-  int32_t from[kDenseLanes], to[kDenseLanes];
+  int64_t from[kDenseLanes];
   double weight[kDenseLanes];
-  int64_t split = 0;  // points in `one`
-  for (int64_t p = 0; p < n; ++p) {
-    const Source& source = sources_[first + p];
-    const int64_t in = z_.block_of(source.from);
-    if (in == one) split = p + 1;
-    from[p] = int32_t(source.from - z_.first_of(in));
-    to[p] = int32_t(source.to - z_.first_of(in));
+  for (int64_t p = 0; p < kDenseLanes; ++p) {
+    const Source& source = sources_[first + std::min(p, n - 1)];
+    from[p] = source.from - z_.first_of(one);
     weight[p] = source.weight;
   }
-  const auto blend = [&](const double* z, int64_t p, int64_t end, double* h) {
-    bool gives = false;
-    for (; p < end; ++p) {
-      const double a = z[from[p]], b = z[to[p]];
-      const double between = a + weight[p] * (b - a), value = from[p] == to[p] ? a : between;
-      h[p] = value > 0 ? value : slope == 0 ? 0.0 : slope * value;
-      gives |= h[p] != 0;
-    }
-    return gives;
-  };
 
-  static const double kOff[kDenseLanes] = {};
+  // Of a unit without a row in a block nothing is above 0 there, and 0 stands for that.
+  static const double kOff[2 * kDenseLanes] = {};
   int64_t i = z_.start[one], k = z_.start[other], row = h_.start.back();
   const int64_t i_end = z_.start[one + 1], k_end = one == other ? k : z_.start[other + 1];
   while (i < i_end || k < k_end) {
-    const int32_t unit = k == k_end || (i < i_end && z_.units[i] < z_.units[k]) ? z_.units[i] : z_.units[k];
-    const double* a = i < i_end && z_.units[i] == unit ? z_.row(i++) : kOff;
-    const double* b = k < k_end && z_.units[k] == unit ? z_.row(k++) : kOff;
-    double* h = h_.row(row);
-    bool gives = blend(a, 0, split, h);
-    gives |= blend(b, split, n, h);
-    if (!gives) continue;
-    std::fill(h + n, h + kDenseLanes, 0.0);
-    h_.units.push_back(unit);
-    ++row;
+    const bool in_one = i < i_end && (k == k_end || z_.units[i] <= z_.units[k]);
+    const int32_t unit = in_one ? z_.units[i] : z_.units[k];
+    const bool in_other = k < k_end && z_.units[k] == unit;
+    const double* before = in_one ? z_.row(i++) : kOff;
+    const double* after = in_other ? z_.row(k++) : one == other ? before + kDenseLanes - 1 : kOff;
+    if (primitives().dense.blend_lanes(before, after, from, weight, slope, h_.row(row))) {
+      h_.units.push_back(unit);
+      ++row;
+    }
   }
   h_.start.push_back(row);
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include "aligned.h"
 #include "kernels/dense_stack.h"
 #include "kernels/lines.h"
 
@@ -14,18 +14,14 @@ namespace tfhash {
 class Room {
  public:
   double* of(int64_t size) {
-    if (size > size_) {
-      size_ = size + size / 2;
-      data_.reset(new double[size_]);
-    }
-    return data_.get();
+    if (size > room_.size()) room_ = Aligned<double>(size + size / 2);
+    return room_.data();
   }
-  double* data() { return data_.get(); }
-  const double* data() const { return data_.get(); }
+  double* data() { return room_.data(); }
+  const double* data() const { return room_.data(); }
 
  private:
-  std::unique_ptr<double[]> data_;
-  int64_t size_ = 0;
+  Aligned<double> room_;
 };
 
 // Values at points of a line, of those units alone that count. Block b holds the points from
@@ -88,9 +84,10 @@ class BlockedLine {
   int64_t n_points() const { return int64_t(t_.size()); }
 
  private:
-  // The points before that a point lies between; twice the same where it is one of them.
+  // A point is one of the points before where weight is 0, or lies at that share of the way from
+  // it to the next.
   struct Source {
-    int64_t from, to;
+    int64_t from;
     double weight;
   };
   // How far a block's inputs are off the straight line between its ends, and how large they are.

@@ -27,7 +27,23 @@ struct DensePrimitives {
   void (*multiply_lanes_f64)(const double* inputs, const int32_t* active, int64_t n_active,
                              const double* weights, int64_t n_weights, const int32_t* columns,
                              int64_t n_columns, double* out);
+  // out[p], p < kDenseLanes: what a unit gives at the share weight[p] of the way from number from[p]
+  // to the next, in three roundings (where weight[p] is 0, at number from[p]): what is above 0 as it
+  // is, `slope` times what is not. Numbers up to kDenseLanes - 1 are those of `one`, ways from there
+  // on go through those of `other`, whose first has that number. `from` ascends by 0 or 1. False
+  // where all are 0. After both, kDenseLanes more numbers are read, and not used.
+  bool (*blend_lanes)(const double* one, const double* other, const int64_t* from,
+                      const double* weight, double slope, double* out);
 };
+
+// One lane of blend_lanes.
+inline double blend_lane(const double* one, const double* other, int64_t from, double weight,
+                         double slope) {
+  constexpr int64_t seam = kDenseLanes - 1;
+  const double* z = from < seam ? one + from : other + (from - seam);
+  const double value = weight == 0 ? z[0] : z[0] + weight * (z[1] - z[0]);
+  return value > 0 ? value : slope == 0 ? 0.0 : slope * value;
+}
 
 void fill_dense_scalar(DensePrimitives& table);
 void fill_dense_avx2(DensePrimitives& table);

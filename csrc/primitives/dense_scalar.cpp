@@ -40,6 +40,16 @@ void multiply_lanes(const double* inputs, const int32_t* active, int64_t n_activ
   }
 }
 
+bool blend_lanes(const double* one, const double* other, const int64_t* from,
+                 const double* weight, double slope, double* out) {
+  bool any = false;
+  for (int64_t p = 0; p < kDenseLanes; ++p) {
+    out[p] = blend_lane(one, other, from[p], weight[p], slope);
+    any |= out[p] != 0;
+  }
+  return any;
+}
+
 }  // namespace
 
 void fill_dense_scalar(DensePrimitives& table) {
@@ -47,6 +57,7 @@ void fill_dense_scalar(DensePrimitives& table) {
   table.multiply_f64 = multiply<double>;
   table.multiply_lanes_f32 = multiply_lanes<float>;
   table.multiply_lanes_f64 = multiply_lanes<double>;
+  table.blend_lanes = blend_lanes;
 }
 
 }  // namespace tfhash
