@@ -10,6 +10,7 @@
 namespace tfhash {
 namespace {
 
+constexpr int64_t kColumnsAtOnce = 64;  // of a product, between two looks at whether it is to end
 constexpr double kTiny = 1e-150;  // what is smaller may have a square of 0
 
 template <class Weight>
@@ -35,7 +36,8 @@ int64_t LineBlocks::find(int64_t block, int64_t unit) const {
 
 double LineBlocks::value(int64_t point, int64_t unit) const {
   const int64_t block = block_of(point);
-  return row(find(block, unit))[point - first_of(block)];
+  const int64_t at = find(block, unit);
+  return at >= 0 ? row(at)[point - first_of(block)] : 0;
 }
 
 NormedLayer::NormedLayer(const DenseLayer& given, bool is_first) : layer(given) {
@@ -102,10 +104,7 @@ void BlockedLine::fill(bool is_taken) {
   }
   z_.units.resize(z_.start.back());
   z_.values.of((z_.start.back() + 2) * kDenseLanes);  // lanes after the last are read, not used
-  for (int64_t b = 0; b < z_.n_blocks(); ++b) {
-    check_interrupt();
-    multiply_block(b);
-  }
+  for (int64_t b = 0; b < z_.n_blocks(); ++b) multiply_block(b);
 }
 
 BlockedLine::Spread BlockedLine::spread(int64_t block) const {
@@ -172,12 +171,18 @@ void BlockedLine::multiply_block(int64_t block) {
   const auto& dense = primitives().dense;
   const int32_t* active = h_.units.data() + h_.start[block];
   const int64_t n_active = h_.start[block + 1] - h_.start[block];
-  if (layer.weights_f32 != nullptr) {
-    dense.multiply_lanes_f32(h_.row(h_.start[block]), active, n_active, layer.weights_f32,
-                             layer.n_units, units, n, out);
-  } else {
-    dense.multiply_lanes_f64(h_.row(h_.start[block]), active, n_active, layer.weights_f64,
-                             layer.n_units, units, n, out);
+  const double* inputs = h_.row(h_.start[block]);
+  for (int64_t i = 0; i < n; i += kColumnsAtOnce) {
+    check_interrupt();
+    const int64_t some = std::min(kColumnsAtOnce, n - i);
+    double* to = out + i * kDenseLanes;
+    if (layer.weights_f32 != nullptr) {
+      dense.multiply_lanes_f32(inputs, active, n_active, layer.weights_f32, layer.n_units,
+                               units + i, some, to);
+    } else {
+      dense.multiply_lanes_f64(inputs, active, n_active, layer.weights_f64, layer.n_units,
+                               units + i, some, to);
+    }
   }
   for (int64_t i = 0; i < n; ++i, out += kDenseLanes) {
     const double scale = layer.scale != nullptr ? layer.scale[units[i]] : 1;
@@ -211,7 +216,7 @@ void BlockedLine::find_events(std::vector<LineEvent>* events) const {
         add_switch(value, first + lowest_bit(bits), z_.n_points, unit, events);
       }
     }
-    std::sort(events->begin() + n_before, events->end(), is_earlier);
+    sort_checking(events->begin() + n_before, events->end(), is_earlier);
   }
 }
 
@@ -224,8 +229,9 @@ void BlockedLine::refine(bool is_taken, std::vector<LineEvent>* events) {
   // A block of points lies in two of the blocks before at most.
   int64_t n_rows = 0;
   for (int64_t b = 0; b < h_.n_blocks(); ++b) {
-    const Source &from = sources_[h_.first_of(b)], &to = sources_[h_.first_of(b) + h_.points_of(b) - 1];
-    const int64_t one = z_.block_of(from.from), other = z_.block_of(to.from);
+    const int64_t first = h_.first_of(b), last = first + h_.points_of(b) - 1;
+    const int64_t one = z_.block_of(sources_[first].from);
+    const int64_t other = z_.block_of(sources_[last].from);
     n_rows += z_.start[other + 1] - z_.start[one];
   }
   h_.values.of(n_rows * kDenseLanes);

@@ -41,7 +41,7 @@ struct LineBlocks {
   const double* row(int64_t i) const { return values.data() + i * kDenseLanes; }
   // A unit's row in a block, or -1.
   int64_t find(int64_t block, int64_t unit) const;
-  // Of a unit that has a row in the point's block.
+  // 0 of a unit that has no row in the point's block.
   double value(int64_t point, int64_t unit) const;
 };
 

@@ -28,10 +28,10 @@ struct DensePrimitives {
                              const double* weights, int64_t n_weights, const int32_t* columns,
                              int64_t n_columns, double* out);
   // out[p], p < kDenseLanes: what a unit gives at the share weight[p] of the way from number from[p]
-  // to the next, in three roundings (where weight[p] is 0, at number from[p]): what is above 0 as it
-  // is, `slope` times what is not. Numbers up to kDenseLanes - 1 are those of `one`, ways from there
-  // on go through those of `other`, whose first has that number. `from` ascends by 0 or 1. False
-  // where all are 0. After both, kDenseLanes more numbers are read, and not used.
+  // to the next, in three roundings (at that number itself where weight[p] is 0): what is above 0
+  // as it is, `slope` times what is not. Numbers before kDenseLanes - 1 are those of `one`, from
+  // there on those of `other`; a way that begins in one of the two ends there. `from` ascends by 0
+  // or 1. False where all are 0. After both, kDenseLanes more numbers are read, and not used.
   bool (*blend_lanes)(const double* one, const double* other, const int64_t* from,
                       const double* weight, double slope, double* out);
 };

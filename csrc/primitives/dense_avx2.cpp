@@ -15,7 +15,7 @@ struct X {
   using Vector = __m256d;
   static constexpr int64_t kLanes = 4;
   static constexpr int kVectors = 3;  // with kDenseRows rows, 12 of the 16 registers
-  static constexpr int kColumns = 2;  // with kDenseLanes points, 8 sums: as many as an addition takes to be done
+  static constexpr int kColumns = 2;  // with kDenseLanes points: 8 sums
 
   static __m256i lanes(int64_t left) {
     return _mm256_cmpgt_epi64(_mm256_set1_epi64x(left), _mm256_setr_epi64x(0, 1, 2, 3));
