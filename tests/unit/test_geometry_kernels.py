@@ -126,7 +126,7 @@ def test_dense_networks_along_lines_equal_their_oracle(
 def test_lines_of_many_points_equal_their_oracle(size, slope):
     """Most units are surely on or off in most blocks; squares of numbers so small are 0."""
     rng = np.random.default_rng(0)
-    layers = []
+    layers: list[Any] = []
     for n_in, n_out in pairwise((5, 40, 40, 40)):
         weights = rng.normal(size=(n_in, n_out)) * np.sqrt(2 / n_in)
         layers.append((weights * (1 if layers else size), None, np.zeros(n_out), slope))
