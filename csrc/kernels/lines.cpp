@@ -1,11 +1,8 @@
 #include "kernels/lines.h"
 
 #include <algorithm>
-#include <cmath>
-#include <tuple>
 
 #include "bits.h"
-#include "check.h"
 #include "interrupt.h"
 #include "parallel.h"
 #include "primitives.h"
@@ -17,29 +14,6 @@ constexpr int64_t kBlockBytes = 1 << 17;
 
 int64_t rows_per_block(int64_t n_columns) {
   return std::max<int64_t>(1, kBlockBytes / (8 * std::max<int64_t>(1, n_columns)));
-}
-
-bool earlier(const LineEvent& a, const LineEvent& b) {
-  return std::tie(a.piece, a.weight, a.unit) < std::tie(b.piece, b.weight, b.unit);
-}
-
-// The switch, if any, of a unit for which just one of its values at points p and p + 1 is > 0.
-void settle(const MatrixView<double>& z, int64_t p, int64_t unit, std::vector<LineEvent>* events) {
-  const double from = z.row(p)[unit], to = z.row(p + 1)[unit];
-  if (from != 0 && to != 0) {
-    const double a = std::fabs(from), b = std::fabs(to);
-    const double weight = a / (a + b);
-    // Infinity has no share of the way, and what cannot be ordered cannot be sorted.
-    expect(!std::isnan(weight), "Expected finite values. Received: ", from, " and ", to,
-           " of unit ", unit, " at points ", p, " and ", p + 1, ".");
-    events->push_back({p, weight, unit, true});
-  } else if (from == 0) {
-    // On in this piece, and switched at point p if it was off in the piece before.
-    if (p > 0 && !(z.row(p - 1)[unit] > 0)) events->push_back({p, 0, unit, false});
-  } else {
-    // On in this piece, and switches at point p + 1 if it is off in the piece after.
-    if (p + 2 < z.n && !(z.row(p + 2)[unit] > 0)) events->push_back({p + 1, 0, unit, false});
-  }
 }
 
 }  // namespace
@@ -54,11 +28,12 @@ void find_line_events(const MatrixView<double>& z, int64_t from, int64_t to,
     primitives().lines.mark_changes(z.row(p), z.row(p + 1), z.n_columns, changed.data());
     for (int64_t w = 0; w < int64_t(changed.size()); ++w) {
       for (uint64_t bits = changed[w]; bits != 0; bits &= bits - 1) {
-        settle(z, p, 64 * w + lowest_bit(bits), events);
+        const int64_t unit = 64 * w + lowest_bit(bits);
+        add_switch([&](int64_t at) { return z.row(at)[unit]; }, p, z.n, unit, events);
       }
     }
   }
-  sort_checking(events->begin() + start, events->end(), earlier);
+  sort_checking(events->begin() + start, events->end(), is_earlier);
 }
 
 std::vector<LineEvent> line_events(const MatrixView<double>& z) {
@@ -71,7 +46,7 @@ std::vector<LineEvent> line_events(const MatrixView<double>& z) {
   });
   std::vector<LineEvent> events;
   for (const auto& part : found) events.insert(events.end(), part.begin(), part.end());
-  sort_checking(events.begin(), events.end(), earlier);
+  sort_checking(events.begin(), events.end(), is_earlier);
   return events;
 }
 

@@ -1,9 +1,12 @@
 // The points of a line at which units switch.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
+#include <tuple>
 #include <vector>
 
+#include "check.h"
 #include "kernels/pack.h"
 
 namespace tfhash {
@@ -16,6 +19,32 @@ struct LineEvent {
   int64_t unit;
   bool inside;
 };
+
+inline bool is_earlier(const LineEvent& a, const LineEvent& b) {
+  return std::tie(a.piece, a.weight, a.unit) < std::tie(b.piece, b.weight, b.unit);
+}
+
+// Adds the switch, if any, of a unit for which just one of its values at points p and p + 1 of n
+// is > 0. value(q) gives its value at point q: at those two and, where one of them is 0, at the
+// point before or the one after.
+template <class Value>
+void add_switch(Value value, int64_t p, int64_t n, int64_t unit, std::vector<LineEvent>* events) {
+  const double from = value(p), to = value(p + 1);
+  if (from != 0 && to != 0) {
+    const double a = std::fabs(from), b = std::fabs(to);
+    const double weight = a / (a + b);
+    // Infinity has no share of the way, and what cannot be ordered cannot be sorted.
+    expect(!std::isnan(weight), "Expected finite values. Received: ", from, " and ", to,
+           " of unit ", unit, " at points ", p, " and ", p + 1, ".");
+    events->push_back({p, weight, unit, true});
+  } else if (from == 0) {
+    // On in this piece, and switched at point p if it was off in the piece before.
+    if (p > 0 && !(value(p - 1) > 0)) events->push_back({p, 0, unit, false});
+  } else {
+    // On in this piece, and switches at point p + 1 if it is off in the piece after.
+    if (p + 2 < n && !(value(p + 2) > 0)) events->push_back({p + 1, 0, unit, false});
+  }
+}
 
 // The switches of units whose values at successive points are the rows of z, affine between
 // them: a unit is on in a piece where its values there are > 0, off where they are < 0 or 0

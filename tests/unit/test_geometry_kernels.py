@@ -121,6 +121,23 @@ def test_dense_networks_along_lines_equal_their_oracle(
         np.testing.assert_array_equal(codes[i], code)
 
 
+@pytest.mark.parametrize("size", (1.0, 1e-170, 1e120))
+@pytest.mark.parametrize("slope", (0.0, 0.3))
+def test_lines_of_many_points_equal_their_oracle(size, slope):
+    """Most units are surely on or off in most blocks; squares of numbers so small are 0."""
+    rng = np.random.default_rng(0)
+    layers: list[Any] = []
+    for n_in, n_out in pairwise((5, 40, 40, 40)):
+        weights = rng.normal(size=(n_in, n_out)) * np.sqrt(2 / n_in)
+        layers.append((weights * (1 if layers else size), None, np.zeros(n_out), slope))
+    start, stop = rng.normal(size=(2, 5))
+    _, _, t, units, codes = _native.dense_lines(layers, np.stack([start, stop]), 10_000)
+    expected, code = reference.dense_line(layers, start, stop)
+    assert [(a, *unit) for a, unit in zip(t.tolist(), units.tolist(), strict=True)] == expected
+    assert len(expected) > 60
+    np.testing.assert_array_equal(codes[0], code)
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     widths=st.lists(st.integers(2, 6), min_size=2, max_size=3),
