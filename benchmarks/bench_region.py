@@ -5,7 +5,8 @@ python -m benchmarks.bench_region [--peer_python PYTHON]
 relucent brings Gurobi and has needs of its own: name the Python of an environment that it is
 installed in (`pip install relucent`); without one, only tfhash is timed. Both get the same weights
 and take turns; relucent's facets and centers are asked for as tfhash's are. Times are processor
-times, the least of five turns: a machine that has other work only makes them longer.
+times, the least of five turns (of all regions of a cube, one): a machine that has other work only
+makes them longer.
 """
 
 import argparse

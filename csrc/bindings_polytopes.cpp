@@ -1,6 +1,7 @@
 // The Python face of the kernels for polytopes.
 #include "bindings.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 

@@ -52,7 +52,7 @@ void follow(const std::vector<NormedLayer>& layers, const double* first_z, int64
     for (int64_t j = 0; j < n_units; ++j) code[j] = line.begins_on(j);
     code += n_units;
     line.find_events(&events);
-    if (is_taken && line.n_points() + count_new(events) > most_points) {  // the last holds none
+    if (is_taken && line.n_points() + count_new(events) > most_points) {  // the last keeps none
       found->outcome = LineOutcome::kTooManyPoints;
       return;
     }

@@ -122,7 +122,11 @@ BlockedLine::Spread BlockedLine::spread(int64_t block) const {
       off[p] += apart * apart;
     }
   }
-  const double most = 1.000001 * (std::sqrt(*std::max_element(off, off + last)) + kTiny);
+  double farthest = 0;
+  for (int64_t p = 0; p < last; ++p) {
+    if (!(off[p] <= farthest)) farthest = off[p];  // NaN too: nothing is sure then
+  }
+  const double most = 1.000001 * (std::sqrt(farthest) + kTiny);
   return {most, most + 1.000001 * (std::sqrt(std::max(begin_size, end_size)) + kTiny)};
 }
 

@@ -106,6 +106,7 @@ bool NonnegativeFit::settle() {
   const int64_t last = used_.back();
   std::vector<double> best;
   for (bool is_first = true; !used_.empty(); is_first = false) {
+    check_interrupt();
     multiples(&best);
     if (is_first && !(best.back() > 0)) {
       drop(int64_t(used_.size()) - 1);
@@ -173,6 +174,7 @@ void NonnegativeFit::multiples(std::vector<double>* found) const {
 
 std::vector<double> NonnegativeFit::meeting(const std::vector<double>& products) {
   for (int64_t j = 0; j < n_; ++j) {
+    check_interrupt();
     if (!in_use_[j]) take(j);  // 0 times
   }
   const int64_t k = int64_t(used_.size());
@@ -252,9 +254,11 @@ bool nearest_point(const double* normals, const double* distances, int64_t n, in
   fit.solve(std::vector<uint8_t>(m, 1));
   if (fit.error() < kNowhere) return false;
   const std::vector<double>& left = fit.residual();
+  // Its last number, which is 1 less the rest, is this too, but loses its digits where it is small.
+  const double square = fit.error() * fit.error();
   double largest = 0;
   for (int64_t c = 0; c < d; ++c) {
-    y[c] = left[c] * (least / left[d]);
+    y[c] = left[c] * (least / square);
     largest = std::max(largest, std::fabs(y[c]));
   }
   // On the sides it touches to the last digits: the shortest y that is on all of them.
@@ -262,6 +266,7 @@ bool nearest_point(const double* normals, const double* distances, int64_t n, in
   std::vector<double> factor(k * k), on(k);
   const auto normal = [&](int64_t i) { return columns.data() + fit.used()[i] * size; };
   for (int64_t i = 0; i < k; ++i) {
+    check_interrupt();
     on[i] = -least * normal(i)[d];
     for (int64_t j = 0; j <= i; ++j) {
       const double product = dot(normal(i), normal(j), d);

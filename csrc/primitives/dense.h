@@ -30,8 +30,8 @@ struct DensePrimitives {
   // out[p], p < kDenseLanes: what a unit gives at the share weight[p] of the way from number from[p]
   // to the next, in three roundings (at that number itself where weight[p] is 0): what is above 0
   // as it is, `slope` times what is not. Numbers before kDenseLanes - 1 are those of `one`, from
-  // there on those of `other`; a way that begins in one of the two ends there. `from` ascends by 0
-  // or 1. False where all are 0. After both, kDenseLanes more numbers are read, and not used.
+  // there on those of `other`: the number after one of `one` is always of `one`. `from` ascends by
+  // 0 or 1. False where all are 0. After both, kDenseLanes more numbers are read, and not used.
   bool (*blend_lanes)(const double* one, const double* other, const int64_t* from,
                       const double* weight, double slope, double* out);
 };

@@ -459,7 +459,7 @@ def test_inputs_of_another_shape_are_refused():
     for shape in ((3, 28), (3, 28, 27), (28, 28), (3, 28, 28, 2), (3, 28, 28, 1, 1)):
         with pytest.raises(ValueError, match=r"shape \(n, 28, 28\)"):
             encoder.encode(np.zeros(shape))
-    with pytest.raises(ValueError, match="batch size"):
+    with pytest.raises(ValueError, match="batch_size"):
         encoder.encode(np.zeros((3, 28, 28)), batch_size=0)
 
 

@@ -73,7 +73,7 @@ KINDS = {
     "GlobalMaxPooling1D": (LENGTH, lambda r: kl.GlobalMaxPooling1D(keepdims=True)),
     "MaxPooling1D of one place": (LENGTH, lambda r: kl.MaxPooling1D(1, int(r.integers(1, 3)))),
     "GlobalMaxPooling2D of one pixel": (
-        (1, 1, 5),
+        (1, 1, 40),
         lambda r: kl.GlobalMaxPooling2D(keepdims=True),
     ),
     "AdaptiveMaxPooling1D": (LENGTH, lambda r: kl.AdaptiveMaxPooling1D(int(r.integers(2, 8)))),

@@ -95,9 +95,18 @@ def test_the_nearest_point_meets_the_conditions_of_the_optimum(n, d, equal, seed
     assert error < 1e-9 * max(1.0, np.abs(y).max())
 
 
+@pytest.mark.parametrize("angle", (1e-3, 1e-5, 1e-7, 2e-8))
+def test_a_nearest_point_that_is_far_away(angle):
+    """Two sides that are nearly opposite meet at 2 / angle."""
+    normals = np.array([[1, 0], [-np.cos(angle), np.sin(angle)]])
+    y = _native.nearest_point(normals, np.array([-1.0, -1.0]), -1)
+    wanted = np.array([-1, -(1 + np.cos(angle)) / np.sin(angle)])
+    assert np.linalg.norm(y - wanted) < 1e-6 * np.linalg.norm(wanted)
+
+
 @pytest.mark.parametrize("cap", (0.05, np.inf))
 def test_the_largest_ball_is_that_of_a_linear_program(cap):
-    n_proved = 0
+    n_found = n_proved = 0
     for seed in range(60):
         rng = np.random.default_rng(seed)
         d = int(rng.integers(1, 9))
@@ -114,6 +123,7 @@ def test_the_largest_ball_is_that_of_a_linear_program(cap):
         )
         if found is None:
             continue
+        n_found += 1
         center, bound = found
         assert bound > -program.fun - 1e-7  # no ball is larger
         radius = min(cap, (distances - normals @ center).min())
@@ -121,7 +131,7 @@ def test_the_largest_ball_is_that_of_a_linear_program(cap):
             n_proved += 1
             assert bound == pytest.approx(-program.fun, rel=1e-7)
     # A ball that is capped has room to move: the sides it touches do not say where it is.
-    assert n_proved > (57 if cap == np.inf else -1), n_proved
+    assert n_found > 50 and (n_proved > 57 or cap < np.inf)
 
 
 def test_sides_that_touch_a_corner_or_an_edge_are_no_facets():

@@ -290,6 +290,8 @@ class RegionMonitor:
                 monitor._by_class = bool(about["by_class"])
                 if not math.isfinite(monitor.threshold_):  # above NaN there is nothing: no alarm
                     raise ValueError(f"a threshold of {monitor.threshold_}")
+        except MemoryError:
+            raise
         except Exception as error:  # zipfile and NumPy have many for a damaged archive
             raise ValueError(
                 f"Expected a file that RegionMonitor.save wrote. Received: {path} ({error})."

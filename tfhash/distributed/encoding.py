@@ -174,10 +174,13 @@ class _ShardEncoder(Worker):
             try:
                 loaded = keras.models.load_model(path, compile=False)
             except Exception as error:  # a damaged file can raise nearly anything
+                if isinstance(error, MemoryError):
+                    raise
                 where = "the bytes given" if isinstance(model, bytes) else path
+                reason = (str(error).strip().splitlines() or [""])[0]
                 raise ValueError(
-                    f"Expected a .keras model in {where}. Received: what Keras cannot load "
-                    f"({type(error).__name__}). Save it with model.save('NAME.keras')."
+                    f"Expected a .keras model in {where} that each node can load. Received: "
+                    f"{type(error).__name__}: {reason}"
                 ) from error
             self._encoder = Encoder(loaded)
 

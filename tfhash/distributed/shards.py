@@ -37,7 +37,7 @@ def parts_of(folder: str | PathLike[str]) -> list[Part]:
     Raises
     ------
     OSError, ValueError
-        As `Codes.load` of the folder.
+        As `Codes.load` of the folder; NotADirectoryError where there is none.
     """
     root = Path(folder).expanduser().resolve()
     if not root.is_dir():

@@ -33,14 +33,14 @@ def nearest_point(rows: Vector, slack: Vector, equal: int = -1) -> Vector | None
 def facets(sides: Sides, center: Vector) -> NDArray[np.int64]:
     """The inequalities, the box's left out, that are facets: their rows, ascending.
 
-    Rays from a point inside: what a ray meets first is a facet, so that one along each normal
-    proves most facets (Maréchal and Périn, "Efficient elimination of redundancies in polyhedra by
-    raytracing", VMCAI 2017). What is left is tried against the facets known so far (Clarkson, "More
-    output-sensitive geometric algorithms", FOCS 1994): by Farkas' lemma an inequality follows from
-    others where nonnegative multiples of them imply it, a nonnegative least-squares problem, and
-    where none do the residual is the direction of a ray that meets a facet not known yet.
-    So each such problem, of as many columns as there are facets, settles one inequality; see
-    `csrc/kernels/polytopes.h`.
+    Of more than 16 inputs, rays from a point inside: what a ray meets first is a facet, so that
+    one along each normal proves most facets (Maréchal and Périn, "Efficient elimination of
+    redundancies in polyhedra by raytracing", VMCAI 2017). What is left is tried against the
+    facets known so far (Clarkson, "More output-sensitive geometric algorithms", FOCS 1994): by
+    Farkas' lemma an inequality follows from others where nonnegative multiples of them imply
+    it, a nonnegative least-squares problem, and where none do the residual is the direction of
+    a ray that meets a facet not known yet. So each such problem, of as many columns as there
+    are facets, settles one inequality; see `csrc/kernels/polytopes.h`.
 
     Parameters
     ----------
