@@ -72,12 +72,12 @@ def votes():
 
 
 def dense_lines():
-    widths = (30, 1200, 1200, 1200, 1200)
+    widths = (30, *[2000] * 6)
     layers = [
         (RNG.normal(size=shape) / shape[0] ** 0.5, None, RNG.normal(size=shape[1]), 0.0)
         for shape in pairwise(widths)
     ]
-    ends = 10 * RNG.normal(size=(2, 30))
+    ends = 30 * RNG.normal(size=(2, 30))
     return lambda: _native.dense_lines(layers, ends, 1 << 40)
 
 
