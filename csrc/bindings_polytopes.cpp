@@ -19,6 +19,12 @@ std::vector<uint8_t> flags(const Array<bool>& given, int64_t n) {
   return std::vector<uint8_t>(given.data(), given.data() + n);
 }
 
+void check_sides(const Array<double>& normals, const Array<double>& distances) {
+  expect(normals.ndim() == 2 && distances.ndim() == 1 && distances.shape(0) == normals.shape(0),
+         "Expected normals of shape [n, d] and distances of shape [n]. Received: ",
+         shape_of(normals), " and ", shape_of(distances), ".");
+}
+
 py::tuple py_nonnegative_fit(const Array<double>& columns, const Array<double>& wanted) {
   expect(columns.ndim() == 2 && wanted.ndim() == 1 && wanted.shape(0) == columns.shape(1),
          "Expected columns of shape [n, size] and wanted of shape [size]. Received: ",
@@ -38,9 +44,7 @@ py::tuple py_nonnegative_fit(const Array<double>& columns, const Array<double>& 
 
 py::object py_nearest_point(const Array<double>& normals, const Array<double>& distances,
                             int64_t equal) {
-  expect(normals.ndim() == 2 && distances.ndim() == 1 && distances.shape(0) == normals.shape(0),
-         "Expected normals of shape [n, d] and distances of shape [n]. Received: ",
-         shape_of(normals), " and ", shape_of(distances), ".");
+  check_sides(normals, distances);
   const int64_t n = normals.shape(0), d = normals.shape(1);
   expect(equal >= -1 && equal < n, "Expected equal from -1 to ", n - 1, ". Received: ", equal, ".");
   Array<double> y(d);
@@ -57,9 +61,7 @@ py::object py_nearest_point(const Array<double>& normals, const Array<double>& d
 
 py::object py_largest_ball(const Array<double>& normals, const Array<double>& distances,
                            double cap) {
-  expect(normals.ndim() == 2 && distances.ndim() == 1 && distances.shape(0) == normals.shape(0),
-         "Expected normals of shape [n, d] and distances of shape [n]. Received: ",
-         shape_of(normals), " and ", shape_of(distances), ".");
+  check_sides(normals, distances);
   const int64_t n = normals.shape(0), d = normals.shape(1);
   Array<double> center(d);
   double bound = 0;
@@ -76,9 +78,7 @@ py::object py_largest_ball(const Array<double>& normals, const Array<double>& di
 
 Array<bool> py_settle_facets(const Array<double>& normals, const Array<double>& distances,
                              const Array<bool>& known, const Array<bool>& open, double clear) {
-  expect(normals.ndim() == 2 && distances.ndim() == 1 && distances.shape(0) == normals.shape(0),
-         "Expected normals of shape [n, d] and distances of shape [n]. Received: ",
-         shape_of(normals), " and ", shape_of(distances), ".");
+  check_sides(normals, distances);
   const int64_t n = normals.shape(0), d = normals.shape(1);
   std::vector<uint8_t> is_known = flags(known, n), is_open = flags(open, n);
   {

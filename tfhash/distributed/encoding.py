@@ -173,9 +173,9 @@ class _ShardEncoder(Worker):
                 path = Path(model)
             try:
                 loaded = keras.models.load_model(path, compile=False)
+            except MemoryError:
+                raise
             except Exception as error:  # a damaged file can raise nearly anything
-                if isinstance(error, MemoryError):
-                    raise
                 where = "the bytes given" if isinstance(model, bytes) else path
                 reason = (str(error).strip().splitlines() or [""])[0]
                 raise ValueError(

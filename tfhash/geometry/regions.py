@@ -162,8 +162,7 @@ class Region:
     @cached_property
     def distance(self) -> float:
         """L2 distance from `x` to the region, exact: 0 for the region of `x`."""
-        moved = nearest_point(self._sides.rows, self._slack)
-        return np.inf if moved is None else float(np.linalg.norm(moved))
+        return _distance(self._sides.rows, self._slack)
 
     @cached_property
     def boundary_distance(self) -> float:
@@ -251,8 +250,7 @@ class Region:
         """L2 distance from `x` to a facet, one of `facets`, exact."""
         place, (among, rows, slack) = self._place(facet), self._bounding
         equal = int(np.searchsorted(among, place))
-        moved = nearest_point(rows, slack, equal)
-        return math.inf if moved is None else math.sqrt(moved @ moved)
+        return _distance(rows, slack, equal)
 
     def face_bounds(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """float64 [n_facets], lower bounds of `face_distance`, and bool, whether they are it."""
@@ -311,8 +309,7 @@ class Region:
         foot[place] = 0.0
         if foot.min() >= 0:
             return abs(float(slack))
-        moved = nearest_point(self._sides.rows, self._slack, place)
-        return np.inf if moved is None else float(np.linalg.norm(moved))
+        return _distance(self._sides.rows, self._slack, place)
 
     def _check_ball(self) -> None:
         if not self._deepest[2]:
@@ -388,3 +385,9 @@ def _more_likely(
         return sign * weights, sign * bias, np.array([1 - label])
     others = np.flatnonzero(np.arange(len(bias)) != label)
     return weights[label] - weights[others], bias[label] - bias[others], others
+
+
+def _distance(rows: Vector, slack: Vector, equal: int = -1) -> float:
+    """How long `nearest_point` is; infinite where there is none."""
+    moved = nearest_point(rows, slack, equal)
+    return math.inf if moved is None else math.sqrt(moved @ moved)
