@@ -67,15 +67,16 @@ def test_elasticities_are_those_of_a_least_squares_plane(chart):
     logs = np.log2(near[list(AXES)].replace({"steps": {0: 5}}).to_numpy(float))
     design = np.column_stack([np.ones(len(logs)), logs])
     row = chart[(chart["width"] == 8) & (chart["steps"] == 10) & (chart["sample_size"] == 50)]
-    for value in ("redundancy", "accuracy"):
-        y = near[value].to_numpy()
+    for value in ("distinct", "accuracy"):
+        y = np.log2(1 - near["redundancy"] if value == "distinct" else near["accuracy"]).to_numpy()
         slopes, rest, _, _ = linalg.lstsq(design, y)
         spread = np.sqrt(np.diag(linalg.pinv(design) @ linalg.pinv(design).T) * rest / (len(y) - 4))
         p = 2 * stats.t.sf(np.abs(slopes / spread), len(y) - 4)
         for i, axis in enumerate(AXES, 1):
             assert row[f"{value}_by_{axis}"].item() == pytest.approx(slopes[i], abs=1e-12)
             assert row[f"{value}_by_{axis}_p"].item() == pytest.approx(p[i])
-    assert row["redundancy_by_width"].item() == pytest.approx(-0.2, abs=0.01)
+    # From 0.2 to 0.8 of all codes distinct, in three doublings.
+    assert row["distinct_by_width"].item() == pytest.approx(0.66, abs=0.03)
 
 
 def test_what_does_not_vary_nearby_has_no_elasticity():
@@ -83,7 +84,24 @@ def test_what_does_not_vary_nearby_has_no_elasticity():
     few = points()
     far = pd.DataFrame([{**few.iloc[0], "width": w} for w in (1024, 4096, 8192)])
     found = regimes(pd.concat([few, far.astype(few.dtypes)])).set_index("width").loc[8192]
-    assert np.isnan(found["redundancy_by_steps"]) and np.isnan(found["redundancy_by_steps_p"])
+    assert np.isnan(found["distinct_by_steps"]) and np.isnan(found["distinct_by_steps_p"])
+
+
+def test_few_codes_that_become_more_are_a_change(chart):
+    """From one to eight codes of 10,000 nothing is seen in redundancy, and everything in codes."""
+    few = points(noise=0.0)
+    few["redundancy"] = 1 - few["width"] / 40_000
+    few["accuracy"] = 0.1 + few["width"] / 1_000
+    found = regimes(few, plateau=1.0)
+    assert set(found["regime"]) == {"under_expressive"}
+    assert found["distinct_by_width"].to_numpy() == pytest.approx(1.0)
+
+
+def test_shares_of_nothing_have_a_logarithm():
+    few = points()
+    few.loc[few["width"] == 4, "redundancy"] = 1.0
+    few.loc[few["width"] == 4, "accuracy"] = 0.0
+    assert np.isfinite(regimes(few)["distinct_by_width"]).all()
 
 
 def test_a_plateau_may_be_given(chart):

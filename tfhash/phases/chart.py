@@ -3,10 +3,11 @@
 The regimes are those of "Neural networks behave as hash encoders", Section 5.6, which describes
 them in words. What the words leave open is decided here:
 
-- the local elasticities of a value at a point are the slopes of one least squares plane against
-  log2 of all three axes, over all seeds of all points up to `WINDOW` grid steps away along each
-  axis; the value improves along an axis where it rises (falls, for redundancy) by at least `EFFECT`
-  per doubling, and the slope differs from zero at a level of `LEVEL` by Student's t;
+- the values are accuracy and the share of distinct codes, which is 1 - redundancy. Their local
+  elasticities at a point are the slopes of one least squares plane of the value's logarithm against
+  the logarithms of all three axes, over all seeds of all points up to `WINDOW` grid steps away
+  along each axis; the value improves along an axis where the elasticity is at least `EFFECT`, and
+  differs from zero at a level of `LEVEL` by Student's t;
 - "sufficiently_expressive": redundancy is within `NEAR` of 0 and accuracy within `NEAR` of its
   plateau, the best of the chart;
 - "under_expressive": neither is, and both improve, each along one axis or more;
@@ -25,9 +26,10 @@ from tfhash.errors import InputError
 
 AXES = ("width", "steps", "sample_size")
 REGIMES = ("under_expressive", "critically_expressive", "sufficiently_expressive")
-VALUES = ("redundancy", "accuracy")
-# A change of one hundredth per doubling of an axis counts, where it is significant at 5%.
+VALUES = ("distinct", "accuracy")
+# An elasticity of one hundredth counts, 0.7% more for a doubling, where it is significant at 5%.
 EFFECT, LEVEL = 0.01, 0.05
+LEAST = 1e-4  # shares below it count as it: one of MNIST's test images
 NEAR = 0.1  # of zero redundancy, and of the plateau of accuracy
 WINDOW = 2  # grid steps
 
@@ -83,16 +85,17 @@ def regimes(
     plateau
         The accuracy that networks of this kind come to; None for the largest mean of all points.
     window, effect
-        Grid steps around a point, and the least elasticity, that count.
+        Grid steps around a point that count, and the least elasticity that does.
 
     Returns
     -------
     pandas.DataFrame
         A row for each width, steps and sample_size: means of redundancy and accuracy over seeds, n
         (their number), gap (the plateau's accuracy less this one's),
-        for each value and axis its elasticity (per doubling) and p (two-sided; NaN where there are
-        too few points), regime and axis, the one along which accuracy improves most, or where it
-        does not redundancy, "" for none.
+        for each of `VALUES` and axis its elasticity (`distinct_by_width`) and p
+        (`distinct_by_width_p`; two-sided; NaN where there are too few points), regime and axis, the
+        one along which accuracy improves most, or where it does not the share of distinct codes, ""
+        for none.
 
     Raises
     ------
@@ -105,10 +108,11 @@ def regimes(
                 f"Expected at least two values of {axis}: nothing can be said of how a network "
                 f"changes along it. Received: {list(points[axis].unique())}."
             )
-    if not np.isfinite(points[list(VALUES)].to_numpy(float)).all():
+    shares = points[["redundancy", "accuracy"]].to_numpy(float)
+    if not np.isfinite(shares).all():
         raise InputError("Expected finite redundancy and accuracy. Received: NaN or infinity.")
     keys = list(AXES)
-    chart = points.groupby(keys)[list(VALUES)].mean()
+    chart = points.groupby(keys)[["redundancy", "accuracy"]].mean()
     chart["n"] = points.groupby(keys).size()
     chart = chart.reset_index()
     highest = float(chart["accuracy"].max())
@@ -126,30 +130,28 @@ def regimes(
     logs = np.stack(
         [_log2(points[a].to_numpy(float), grid) for a, grid in zip(AXES, grids, strict=True)], 1
     )
-    values = points[list(VALUES)].to_numpy(float)
+    values = np.log2(np.maximum(np.column_stack([1 - shares[:, 0], shares[:, 1]]), LEAST))
     found = np.array([_elasticities(steps, logs, values, one, window) for one in at])
     for i, axis in enumerate(AXES):
         for j, value in enumerate(VALUES):
             chart[f"{value}_by_{axis}"] = found[:, 0, i, j]
             chart[f"{value}_by_{axis}_p"] = found[:, 1, i, j]
     improves = {
-        (value, axis): (sign * chart[f"{value}_by_{axis}"] >= effect)
+        (value, axis): (chart[f"{value}_by_{axis}"] >= effect)
         & (chart[f"{value}_by_{axis}_p"] < LEVEL)
-        for value, sign in zip(VALUES, (-1, 1), strict=True)
+        for value in VALUES
         for axis in AXES
     }
     near = np.stack([chart["redundancy"] <= NEAR, chart["gap"] <= NEAR])
     both = np.all([np.any([improves[value, a] for a in AXES], axis=0) for value in VALUES], axis=0)
     conditions = [near.all(axis=0), ~near.any(axis=0) & both]
     chart["regime"] = np.select(conditions, [REGIMES[2], REGIMES[0]], REGIMES[1])
-    gains = pd.DataFrame(
-        {a: chart[f"accuracy_by_{a}"].where(improves["accuracy", a]) for a in AXES}
+    distinct, accuracy = (
+        pd.DataFrame({a: chart[f"{value}_by_{a}"].where(improves[value, a]) for a in AXES})
+        for value in VALUES
     )
-    # Where accuracy is at rest, the axis along which redundancy still falls.
-    falls = pd.DataFrame(
-        {a: -chart[f"redundancy_by_{a}"].where(improves["redundancy", a]) for a in AXES}
-    )
-    chart["axis"] = _largest(gains).where(gains.notna().any(axis=1), _largest(falls))
+    # Where accuracy is at rest, the axis along which codes still become more.
+    chart["axis"] = _largest(accuracy).where(accuracy.notna().any(axis=1), _largest(distinct))
     return chart
 
 
@@ -161,7 +163,7 @@ def _largest(table: pd.DataFrame) -> pd.Series:
 def _elasticities(
     positions: np.ndarray, logs: np.ndarray, values: np.ndarray, at: np.ndarray, window: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Slopes of `values` per doubling of each axis around a point, and their p, both [3, n_values].
+    """Slopes of `values` against `logs` around a point, and their p, both float64 [3, n_values].
 
     Parameters
     ----------
@@ -170,7 +172,7 @@ def _elasticities(
     logs
         log2 of their axes, float64 [n, 3].
     values
-        float64 [n, n_values].
+        Their logarithms, float64 [n, n_values].
     at
         Grid steps of the point, int [3].
     window

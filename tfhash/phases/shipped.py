@@ -4,7 +4,7 @@
 `phase_chart_digits_thresholds.csv`, from the runs of
 
     tfhash run phase_chart --dataset=digits --repeat=3 --metrics=redundancy,knn
-    tfhash run phase_chart --dataset=mnist --repeat=1 --metrics=redundancy,knn
+    tfhash run phase_chart --dataset=mnist --repeat=3 --metrics=redundancy,knn
 
 The package's copies are these files.
 """
