@@ -219,14 +219,27 @@ class Statistics:
         has_negative = bool(z.min(initial=0) < 0)
         kept = np.maximum(z, 0) if has_negative else z
         self.n += len(z)
-        if self._sampled is not None:
-            self._positives += np.count_nonzero(z > 0, axis=0)
-            self._positive_sum += kept.sum(axis=0)
-            self._positive_square += np.square(kept).sum(axis=0)
         if has_negative:
             self._negatives += np.count_nonzero(z < 0, axis=0)
-        if self._sampled is not None:
-            z, kept = z[:, self._sampled], kept[:, self._sampled]
+        if self._sampled is None:
+            # A unit and itself are both positive where it is.
+            both, both_sum, product = self._add_pairs(z, kept, has_negative)
+            of_units = both.diagonal(), both_sum.diagonal(), product.diagonal()
+        else:
+            self._add_pairs(z[:, self._sampled], kept[:, self._sampled], has_negative)
+            of_units = (
+                np.count_nonzero(z > 0, axis=0),
+                kept.sum(axis=0),
+                np.square(kept).sum(axis=0),
+            )
+        self._positives += of_units[0]
+        self._positive_sum += of_units[1]
+        self._positive_square += of_units[2]
+
+    def _add_pairs(
+        self, z: NDArray[np.float64], kept: NDArray[np.float64], has_negative: bool
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """Add to the sums over pairs, and return those of z alone: how many, z_i and z_i z_j."""
         positive = z > 0
         mask, single = positive.astype(np.float64), positive.astype(np.float32)
         # Exact in float32: a chunk has fewer than 2^24 rows.
@@ -238,10 +251,7 @@ class Statistics:
         self._both_product += product
         self._products += z.T @ z if has_negative else product
         self._sum += z.sum(axis=0) if has_negative else both_sum.diagonal()
-        if self._sampled is None:  # a unit and itself are both positive where it is
-            self._positives += both.diagonal()
-            self._positive_sum += both_sum.diagonal()
-            self._positive_square += product.diagonal()
+        return both, both_sum, product
 
     def _pairs(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Covariances, and correlations, of those pairs of units that have any."""
