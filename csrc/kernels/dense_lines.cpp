@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <tuple>
 
 #include "interrupt.h"
 #include "kernels/line_blocks.h"
@@ -63,7 +62,8 @@ void follow(const std::vector<NormedLayer>& layers, const double* first_z, int64
   }
   sort_checking(found->switches.begin(), found->switches.end(),
                 [](const LineSwitch& a, const LineSwitch& b) {
-                  return std::tie(a.t, a.layer, a.unit) < std::tie(b.t, b.layer, b.unit);
+                  if (a.t != b.t) return a.t < b.t;
+                  return a.layer != b.layer ? a.layer < b.layer : a.unit < b.unit;
                 });
 }
 

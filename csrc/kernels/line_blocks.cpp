@@ -195,10 +195,6 @@ void BlockedLine::multiply_block(int64_t block) {
   }
 }
 
-bool BlockedLine::begins_on(int64_t unit) const {
-  return first()[unit] > 0 || (first()[unit] == 0 && z_.value(1, unit) > 0);
-}
-
 void BlockedLine::find_events(std::vector<LineEvent>* events) {
   events->clear();
   for (int64_t b = 0; b < z_.n_blocks(); ++b) {

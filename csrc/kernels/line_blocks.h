@@ -71,7 +71,9 @@ class BlockedLine {
   void fill(bool is_taken);
 
   // Whether a unit is on in the first piece.
-  bool begins_on(int64_t unit) const;
+  bool begins_on(int64_t unit) const {
+    return first()[unit] > 0 || (first()[unit] == 0 && z_.value(1, unit) > 0);
+  }
 
   // The switches, in order.
   void find_events(std::vector<LineEvent>* events);
