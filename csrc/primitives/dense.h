@@ -31,7 +31,7 @@ struct DensePrimitives {
   // the share weight[p] of the way from number from[p] of unit i to the next, in three roundings
   // (from that number itself where weight[p] is 0): what is above 0 as it is, `slope` times what is
   // not. Numbers before kDenseLanes - 1 are those of one[i], from there on those of other[i]: the
-  // number after one of one[i] is always of one[i]. `from` ascends by 0 or 1. Rows that are all 0 are
+  // number after one of one[i] is always of one[i]. `from` ascends by 0 or 1. Rows of 0 alone are
   // left out, of `units` too; gives how many stay. After one[i] and other[i], kDenseLanes more
   // numbers are read, and not used.
   int64_t (*blend_lanes)(const double* const* one, const double* const* other, int64_t n_rows,

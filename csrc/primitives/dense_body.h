@@ -119,8 +119,8 @@ void multiply_lanes(const double* inputs, const int32_t* active, int64_t n_activ
   }
 }
 
-// Lanes [0, kLanes) of `out`, of all rows; `from`, `weight` and `out` begin at these lanes. Where the
-// lanes pass from one row to the other, they come from both.
+// kLanes lanes of all rows; `from`, `weight` and `out` begin at the first of them. Where the lanes
+// pass from one row to the other, they come from both.
 template <bool kIsLeaky, bool kIsSplit>
 void blend_vector(const double* const* one, const double* const* other, int64_t n_rows,
                   const int64_t* from, const double* weight, double slope, double* out) {
