@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <tuple>
 
 #include "interrupt.h"
 #include "kernels/line_blocks.h"
@@ -63,7 +62,8 @@ void follow(const std::vector<NormedLayer>& layers, const double* first_z, int64
   }
   sort_checking(found->switches.begin(), found->switches.end(),
                 [](const LineSwitch& a, const LineSwitch& b) {
-                  return std::tie(a.t, a.layer, a.unit) < std::tie(b.t, b.layer, b.unit);
+                  if (a.t != b.t) return a.t < b.t;
+                  return a.layer != b.layer ? a.layer < b.layer : a.unit < b.unit;
                 });
 }
 
@@ -82,17 +82,22 @@ std::vector<DenseLine> dense_lines(const std::vector<DenseLayer>& layers, const 
   team.run((n + kLines - 1) / kLines, [&](int64_t block, int worker) {
     const int64_t begin = block * kLines, end = std::min(n, begin + kLines);
     const int64_t n_rows = 2 * (end - begin), n_in = first.n_inputs, n_out = first.n_units;
-    std::vector<double> rows(padded(n_rows) * n_in), z(padded(n_rows) * n_out);
-    std::copy_n(ends + 2 * begin * n_in, n_rows * n_in, rows.data());
-    std::vector<std::vector<int32_t>> active(rows.size() / (kDenseRows * n_in));
+    const double* rows = ends + 2 * begin * n_in;
+    std::vector<double> with_rest, z(padded(n_rows) * n_out);
+    if (padded(n_rows) > n_rows) {
+      with_rest.resize(padded(n_rows) * n_in);
+      std::copy_n(rows, n_rows * n_in, with_rest.data());
+      rows = with_rest.data();
+    }
+    std::vector<std::vector<int32_t>> active(padded(n_rows) / kDenseRows);
     for (size_t b = 0; b < active.size(); ++b) {
-      find_active(rows.data() + b * kDenseRows * n_in, n_in, &active[b]);
+      find_active(rows + b * kDenseRows * n_in, n_in, &active[b]);
     }
     // Columns in the outer loop, so that their weights stay in the cache for all rows.
     for (int64_t c = 0; c < n_out; c += kDenseColumns) {
       check_interrupt();
       for (size_t b = 0; b < active.size(); ++b) {
-        multiply(first, rows.data() + b * kDenseRows * n_in, active[b], c,
+        multiply(first, rows + b * kDenseRows * n_in, active[b], c,
                  std::min(n_out, c + kDenseColumns), z.data() + b * kDenseRows * n_out);
       }
     }

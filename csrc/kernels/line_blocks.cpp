@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "bits.h"
+#include "codes.h"
 #include "interrupt.h"
 #include "primitives.h"
 
@@ -110,49 +111,48 @@ void BlockedLine::fill(bool is_taken) {
 BlockedLine::Spread BlockedLine::spread(int64_t block) const {
   const int64_t first = h_.first_of(block), last = h_.points_of(block) - 1;
   const double length = t_[first + last] - t_[first];
-  double share[kDenseLanes] = {}, off[kDenseLanes] = {}, begin_size = 0, end_size = 0;
+  double share[kDenseLanes] = {}, off[kDenseLanes] = {}, sizes[2] = {};
   for (int64_t p = 1; p <= last && length > 0; ++p) share[p] = (t_[first + p] - t_[first]) / length;
-  for (int64_t r = h_.start[block]; r < h_.start[block + 1]; ++r) {
-    const double* h = h_.row(r);
-    const double from = h[0], step = h[last] - from;
-    begin_size += from * from;
-    end_size += h[last] * h[last];
-    for (int64_t p = 0; p < kDenseLanes; ++p) {
-      const double apart = h[p] - (from + share[p] * step);
-      off[p] += apart * apart;
-    }
-  }
+  const int64_t row = h_.start[block];
+  primitives().dense.add_offsets(h_.row(row), h_.start[block + 1] - row, last, share, off, sizes);
   double farthest = 0;
   for (int64_t p = 0; p < last; ++p) {
     if (!(off[p] <= farthest)) farthest = off[p];  // NaN too: nothing is sure then
   }
   const double most = 1.000001 * (std::sqrt(farthest) + kTiny);
-  return {most, most + 1.000001 * (std::sqrt(std::max(begin_size, end_size)) + kTiny)};
+  return {most, most + 1.000001 * (std::sqrt(std::max(sizes[0], sizes[1])) + kTiny)};
 }
 
 void BlockedLine::choose_units(int64_t block, bool is_taken) {
   const DenseLayer& layer = layer_->layer;
-  const int64_t n = layer.n_units;
+  const int64_t n = layer.n_units, n_words = words_for(n);
   const double *from = ends_ + block * n, *to = from + n;
-  const bool gives_below = is_taken && layer.slope != 0;
-  int64_t row = z_.start.back();
-  const auto choose = [&](int64_t j, double least) {
-    const bool is_on = from[j] > 0;
-    const double nearest = std::min(std::fabs(from[j]), std::fabs(to[j]));
-    const bool may_switch = is_on != (to[j] > 0) || !(nearest > least);
-    z_.units[row] = int32_t(j);
-    may_switch_[row] = may_switch;
-    row += may_switch | gives_below | (is_taken & is_on);
-  };
-  if (z_.points_of(block) == 2) {
-    for (int64_t j = 0; j < n; ++j) choose(j, 0);
-  } else {
+  // What a unit has to be away from 0 at both ends of the block so as not to switch in it.
+  least_.assign(n, 0.0);
+  if (z_.points_of(block) > 2) {
     // Values at the ends and between them are off by their roundings.
     const double error = double(layer.n_inputs + 8) * 0x1p-50;
     const Spread inputs = spread(block);
     const double by_norm = inputs.off + error * inputs.size;
-    for (int64_t j = 0; j < n; ++j) {
-      choose(j, by_norm * layer_->norms[j] + error * std::fabs(layer.shift[j]));
+    const double *norms = layer_->norms.data(), *shift = layer.shift;
+    for (int64_t j = 0; j < n; ++j) least_[j] = by_norm * norms[j] + error * std::fabs(shift[j]);
+  }
+  signs_.resize(4 * n_words);
+  uint64_t *above = signs_.data(), *below = above + n_words;
+  uint64_t *above_after = below + n_words, *below_after = above_after + n_words;
+  primitives().lines.mark_signs(from, least_.data(), n, above, below);
+  primitives().lines.mark_signs(to, least_.data(), n, above_after, below_after);
+  const uint64_t taken = is_taken ? ~uint64_t(0) : 0, taken_below = layer.slope != 0 ? taken : 0;
+  int64_t row = z_.start.back();
+  for (int64_t w = 0; w < n_words; ++w) {
+    const uint64_t all = w + 1 < n_words ? ~uint64_t(0) : last_word_mask(n);
+    const uint64_t on = above[w] & above_after[w], off = below[w] & below_after[w];
+    const uint64_t may_switch = all & ~(on | off);
+    uint64_t bits = may_switch | (on & taken) | (off & taken_below);
+    for (; bits != 0; bits &= bits - 1, ++row) {
+      const int bit = lowest_bit(bits);
+      z_.units[row] = int32_t(64 * w + bit);
+      may_switch_[row] = uint8_t(may_switch >> bit & 1);
     }
   }
   z_.start.push_back(row);
@@ -195,29 +195,28 @@ void BlockedLine::multiply_block(int64_t block) {
   }
 }
 
-bool BlockedLine::begins_on(int64_t unit) const {
-  return first()[unit] > 0 || (first()[unit] == 0 && z_.value(1, unit) > 0);
-}
-
-void BlockedLine::find_events(std::vector<LineEvent>* events) const {
+void BlockedLine::find_events(std::vector<LineEvent>* events) {
   events->clear();
   for (int64_t b = 0; b < z_.n_blocks(); ++b) {
     check_interrupt();
     const auto n_before = int64_t(events->size());
     const int64_t first = z_.first_of(b);
     const int64_t n_pieces = z_.points_of(b) - 1;
-    for (int64_t r = z_.start[b]; r < z_.start[b + 1]; ++r) {
-      if (!may_switch_[r]) continue;
+    const int64_t begin = z_.start[b], n_rows = z_.start[b + 1] - begin;
+    above_.resize(n_rows);
+    primitives().dense.mark_lanes(z_.row(begin), n_rows, above_.data());
+    const uint32_t pieces = (uint32_t(1) << n_pieces) - 1;
+    for (int64_t r = begin; r < begin + n_rows; ++r) {
+      uint32_t changes = (above_[r - begin] ^ above_[r - begin] >> 1) & pieces;
+      if (!may_switch_[r] || changes == 0) continue;
       const double* z = z_.row(r);
-      uint64_t changes = 0;
-      primitives().lines.mark_changes(z, z + 1, n_pieces, &changes);
       const int64_t unit = z_.units[r];
       const auto value = [&](int64_t point) {
         const int64_t p = point - first;
         return p >= 0 && p < kDenseLanes ? z[p] : z_.value(point, unit);
       };
-      for (uint64_t bits = changes; bits != 0; bits &= bits - 1) {
-        add_switch(value, first + lowest_bit(bits), z_.n_points, unit, events);
+      for (; changes != 0; changes &= changes - 1) {
+        add_switch(value, first + lowest_bit(changes), z_.n_points, unit, events);
       }
     }
     sort_checking(events->begin() + n_before, events->end(), is_earlier);
@@ -288,26 +287,44 @@ void BlockedLine::blend_block(int64_t block, const std::vector<LineEvent>& event
 
   // Of a unit without a row in a block nothing is above 0 there, and 0 stands for that.
   static const double kOff[2 * kDenseLanes] = {};
-  int64_t i = z_.start[one], k = z_.start[other], row = h_.start.back();
+  const int64_t row = h_.start.back();
+  int64_t i = z_.start[one], k = z_.start[other];
   const int64_t i_end = z_.start[one + 1], k_end = one == other ? k : z_.start[other + 1];
-  while (i < i_end || k < k_end) {
-    const bool in_one = i < i_end && (k == k_end || z_.units[i] <= z_.units[k]);
-    const int32_t unit = in_one ? z_.units[i] : z_.units[k];
-    const bool in_other = k < k_end && z_.units[k] == unit;
-    const double* before = in_one ? z_.row(i++) : kOff;
-    const double* after = in_other ? z_.row(k++) : one == other ? before + kDenseLanes - 1 : kOff;
-    if (primitives().dense.blend_lanes(before, after, from, weight, slope, h_.row(row))) {
-      h_.units.push_back(unit);
-      ++row;
-    }
+  const int64_t most = i_end - i + k_end - k;
+  h_.units.resize(row + most);
+  rows_before_.resize(most);
+  rows_after_.resize(most);
+  int32_t* units = h_.units.data() + row;
+  int64_t n_rows = 0;
+  for (; i < i_end && one == other; ++i, ++n_rows) {
+    units[n_rows] = z_.units[i];
+    rows_before_[n_rows] = z_.row(i);
+    rows_after_[n_rows] = z_.row(i) + kDenseLanes - 1;
   }
-  h_.start.push_back(row);
+  for (; i < i_end || k < k_end; ++n_rows) {
+    const bool in_one = i < i_end && (k == k_end || z_.units[i] <= z_.units[k]);
+    units[n_rows] = in_one ? z_.units[i] : z_.units[k];
+    const bool in_other = k < k_end && z_.units[k] == units[n_rows];
+    rows_before_[n_rows] = in_one ? z_.row(i++) : kOff;
+    rows_after_[n_rows] = in_other ? z_.row(k++) : kOff;
+  }
+  const int64_t kept = primitives().dense.blend_lanes(rows_before_.data(), rows_after_.data(),
+                                                      n_rows, from, weight, slope, h_.row(row),
+                                                      units);
+  h_.units.resize(row + kept);
+  h_.start.push_back(row + kept);
 
+  // What was blended is off by a rounding.
+  row_of_.resize(layer_->layer.n_units);
+  for (int64_t r = row; r < row + kept; ++r) row_of_[h_.units[r]] = r;
   const auto before = [](const LineEvent& event, int64_t point) { return event.piece < point; };
   auto event = std::lower_bound(events.begin(), events.end(), first, before);
   for (; event != events.end() && event->piece < first + n; ++event) {
-    const int64_t at = event->inside ? h_.find(block, event->unit) : -1;
-    if (at >= 0) h_.row(at)[event->piece - first] = 0;  // what was blended is off by a rounding
+    if (!event->inside) continue;
+    const int64_t at = row_of_[event->unit];  // of another block where this one has no such row
+    if (at >= row && at < row + kept && h_.units[at] == event->unit) {
+      h_.row(at)[event->piece - first] = 0;
+    }
   }
 }
 

@@ -71,10 +71,12 @@ class BlockedLine {
   void fill(bool is_taken);
 
   // Whether a unit is on in the first piece.
-  bool begins_on(int64_t unit) const;
+  bool begins_on(int64_t unit) const {
+    return first()[unit] > 0 || (first()[unit] == 0 && z_.value(1, unit) > 0);
+  }
 
   // The switches, in order.
-  void find_events(std::vector<LineEvent>* events) const;
+  void find_events(std::vector<LineEvent>* events);
 
   // Puts points where units pass 0 inside a piece, one for those that agree, and makes what the
   // layer gives at all points where something takes it. Events then tell the point in `piece`.
@@ -109,6 +111,11 @@ class BlockedLine {
   std::vector<Source> sources_;         // of the points after the layer
   Room ends_room_, inputs_;
   std::vector<int32_t> active_;
+  std::vector<double> least_;
+  std::vector<uint64_t> signs_;
+  std::vector<uint32_t> above_;
+  std::vector<int64_t> row_of_;  // unit -> a row of h_
+  std::vector<const double*> rows_before_, rows_after_;  // of a block that is blended
 };
 
 }  // namespace tfhash

@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <tuple>
 #include <vector>
 
 #include "check.h"
@@ -20,9 +19,11 @@ struct LineEvent {
   bool inside;
 };
 
-inline bool is_earlier(const LineEvent& a, const LineEvent& b) {
-  return std::tie(a.piece, a.weight, a.unit) < std::tie(b.piece, b.weight, b.unit);
-}
+inline constexpr auto is_earlier = [](const LineEvent& a, const LineEvent& b) {
+  if (a.piece != b.piece) return a.piece < b.piece;
+  if (a.weight != b.weight) return a.weight < b.weight;
+  return a.unit < b.unit;
+};
 
 // Adds the switch, if any, of a unit for which just one of its values at points p and p + 1 of n
 // is > 0. value(q) gives its value at point q: at those two and, where one of them is 0, at the

@@ -27,23 +27,24 @@ struct DensePrimitives {
   void (*multiply_lanes_f64)(const double* inputs, const int32_t* active, int64_t n_active,
                              const double* weights, int64_t n_weights, const int32_t* columns,
                              int64_t n_columns, double* out);
-  // out[p], p < kDenseLanes: what a unit gives at the share weight[p] of the way from number from[p]
-  // to the next, in three roundings (at that number itself where weight[p] is 0): what is above 0
-  // as it is, `slope` times what is not. Numbers before kDenseLanes - 1 are those of `one`, from
-  // there on those of `other`: the number after one of `one` is always of `one`. `from` ascends by
-  // 0 or 1. False where all are 0. After both, kDenseLanes more numbers are read, and not used.
-  bool (*blend_lanes)(const double* one, const double* other, const int64_t* from,
-                      const double* weight, double slope, double* out);
+  // Rows of kDenseLanes numbers: what units give at points of a line. Number p of row i comes from
+  // the share weight[p] of the way from number from[p] of unit i to the next, in three roundings
+  // (from that number itself where weight[p] is 0): what is above 0 as it is, `slope` times what is
+  // not. Numbers before kDenseLanes - 1 are those of one[i], from there on those of other[i]: the
+  // number after one of one[i] is always of one[i]. `from` ascends by 0 or 1. Rows of 0 alone are
+  // left out, of `units` too; gives how many stay. After one[i] and other[i], kDenseLanes more
+  // numbers are read, and not used.
+  int64_t (*blend_lanes)(const double* const* one, const double* const* other, int64_t n_rows,
+                         const int64_t* from, const double* weight, double slope, double* out,
+                         int32_t* units);
+  // Bit p of above[i], p < kDenseLanes: whether number p of row i is > 0.
+  void (*mark_lanes)(const double* rows, int64_t n_rows, uint32_t* above);
+  // Adds to off[p], p < kDenseLanes, the square of how far number p of each row is from the share
+  // share[p] of the way from its first number to number `last`, row by row; to sizes[0] and
+  // sizes[1] the squares of those two. No operations are fused.
+  void (*add_offsets)(const double* rows, int64_t n_rows, int64_t last, const double* share,
+                      double* off, double* sizes);
 };
-
-// One lane of blend_lanes.
-inline double blend_lane(const double* one, const double* other, int64_t from, double weight,
-                         double slope) {
-  constexpr int64_t seam = kDenseLanes - 1;
-  const double* z = from < seam ? one + from : other + (from - seam);
-  const double value = weight == 0 ? z[0] : z[0] + weight * (z[1] - z[0]);
-  return value > 0 ? value : slope == 0 ? 0.0 : slope * value;
-}
 
 void fill_dense_scalar(DensePrimitives& table);
 void fill_dense_avx2(DensePrimitives& table);

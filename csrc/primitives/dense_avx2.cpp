@@ -39,45 +39,40 @@ struct X {
   static void store_some(double* to, int64_t left, Vector x) {
     _mm256_maskstore_pd(to, lanes(left), x);
   }
+
+  using Mask = __m256d;
+  using Places = __m256i;  // of the halves of numbers
+  static Places places(const int64_t* from, int64_t start) {
+    const __m256i number = _mm256_sub_epi64(
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)), _mm256_set1_epi64x(start));
+    const __m256i low = _mm256_add_epi64(number, number);
+    const __m256i high = _mm256_add_epi64(low, _mm256_set1_epi64x(1));
+    const __m256i half = _mm256_set1_epi64x(0xffffffff);
+    return _mm256_or_si256(_mm256_and_si256(low, half), _mm256_slli_epi64(high, 32));
+  }
+  static Vector pick(const double* numbers, Places places) {
+    const __m256 halves = _mm256_castpd_ps(_mm256_loadu_pd(numbers));
+    return _mm256_castps_pd(_mm256_permutevar8x32_ps(halves, places));
+  }
+  static Mask from_on(const int64_t* from, int64_t number) {
+    const __m256i given = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    return _mm256_castsi256_pd(_mm256_cmpgt_epi64(given, _mm256_set1_epi64x(number - 1)));
+  }
+  static Mask equal(Vector a, Vector b) { return _mm256_cmp_pd(a, b, _CMP_EQ_OQ); }
+  static Vector choose(Mask mask, Vector a, Vector b) { return _mm256_blendv_pd(b, a, mask); }
+  static Vector subtract(Vector a, Vector b) { return _mm256_sub_pd(a, b); }
+  static Vector above_zero(Vector x) { return _mm256_max_pd(x, zero()); }  // 0 for NaN too
+  static Vector either(Vector a, Vector b) { return _mm256_or_pd(a, b); }
+  static uint32_t signs_above(Vector x) {
+    return uint32_t(_mm256_movemask_pd(_mm256_cmp_pd(x, zero(), _CMP_GT_OQ)));
+  }
+  static bool is_any(Vector x) {  // other than 0 and -0
+    const __m256i bits = _mm256_set1_epi64x(INT64_MAX);
+    return !_mm256_testz_si256(_mm256_castpd_si256(x), bits);
+  }
 };
 
 #include "primitives/dense_body.h"
-
-bool blend_lanes(const double* one, const double* other, const int64_t* from,
-                 const double* weight, double slope, double* out) {
-  constexpr int64_t seam = kDenseLanes - 1;
-  const __m256d zero = _mm256_setzero_pd(), factor = _mm256_set1_pd(slope);
-  __m256d any = zero;
-  bool is_any = false;
-  for (int64_t p = 0; p < kDenseLanes; p += 4) {
-    if (from[p] < seam && from[p + 3] >= seam) {
-      for (int64_t i = p; i < p + 4; ++i) {
-        out[i] = blend_lane(one, other, from[i], weight[i], slope);
-        is_any |= out[i] != 0;
-      }
-      continue;
-    }
-    // Four lanes come from four numbers that follow each other, and those after each.
-    const double* start = from[p] < seam ? one + from[p] : other + (from[p] - seam);
-    const __m256i places = _mm256_sub_epi64(
-        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + p)), _mm256_set1_epi64x(from[p]));
-    const __m256i low = _mm256_add_epi64(places, places);
-    const __m256i high = _mm256_add_epi64(low, _mm256_set1_epi64x(1));
-    const __m256i halves = _mm256_or_si256(low, _mm256_slli_epi64(high, 32));
-    const auto pick = [&](const double* numbers) {
-      return _mm256_castps_pd(
-          _mm256_permutevar8x32_ps(_mm256_castpd_ps(_mm256_loadu_pd(numbers)), halves));
-    };
-    const __m256d a = pick(start), b = pick(start + 1), share = _mm256_loadu_pd(weight + p);
-    const __m256d between = _mm256_add_pd(a, _mm256_mul_pd(share, _mm256_sub_pd(b, a)));
-    const __m256d value = _mm256_blendv_pd(between, a, _mm256_cmp_pd(share, zero, _CMP_EQ_OQ));
-    const __m256d below = slope == 0 ? zero : _mm256_mul_pd(factor, value);
-    const __m256d given = _mm256_blendv_pd(below, value, _mm256_cmp_pd(value, zero, _CMP_GT_OQ));
-    any = _mm256_or_pd(any, _mm256_cmp_pd(given, zero, _CMP_NEQ_UQ));
-    _mm256_storeu_pd(out + p, given);
-  }
-  return is_any || _mm256_movemask_pd(any) != 0;
-}
 
 }  // namespace
 
@@ -87,6 +82,8 @@ void fill_dense_avx2(DensePrimitives& table) {
   table.multiply_lanes_f32 = multiply_lanes<float>;
   table.multiply_lanes_f64 = multiply_lanes<double>;
   table.blend_lanes = blend_lanes;
+  table.mark_lanes = mark_lanes;
+  table.add_offsets = add_offsets;
 }
 
 }  // namespace tfhash

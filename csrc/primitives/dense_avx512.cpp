@@ -36,41 +36,32 @@ struct X {
   static void store_some(double* to, int64_t left, Vector x) {
     _mm512_mask_storeu_pd(to, lanes(left), x);
   }
+
+  using Mask = __mmask8;
+  using Places = __m512i;
+  static Places places(const int64_t* from, int64_t start) {
+    return _mm512_sub_epi64(_mm512_loadu_si512(from), _mm512_set1_epi64(start));
+  }
+  static Vector pick(const double* numbers, Places places) {
+    return _mm512_permutexvar_pd(places, _mm512_loadu_pd(numbers));
+  }
+  static Mask from_on(const int64_t* from, int64_t number) {
+    return _mm512_cmpge_epi64_mask(_mm512_loadu_si512(from), _mm512_set1_epi64(number));
+  }
+  static Mask equal(Vector a, Vector b) { return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ); }
+  static Vector choose(Mask mask, Vector a, Vector b) { return _mm512_mask_blend_pd(mask, b, a); }
+  static Vector subtract(Vector a, Vector b) { return _mm512_sub_pd(a, b); }
+  static Vector above_zero(Vector x) { return _mm512_max_pd(x, zero()); }  // 0 for NaN too
+  static Vector either(Vector a, Vector b) { return _mm512_or_pd(a, b); }
+  static uint32_t signs_above(Vector x) {
+    return uint32_t(_mm512_cmp_pd_mask(x, zero(), _CMP_GT_OQ));
+  }
+  static bool is_any(Vector x) {  // other than 0 and -0
+    return _mm512_test_epi64_mask(_mm512_castpd_si512(x), _mm512_set1_epi64(INT64_MAX)) != 0;
+  }
 };
 
 #include "primitives/dense_body.h"
-
-bool blend_lanes(const double* one, const double* other, const int64_t* from,
-                 const double* weight, double slope, double* out) {
-  constexpr int64_t seam = kDenseLanes - 1;
-  const __m512d zero = _mm512_setzero_pd(), factor = _mm512_set1_pd(slope);
-  bool is_any = false;
-  for (int64_t p = 0; p < kDenseLanes; p += 8) {
-    if (from[p] < seam && from[p + 7] >= seam) {
-      for (int64_t i = p; i < p + 8; ++i) {
-        out[i] = blend_lane(one, other, from[i], weight[i], slope);
-        is_any |= out[i] != 0;
-      }
-      continue;
-    }
-    // Eight lanes come from eight numbers that follow each other, and those after each.
-    const double* start = from[p] < seam ? one + from[p] : other + (from[p] - seam);
-    const __m512i places =
-        _mm512_sub_epi64(_mm512_loadu_si512(from + p), _mm512_set1_epi64(from[p]));
-    const __m512d a = _mm512_permutexvar_pd(places, _mm512_loadu_pd(start));
-    const __m512d b = _mm512_permutexvar_pd(places, _mm512_loadu_pd(start + 1));
-    const __m512d share = _mm512_loadu_pd(weight + p);
-    const __m512d between = _mm512_add_pd(a, _mm512_mul_pd(share, _mm512_sub_pd(b, a)));
-    const __m512d value =
-        _mm512_mask_blend_pd(_mm512_cmp_pd_mask(share, zero, _CMP_EQ_OQ), between, a);
-    const __m512d below = slope == 0 ? zero : _mm512_mul_pd(factor, value);
-    const __m512d given =
-        _mm512_mask_blend_pd(_mm512_cmp_pd_mask(value, zero, _CMP_GT_OQ), below, value);
-    is_any |= _mm512_cmp_pd_mask(given, zero, _CMP_NEQ_UQ) != 0;
-    _mm512_storeu_pd(out + p, given);
-  }
-  return is_any;
-}
 
 }  // namespace
 
@@ -80,6 +71,8 @@ void fill_dense_avx512(DensePrimitives& table) {
   table.multiply_lanes_f32 = multiply_lanes<float>;
   table.multiply_lanes_f64 = multiply_lanes<double>;
   table.blend_lanes = blend_lanes;
+  table.mark_lanes = mark_lanes;
+  table.add_offsets = add_offsets;
 }
 
 }  // namespace tfhash

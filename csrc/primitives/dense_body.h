@@ -119,4 +119,100 @@ void multiply_lanes(const double* inputs, const int32_t* active, int64_t n_activ
   }
 }
 
+// kLanes lanes of all rows; `from`, `weight` and `out` begin at the first of them. Where the lanes
+// pass from one row to the other, they come from both.
+template <bool kIsLeaky, bool kIsSplit>
+void blend_vector(const double* const* one, const double* const* other, int64_t n_rows,
+                  const int64_t* from, const double* weight, double slope, double* out) {
+  constexpr int64_t seam = kDenseLanes - 1;
+  const bool is_other = from[0] >= seam;
+  const double* const* rows = is_other ? other : one;
+  const int64_t start = is_other ? from[0] - seam : from[0];
+  const X::Places places = X::places(from, from[0]), other_places = X::places(from, seam);
+  const X::Mask in_other = X::from_on(from, seam);
+  const X::Vector zero = X::zero(), factor = X::set(slope), share = X::load(weight);
+  const X::Mask at_number = X::equal(share, zero);
+  for (int64_t i = 0; i < n_rows; ++i, out += kDenseLanes) {
+    X::Vector a = X::pick(rows[i] + start, places), b = X::pick(rows[i] + start + 1, places);
+    if (kIsSplit) {
+      a = X::choose(in_other, X::pick(other[i], other_places), a);
+      b = X::choose(in_other, X::pick(other[i] + 1, other_places), b);
+    }
+    const X::Vector between = X::add(a, X::multiply(share, X::subtract(b, a)));
+    const X::Vector value = X::choose(at_number, a, between);
+    X::Vector given = X::above_zero(value);
+    if (kIsLeaky) given = X::choose(X::equal(given, zero), X::multiply(factor, value), given);
+    X::store(out, given);
+  }
+}
+
+template <bool kIsLeaky>
+void blend_all(const double* const* one, const double* const* other, int64_t n_rows,
+               const int64_t* from, const double* weight, double slope, double* out) {
+  constexpr int64_t seam = kDenseLanes - 1;
+  for (int64_t p = 0; p < kDenseLanes; p += X::kLanes) {
+    const bool is_split = from[p] < seam && from[p + X::kLanes - 1] >= seam;
+    const auto blend = is_split ? blend_vector<kIsLeaky, true> : blend_vector<kIsLeaky, false>;
+    blend(one, other, n_rows, from + p, weight + p, slope, out + p);
+  }
+}
+
+int64_t blend_lanes(const double* const* one, const double* const* other, int64_t n_rows,
+                    const int64_t* from, const double* weight, double slope, double* out,
+                    int32_t* units) {
+  constexpr int kVectors = int(kDenseLanes / X::kLanes);
+  const auto blend = slope == 0 ? blend_all<false> : blend_all<true>;
+  blend(one, other, n_rows, from, weight, slope, out);
+  int64_t kept = 0;
+  for (int64_t i = 0; i < n_rows; ++i) {
+    X::Vector row[kVectors], any = X::zero();
+    TFHASH_UNROLL for (int v = 0; v < kVectors; ++v) {
+      row[v] = X::load(out + kDenseLanes * i + X::kLanes * v);
+      any = X::either(any, row[v]);
+    }
+    TFHASH_UNROLL for (int v = 0; v < kVectors; ++v) {
+      X::store(out + kDenseLanes * kept + X::kLanes * v, row[v]);
+    }
+    units[kept] = units[i];
+    kept += X::is_any(any);
+  }
+  return kept;
+}
+
+void mark_lanes(const double* rows, int64_t n_rows, uint32_t* above) {
+  constexpr int kVectors = int(kDenseLanes / X::kLanes);
+  for (int64_t i = 0; i < n_rows; ++i, rows += kDenseLanes) {
+    uint32_t bits = 0;
+    TFHASH_UNROLL for (int v = 0; v < kVectors; ++v) {
+      bits |= X::signs_above(X::load(rows + X::kLanes * v)) << (X::kLanes * v);
+    }
+    above[i] = bits;
+  }
+}
+
+void add_offsets(const double* rows, int64_t n_rows, int64_t last, const double* share,
+                 double* off, double* sizes) {
+  constexpr int kVectors = int(kDenseLanes / X::kLanes);
+  X::Vector shares[kVectors], sums[kVectors];
+  TFHASH_UNROLL for (int v = 0; v < kVectors; ++v) {
+    shares[v] = X::load(share + X::kLanes * v);
+    sums[v] = X::load(off + X::kLanes * v);
+  }
+  double begin_size = sizes[0], end_size = sizes[1];
+  for (int64_t i = 0; i < n_rows; ++i, rows += kDenseLanes) {
+    const double from = rows[0], to = rows[last];
+    begin_size += from * from;
+    end_size += to * to;
+    const X::Vector begin = X::set(from), step = X::set(to - from);
+    TFHASH_UNROLL for (int v = 0; v < kVectors; ++v) {
+      const X::Vector on_line = X::add(begin, X::multiply(shares[v], step));
+      const X::Vector apart = X::subtract(X::load(rows + X::kLanes * v), on_line);
+      sums[v] = X::add(sums[v], X::multiply(apart, apart));
+    }
+  }
+  TFHASH_UNROLL for (int v = 0; v < kVectors; ++v) X::store(off + X::kLanes * v, sums[v]);
+  sizes[0] = begin_size;
+  sizes[1] = end_size;
+}
+
 #undef TFHASH_UNROLL

@@ -40,14 +40,44 @@ void multiply_lanes(const double* inputs, const int32_t* active, int64_t n_activ
   }
 }
 
-bool blend_lanes(const double* one, const double* other, const int64_t* from,
-                 const double* weight, double slope, double* out) {
-  bool any = false;
-  for (int64_t p = 0; p < kDenseLanes; ++p) {
-    out[p] = blend_lane(one, other, from[p], weight[p], slope);
-    any |= out[p] != 0;
+int64_t blend_lanes(const double* const* one, const double* const* other, int64_t n_rows,
+                    const int64_t* from, const double* weight, double slope, double* out,
+                    int32_t* units) {
+  constexpr int64_t seam = kDenseLanes - 1;
+  int64_t kept = 0;
+  for (int64_t i = 0; i < n_rows; ++i) {
+    double* row = out + kept * kDenseLanes;
+    bool any = false;
+    for (int64_t p = 0; p < kDenseLanes; ++p) {
+      const double* z = from[p] < seam ? one[i] + from[p] : other[i] + (from[p] - seam);
+      const double value = weight[p] == 0 ? z[0] : z[0] + weight[p] * (z[1] - z[0]);
+      row[p] = value > 0 ? value : slope == 0 ? 0.0 : slope * value;
+      any |= row[p] != 0;
+    }
+    units[kept] = units[i];
+    kept += any;
   }
-  return any;
+  return kept;
+}
+
+void mark_lanes(const double* rows, int64_t n_rows, uint32_t* above) {
+  for (int64_t i = 0; i < n_rows; ++i, rows += kDenseLanes) {
+    above[i] = 0;
+    for (int64_t p = 0; p < kDenseLanes; ++p) above[i] |= uint32_t(rows[p] > 0) << p;
+  }
+}
+
+void add_offsets(const double* rows, int64_t n_rows, int64_t last, const double* share,
+                 double* off, double* sizes) {
+  for (int64_t i = 0; i < n_rows; ++i, rows += kDenseLanes) {
+    const double from = rows[0], to = rows[last], step = to - from;
+    sizes[0] += from * from;
+    sizes[1] += to * to;
+    for (int64_t p = 0; p < kDenseLanes; ++p) {
+      const double apart = rows[p] - (from + share[p] * step);
+      off[p] += apart * apart;
+    }
+  }
 }
 
 }  // namespace
@@ -58,6 +88,8 @@ void fill_dense_scalar(DensePrimitives& table) {
   table.multiply_lanes_f32 = multiply_lanes<float>;
   table.multiply_lanes_f64 = multiply_lanes<double>;
   table.blend_lanes = blend_lanes;
+  table.mark_lanes = mark_lanes;
+  table.add_offsets = add_offsets;
 }
 
 }  // namespace tfhash

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import keras
@@ -83,4 +84,5 @@ def _likeness(model: keras.Model) -> Hashable:
     """Something that differs where a model's layers, or what they are set to, do."""
     layers = model._flatten_layers(include_self=True, recursive=True)
     # Whatever is set anew is another object. They are not held on to: some hold the model.
-    return tuple((id(layer), *map(id, vars(layer).values())) for layer in layers)
+    parts = chain.from_iterable(((layer,), vars(layer).values()) for layer in layers)
+    return tuple(map(id, chain.from_iterable(parts)))
