@@ -22,6 +22,11 @@ struct SignBits {
     return (above[i] & below[j]) | (below[i] & above[j]);
   }
 
+  int sign(int64_t v, int64_t unit) const {
+    const int64_t i = v * n_words + unit / 64;
+    return int(above[i] >> (unit % 64) & 1) - int(below[i] >> (unit % 64) & 1);
+  }
+
   const int64_t n_words;
   std::vector<uint64_t> above, below;
 };
