@@ -1,20 +1,18 @@
 #include "kernels/dense_planes.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <numeric>
 #include <unordered_map>
 
 #include "interrupt.h"
 #include "kernels/plane_cuts.h"
+#include "kernels/plane_values.h"
 #include "parallel.h"
 #include "primitives.h"
 
 namespace tfhash {
 namespace {
-
-constexpr int64_t kRowsPerBlock = 16 * kDenseRows;  // that a thread takes at once
 
 // Numbers by which points on seams between patches are known in each: a new one is known by the
 // two that it lies between and the unit that is 0 there.
@@ -54,34 +52,24 @@ class Seams {
 class Walk {
  public:
   Walk(const std::vector<DenseLayer>& layers, int64_t patch_bytes, DensePlane* out)
-      : layers_(layers), patch_bytes_(patch_bytes), out_(out), team_(INT32_MAX),
-        rooms_(layers.size()), benches_(team_.size()), n_words_{0} {
-    for (const DenseLayer& layer : layers) {
-      n_words_.push_back(n_words_.back() + words_for(layer.n_units));
-      sums_.emplace_back(layer.n_units);
-      std::vector<double>& sums = sums_.back();
-      for (int64_t i = 0; i < layer.n_inputs; ++i) {
-        for (int64_t j = 0; j < layer.n_units; ++j) {
-          const int64_t at = i * layer.n_units + j;
-          sums[j] += std::fabs(layer.weights_f64 ? layer.weights_f64[at] : layer.weights_f32[at]);
-        }
-      }
-      if (layer.scale != nullptr) {
-        for (int64_t j = 0; j < layer.n_units; ++j) sums[j] *= std::fabs(layer.scale[j]);
-      }
+      : patch_bytes_(patch_bytes), out_(out), team_(INT32_MAX), rooms_(layers.size()),
+        n_words_{0} {
+    for (size_t l = 0; l < layers.size(); ++l) {
+      layers_.emplace_back(layers[l], l + 1 == layers.size());
+      n_words_.push_back(n_words_.back() + words_for(layers[l].n_units));
     }
     out->codes.resize(layers.size());
     out->offsets.push_back(0);
   }
 
   void start(const double* window, const double* inputs, int64_t n) {
-    const DenseLayer& first = layers_[0];
+    const DenseLayer& first = layers_[0].layer;
     Patch patch(n, first.n_units);
     patch.points.assign(window, window + 2 * n);
     patch.offsets = {0, n};
     patch.corners.resize(n);
     std::iota(patch.corners.begin(), patch.corners.end(), int64_t(0));
-    fill(0, &patch, [&](int64_t v, double* row, Bench*) {
+    fill(0, &patch, [&](int64_t v, double* row, double*) {
       std::copy_n(inputs + v * first.n_inputs, first.n_inputs, row);
       for (int64_t i = 0; i < first.n_inputs; ++i) {
         patch.sizes[v] = std::max(patch.sizes[v], std::fabs(row[i]));
@@ -91,81 +79,23 @@ class Walk {
   }
 
  private:
-  // What a thread works in.
-  struct Bench {
-    std::vector<double> rows, between, tolerance;
-    std::vector<int32_t> active;
-  };
-
-  PatchUnits units(size_t l) const {
-    return {layers_[l].n_units, sums_[l].data(), layers_[l].shift};
-  }
-
-  // Makes the values of layer l at the points of a patch: make(v, row, bench) gives the inputs of
-  // point v, and how large the numbers are that they are made of.
-  template <class Make>
-  void fill(size_t l, Patch* patch, const Make& make) {
-    const DenseLayer& layer = layers_[l];
-    const int64_t n = patch->n_points, n_in = layer.n_inputs, n_units = layer.n_units;
-    std::vector<double>& room = rooms_[l];
-    if (int64_t(room.size()) < padded(n) * n_units) room.resize(padded(n + n / 4) * n_units);
-    double* z = room.data();
-    patch->z = z;
-    std::atomic<bool> is_finite{true};
-    team_.run((n + kRowsPerBlock - 1) / kRowsPerBlock, [&](int64_t block, int worker) {
-      Bench& bench = benches_[worker];
-      bench.rows.resize(kDenseRows * n_in);
-      bench.tolerance.resize(n_units);
-      CheckNowAndThen check(n_in * n_units / 2);
-      const int64_t begin = block * kRowsPerBlock, end = std::min(n, begin + kRowsPerBlock);
-      for (int64_t v = begin; v < end; v += kDenseRows) {
-        check();
-        const int64_t n_rows = std::min(kDenseRows, end - v);
-        for (int64_t r = 0; r < n_rows; ++r) make(v + r, bench.rows.data() + r * n_in, &bench);
-        std::fill(bench.rows.begin() + n_rows * n_in, bench.rows.end(), 0.0);
-        find_active(bench.rows.data(), n_in, &bench.active);
-        multiply(layer, bench.rows.data(), bench.active, 0, n_units, z + v * n_units);
-        finish_rows(layer, n_rows, z + v * n_units);
-        for (int64_t r = v; r < v + n_rows; ++r) {
-          if (!mark(l, r, &bench, patch)) is_finite = false;
-        }
-      }
-    });
+  void fill(size_t l, Patch* patch, const MakeInputs& make) {
+    const bool is_finite = fill_patch(layers_[l], make, &rooms_[l], &team_, patch);
     out_->is_finite = out_->is_finite && is_finite;
-  }
-
-  // Notes the signs of a point's values and the largest of them; false where they are not finite.
-  bool mark(size_t l, int64_t v, Bench* bench, Patch* patch) const {
-    const PatchUnits given = units(l);
-    const double* z = patch->row(v);
-    const int64_t n_words = patch->signs.n_words;
-    for (int64_t j = 0; j < given.n; ++j) {
-      bench->tolerance[j] = given.tolerance(patch->sizes[v], j);
-    }
-    primitives().lines.mark_signs(z, bench->tolerance.data(), given.n,
-                                  patch->signs.above.data() + v * n_words,
-                                  patch->signs.below.data() + v * n_words);
-    constexpr int64_t kSeveral = 4;  // side by side: each waits for itself alone
-    double most[kSeveral] = {}, nothing[kSeveral] = {};
-    for (int64_t j = 0; j < given.n; ++j) {
-      most[j % kSeveral] = std::max(most[j % kSeveral], std::fabs(z[j]));
-      nothing[j % kSeveral] += z[j] * 0;  // NaN from then on where z is not finite
-    }
-    patch->largest[v] = *std::max_element(most, most + kSeveral);
-    return std::all_of(nothing, nothing + kSeveral, [](double x) { return x == 0; });
   }
 
   // Carries a patch, whose values are those of layer l, through the layers from there on.
   void go_on(size_t l, const Patch& patch) {
     if (!out_->is_finite) return;
-    const PlaneCut cut = cut_patch(patch, units(l), &team_);
+    const PlaneCut cut = cut_patch(patch, layers_[l].units(), &team_);
     std::vector<int64_t> seams = seams_after(patch, cut);
     if (l + 1 == layers_.size()) return finish(patch, cut, seams);
     const std::vector<int64_t> ends = ends_of_parts(cut, l);
     if (ends.size() > 1) number_seams(cut, ends, &seams);
+    std::vector<int64_t> place(seams.size(), -1);
     int64_t first = 0;
     for (int64_t end : ends) {
-      go_on(l + 1, part_of(l, patch, cut, seams, first, end));
+      go_on(l + 1, part_of(l, patch, cut, seams, first, end, &place));
       first = end;
     }
   }
@@ -183,7 +113,7 @@ class Walk {
 
   // Where the parts end in which a cut goes on, each of about as many points as memory allows.
   std::vector<int64_t> ends_of_parts(const PlaneCut& cut, size_t l) const {
-    const int64_t most = patch_bytes_ / (8 * (layers_[l].n_units + layers_[l + 1].n_units));
+    const int64_t most = patch_bytes_ / (8 * (layers_[l].layer.n_units + layers_[l + 1].layer.n_units));
     const auto n = int64_t(cut.parents.size());
     std::vector<int64_t> ends;
     int64_t first = 0;
@@ -211,36 +141,37 @@ class Walk {
     }
   }
 
-  // Polygons [first, end) of a cut, with their values in the next layer.
+  // Polygons [first, end) of a cut, with their values in the next layer. `place` is -1 for each
+  // point of the cut, before and after.
   Patch part_of(size_t l, const Patch& patch, const PlaneCut& cut,
-                const std::vector<int64_t>& seams, int64_t first, int64_t end) {
-    const DenseLayer& layer = layers_[l];
+                const std::vector<int64_t>& seams, int64_t first, int64_t end,
+                std::vector<int64_t>* place) {
+    const DenseLayer& layer = layers_[l].layer;
     const int64_t n_old = patch.n_points, n_units = layer.n_units;
-    std::vector<int64_t> used;  // points, in their order before
-    std::vector<uint8_t> is_used(seams.size(), 0);
-    for (int64_t slot = cut.offsets[first]; slot < cut.offsets[end]; ++slot) {
-      is_used[cut.corners[slot]] = 1;
-    }
-    std::vector<int64_t> place(seams.size());
+    // Points are numbered as polygons meet them, so that those side by side are near each other.
+    std::vector<int64_t> used, corners;
+    corners.reserve(cut.offsets[end] - cut.offsets[first]);
     CheckNowAndThen check(16);
-    for (int64_t v = 0; v < int64_t(seams.size()); ++v) {
-      check();
-      place[v] = int64_t(used.size());
-      if (is_used[v]) used.push_back(v);
-    }
-    Patch part(int64_t(used.size()), layers_[l + 1].n_units);
-    for (int64_t i = 0; i < part.n_points; ++i) part.seams[i] = seams[used[i]];
-    part.corners.reserve(cut.offsets[end] - cut.offsets[first]);
     for (int64_t slot = cut.offsets[first]; slot < cut.offsets[end]; ++slot) {
-      part.corners.push_back(place[cut.corners[slot]]);
+      check();
+      int64_t& at = (*place)[cut.corners[slot]];
+      if (at < 0) {
+        at = int64_t(used.size());
+        used.push_back(cut.corners[slot]);
+      }
+      corners.push_back(at);
     }
+    for (int64_t v : used) (*place)[v] = -1;
+    Patch part(int64_t(used.size()), layers_[l + 1].layer.n_units);
+    for (int64_t i = 0; i < part.n_points; ++i) part.seams[i] = seams[used[i]];
+    part.corners = std::move(corners);
     for (int64_t p = first; p <= end; ++p) {
       part.offsets.push_back(cut.offsets[p] - cut.offsets[first]);
     }
     part.codes = codes_of(l, patch, cut, first, end);
 
     const auto& blend = primitives().lines.blend;
-    fill(l + 1, &part, [&](int64_t i, double* row, Bench* bench) {
+    fill(l + 1, &part, [&](int64_t i, double* row, double* room) {
       const int64_t v = used[i];
       place_point(patch, cut, v, &part.points[2 * i]);
       if (v < n_old) {
@@ -252,10 +183,8 @@ class Walk {
                                std::max(patch.largest[point.c], patch.largest[point.d]));
       blend(patch.row(point.a), patch.row(point.b), point.first, n_units, row);
       if (point.weight != 0) {
-        std::vector<double>& between = bench->between;
-        between.resize(n_units);
-        blend(patch.row(point.c), patch.row(point.d), point.second, n_units, between.data());
-        blend(row, between.data(), point.weight, n_units, row);
+        blend(patch.row(point.c), patch.row(point.d), point.second, n_units, room);
+        blend(row, room, point.weight, n_units, row);
       }
       activate(row, n_units, layer.slope, row);
     });
@@ -305,23 +234,23 @@ class Walk {
     for (int64_t v : cut.corners) out_->corners.push_back(place[v]);
     for (size_t p = 1; p < cut.offsets.size(); ++p) out_->offsets.push_back(start + cut.offsets[p]);
     const size_t last = layers_.size() - 1;
-    for (size_t p = 0; p < cut.parents.size(); ++p) {
-      const uint64_t* from = patch.codes.data() + cut.parents[p] * n_words_[last];
-      for (size_t k = 0; k < last; ++k) {
-        out_->codes[k].insert(out_->codes[k].end(), from + n_words_[k], from + n_words_[k + 1]);
+    for (size_t k = 0; k < last; ++k) {
+      const int64_t n_words = n_words_[k + 1] - n_words_[k];
+      std::vector<uint64_t>& words = out_->codes[k];
+      for (int64_t parent : cut.parents) {
+        const uint64_t* from = patch.codes.data() + parent * n_words_[last] + n_words_[k];
+        for (int64_t word = 0; word < n_words; ++word) words.push_back(from[word]);
       }
     }
     out_->codes[last].insert(out_->codes[last].end(), cut.code.begin(), cut.code.end());
   }
 
-  const std::vector<DenseLayer>& layers_;
+  std::vector<PlaneLayer> layers_;
   const int64_t patch_bytes_;
   DensePlane* const out_;
   ThreadTeam team_;
   std::vector<std::vector<double>> rooms_;  // for the values of each layer, of one patch at a time
-  std::vector<Bench> benches_;              // one a thread
   std::vector<int64_t> n_words_;            // of the codes of all layers before each, and of all
-  std::vector<std::vector<double>> sums_;   // of each layer's units: of their absolute weights
   Seams known_;
   std::vector<int64_t> on_seams_;  // number of a point on a seam, and 1 -> its index in the result
 };

@@ -21,8 +21,9 @@ class CutEdges : public EdgePoints {
  public:
   CutEdges(const Patch& patch, const PatchUnits& units, ThreadTeam* team) {
     const auto run = [team](int64_t n_blocks, const auto& body) { team->run(n_blocks, body); };
+    const auto is_crossed = [&](int64_t polygon) { return patch.is_crossed(polygon); };
     fill(crossed_edges(patch.signs, patch.offsets.data(), patch.n_polygons(),
-                       patch.corners.data(), run),
+                       patch.corners.data(), run, is_crossed),
          int64_t(patch.corners.size()), 64,
          [&](int64_t a, int64_t b) { add(patch, units, a, b); });
   }
@@ -35,6 +36,9 @@ class CutEdges : public EdgePoints {
 
   void add(const Patch& patch, const PatchUnits& given, int64_t a, int64_t b) {
     crossings_.clear();
+    // The same way in all patches, in which points have other numbers.
+    const double *at = &patch.points[2 * a], *to = &patch.points[2 * b];
+    if (std::tie(to[0], to[1]) < std::tie(at[0], at[1])) std::swap(a, b);
     const double size = std::max(patch.sizes[a], patch.sizes[b]);
     for (int64_t word = 0; word < patch.signs.n_words; ++word) {
       for (uint64_t bits = patch.signs.crossing(a, b, word); bits != 0; bits &= bits - 1) {
@@ -65,6 +69,13 @@ class CutEdges : public EdgePoints {
 
 // What some polygons became. New points inside are numbered -1, -2, ... here.
 struct Pieces {
+  void reserve(int64_t n, int64_t n_corners, int64_t n_words) {
+    sizes.reserve(n);
+    parents.reserve(n);
+    code.reserve(n * n_words);
+    corners.reserve(2 * n_corners);
+  }
+
   std::vector<NewPoint> made;
   std::vector<int64_t> sizes, corners, parents;
   std::vector<uint64_t> code;
@@ -75,27 +86,24 @@ class Cutter {
  public:
   Cutter(const Patch& patch, const PatchUnits& units, const EdgePoints& edges)
       : patch_(patch), units_(units), edges_(edges), place_(units.n, -1),
-        code_(patch.signs.n_words), crossed_(patch.signs.n_words) {}
+        code_(patch.signs.n_words) {}
 
   // Adds a polygon in which no unit changes sign; false for another.
   bool keep(int64_t polygon, Pieces* out) {
-    find_crossed(polygon);
-    for (uint64_t word : crossed_) {
-      if (word != 0) return false;
-    }
+    if (patch_.is_crossed(polygon)) return false;
     const int64_t begin = patch_.offsets[polygon], end = patch_.offsets[polygon + 1];
     out->corners.insert(out->corners.end(), patch_.corners.begin() + begin,
                         patch_.corners.begin() + end);
     out->sizes.push_back(end - begin);
     out->parents.push_back(polygon);
-    out->code.insert(out->code.end(), code_.begin(), code_.end());
+    const uint64_t* code = patch_.above.data() + polygon * patch_.signs.n_words;
+    out->code.insert(out->code.end(), code, code + patch_.signs.n_words);
     return true;
   }
 
   // Finds the chords of a polygon; how many there are.
   size_t open(int64_t polygon) {
     polygon_ = polygon;
-    find_crossed(polygon);
     find_outline();
     find_chords();
     arrangement_.begin(&outline_, &chords_);
@@ -202,27 +210,15 @@ class Cutter {
     ++ends.n;
   }
 
-  // The units that are above 0 somewhere in a polygon, and of them those that are below 0 too.
-  void find_crossed(int64_t polygon) {
-    const SignBits& signs = patch_.signs;
-    for (int64_t word = 0; word < signs.n_words; ++word) {
-      uint64_t above = 0, below = 0;
-      for (int64_t slot = patch_.offsets[polygon]; slot < patch_.offsets[polygon + 1]; ++slot) {
-        const int64_t i = patch_.corners[slot] * signs.n_words + word;
-        above |= signs.above[i];
-        below |= signs.below[i];
-      }
-      code_[word] = above;
-      crossed_[word] = above & below;
-    }
-  }
-
   // The chords, by unit, and the code of what they leave over.
   void find_chords() {
     chords_.clear();
-    for (size_t word = 0; word < crossed_.size(); ++word) {
-      for (uint64_t bits = crossed_[word]; bits != 0; bits &= bits - 1) {
-        const int64_t unit = 64 * int64_t(word) + lowest_bit(bits);
+    const int64_t n_words = patch_.signs.n_words;
+    const uint64_t* crossed = patch_.crossed_by(polygon_);
+    code_.assign(&patch_.above[polygon_ * n_words], &patch_.above[polygon_ * n_words] + n_words);
+    for (int64_t word = 0; word < n_words; ++word) {
+      for (uint64_t bits = crossed[word]; bits != 0; bits &= bits - 1) {
+        const int64_t unit = 64 * word + lowest_bit(bits);
         Chord chord{unit, -1, -1, 0};
         if (find_ends(&chord)) {
           chords_.push_back(chord);
@@ -293,7 +289,7 @@ class Cutter {
   std::vector<int32_t> corner_at_;   // index of each corner in outline_
   std::vector<OutlinePoint> outline_;
   std::vector<Chord> chords_;
-  std::vector<uint64_t> code_, crossed_;
+  std::vector<uint64_t> code_;
   Arrangement arrangement_;
   size_t made_before_ = 0;
   std::vector<Cell> stack_;
@@ -330,8 +326,10 @@ PlaneCut cut_patch(const Patch& patch, const PatchUnits& units, ThreadTeam* team
   team->run(n_blocks, [&](int64_t block, int worker) {
     Cutter& cutter = cutters[worker];
     Cell cell;
-    const int64_t first = block * kPolygonsPerBlock;
-    for (int64_t p = first; p < std::min(n, first + kPolygonsPerBlock); ++p) {
+    const int64_t first = block * kPolygonsPerBlock, last = std::min(n, first + kPolygonsPerBlock);
+    pieces[block].reserve(2 * (last - first), patch.offsets[last] - patch.offsets[first],
+                          patch.signs.n_words);
+    for (int64_t p = first; p < last; ++p) {
       if (cutter.keep(p, &pieces[block])) continue;
       if (cutter.open(p) > kChordsPerTask) {
         wide[block].push_back(p);

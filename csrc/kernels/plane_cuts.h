@@ -1,6 +1,7 @@
 // One layer's cuts through the polygons of a patch of a plane.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -31,16 +32,26 @@ struct Patch {
 
   int64_t n_polygons() const { return int64_t(offsets.size()) - 1; }
   const double* row(int64_t v) const { return z + v * n_units; }
+  const uint64_t* crossed_by(int64_t polygon) const {
+    return crossed.data() + polygon * signs.n_words;
+  }
+  bool is_crossed(int64_t polygon) const {
+    const uint64_t* words = crossed_by(polygon);
+    return std::any_of(words, words + signs.n_words, [](uint64_t word) { return word != 0; });
+  }
 
   int64_t n_points, n_units;
   std::vector<double> points;   // [n_points, 2]
-  const double* z = nullptr;    // [n_points, n_units]: affine within each polygon
+  const double* z = nullptr;    // [n_points, n_units]: affine within each polygon; where a unit is
+                                // surely 0 or less it may be any number that is
   std::vector<double> sizes;    // [n_points]: of the largest number that z was made of
   std::vector<double> largest;  // [n_points]: of the largest z
   std::vector<int64_t> seams;   // [n_points]: numbers of points that other patches have too, or -1
   std::vector<int64_t> offsets, corners;
   std::vector<uint64_t> codes;  // [n_polygons, words of all layers before]
   SignBits signs;               // of z, where it does not count as 0
+  std::vector<uint64_t> above, crossed;  // [n_polygons, words]: units that are above 0 at a corner,
+                                         // and of them those that are below 0 at another
 };
 
 // On the way from a point at the share `first` between points a and b to one at the share `second`
