@@ -113,7 +113,8 @@ class Walk {
 
   // Where the parts end in which a cut goes on, each of about as many points as memory allows.
   std::vector<int64_t> ends_of_parts(const PlaneCut& cut, size_t l) const {
-    const int64_t most = patch_bytes_ / (8 * (layers_[l].layer.n_units + layers_[l + 1].layer.n_units));
+    const int64_t n_units = layers_[l].layer.n_units + layers_[l + 1].layer.n_units;
+    const int64_t most = patch_bytes_ / (8 * n_units);
     const auto n = int64_t(cut.parents.size());
     std::vector<int64_t> ends;
     int64_t first = 0;

@@ -115,7 +115,9 @@ class Cutter {
   void whole(Cell* cell) { arrangement_.whole(code_, cell); }
 
   // Divides a cell of it into two with the second returned in `below`; false where it stays.
-  bool divide(Cell* cell, Cell* above, Cell* below) { return arrangement_.divide(cell, above, below); }
+  bool divide(Cell* cell, Cell* above, Cell* below) {
+    return arrangement_.divide(cell, above, below);
+  }
 
   // Divides a cell until nothing crosses any. Its points inside are numbered anew from `out`'s.
   void divide_all(const Cell& start, Pieces* out) {
@@ -191,8 +193,8 @@ class Cutter {
         for (int64_t u = point.first_unit; u < point.last_unit; ++u) {
           note(edges_.units[u], slot - begin, int32_t(outline_.size()));
         }
-        outline_.push_back({patch_.n_points + k, point.a, point.b, patch_.row(point.a), patch_.row(point.b),
-                            point.weight, side});
+        outline_.push_back({patch_.n_points + k, point.a, point.b, patch_.row(point.a),
+                            patch_.row(point.b), point.weight, side});
       }
     }
   }
