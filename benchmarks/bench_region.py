@@ -1,11 +1,11 @@
-"""Regions with facets and Chebyshev center, against relucent in one run; all of a cube.
+"""Regions with facets and Chebyshev center, against relucent in one run; all of a cube or plane.
 
 python -m benchmarks.bench_region [--peer_python PYTHON]
 
 relucent brings Gurobi and has needs of its own: name the Python of an environment that it is
 installed in (`pip install relucent`); without one, only tfhash is timed. Both get the same weights
 and take turns; relucent's facets and centers are asked for as tfhash's are. Times are processor
-times, the least of five turns (of all regions of a cube, one): a machine that has other work only
+times, the least of five turns (of all regions of a plane, three; of a cube, one): other work only
 makes them longer.
 """
 
@@ -27,6 +27,7 @@ from tfhash import geometry
 
 NETS = ((2, 16, 16, 1), (2, 32, 32, 1), (4, 16, 16, 1), (8, 16, 16, 1))
 WIDTHS = (10, 14, 24, 40, 56, 80)
+PLANES = ((2, 16, 16), (784, 100), (784, *[200] * 5), (784, *[100] * 10))
 TURNS = 5
 
 PEER = """
@@ -122,6 +123,23 @@ def boxes() -> Iterator[Row]:
         yield Row(name, "", seconds / n, float("nan"), None, f"{n} regions")
 
 
+def planes() -> Iterator[Row]:
+    """All regions of a window of a plane: processor time for each, the least of three turns."""
+    for n, *widths in PLANES:
+        keras.utils.set_random_seed(0)
+        hidden = [layers.Dense(w, "relu", kernel_initializer="he_normal") for w in widths]
+        model = keras.Sequential([keras.Input((n,)), *hidden, layers.Dense(10)])
+        a, b, c = np.random.default_rng(0).normal(size=(3, n))
+        times = []
+        for _ in range(3):
+            start = time.process_time()
+            found = geometry.plane_regions(model, a, b - a, c - a, (-0.5, 1.5, -0.5, 1.5))
+            times.append(time.process_time() - start)
+        name = f"a region of all of a plane, {n} inputs, {len(widths)} x {widths[0]} units"
+        note = f"{found.n_regions} regions, {min(times):.3f} s"
+        yield Row(name, "", min(times) / found.n_regions, float("nan"), None, note)
+
+
 def wide() -> Iterator[Row]:
     """One region of a network with as many inputs as an image, in its box."""
     model = dense(784, 100, 10)
@@ -146,6 +164,6 @@ if __name__ == "__main__":
     use_threads(1)
     print(f"1 thread, Python {sys.version.split()[0]}")
     print(HEADER)
-    for rows in (wide(), walks(given.peer_python), boxes()):
+    for rows in (wide(), walks(given.peer_python), planes(), boxes()):
         for row in rows:
             print(row, flush=True)

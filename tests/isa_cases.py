@@ -203,9 +203,14 @@ def planes() -> Iterator[np.ndarray]:
 def dense_planes() -> Iterator[np.ndarray]:
     rng = np.random.default_rng(0)
     square = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
-    for widths, patch_bytes in (((2, 150), 1 << 25), ((2, 43, 20, 7), 1 << 25), ((2, 30, 9), 4000)):
+    for widths, slope, patch_bytes in (
+        ((2, 150), 0.1, 1 << 25),
+        ((2, 43, 20, 7), 0.1, 1 << 25),
+        ((2, 30, 9), 0.1, 4000),
+        ((2, 25, 70, 30), 0.0, 1 << 17),
+    ):
         layers = [
-            (rng.normal(size=shape), None, rng.normal(size=shape[1]), 0.1)
+            (rng.normal(size=shape), None, rng.normal(size=shape[1]), slope)
             for shape in pairwise(widths)
         ]
         plane = _native.dense_plane(layers, square, square, patch_bytes)

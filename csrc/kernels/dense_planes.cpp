@@ -7,13 +7,12 @@
 
 #include "interrupt.h"
 #include "kernels/plane_cuts.h"
+#include "kernels/plane_values.h"
 #include "parallel.h"
 #include "primitives.h"
 
 namespace tfhash {
 namespace {
-
-constexpr int64_t kRowsPerBlock = 16 * kDenseRows;
 
 // Numbers by which points on seams between patches are known in each: a new one is known by the
 // two that it lies between and the unit that is 0 there.
@@ -53,97 +52,69 @@ class Seams {
 class Walk {
  public:
   Walk(const std::vector<DenseLayer>& layers, int64_t patch_bytes, DensePlane* out)
-      : layers_(layers), patch_bytes_(patch_bytes), out_(out), team_(INT32_MAX) {
-    for (const DenseLayer& layer : layers) {
-      sums_.emplace_back(layer.n_units);
-      std::vector<double>& sums = sums_.back();
-      for (int64_t i = 0; i < layer.n_inputs; ++i) {
-        for (int64_t j = 0; j < layer.n_units; ++j) {
-          const int64_t at = i * layer.n_units + j;
-          sums[j] += std::fabs(layer.weights_f64 ? layer.weights_f64[at] : layer.weights_f32[at]);
-        }
-      }
-      if (layer.scale != nullptr) {
-        for (int64_t j = 0; j < layer.n_units; ++j) sums[j] *= std::fabs(layer.scale[j]);
-      }
+      : patch_bytes_(patch_bytes), out_(out), team_(INT32_MAX), rooms_(layers.size()),
+        n_words_{0} {
+    for (size_t l = 0; l < layers.size(); ++l) {
+      layers_.emplace_back(layers[l], l + 1 == layers.size());
+      n_words_.push_back(n_words_.back() + words_for(layers[l].n_units));
     }
     out->codes.resize(layers.size());
     out->offsets.push_back(0);
   }
 
   void start(const double* window, const double* inputs, int64_t n) {
-    const DenseLayer& first = layers_[0];
-    Patch patch;
+    const DenseLayer& first = layers_[0].layer;
+    Patch patch(n, first.n_units);
     patch.points.assign(window, window + 2 * n);
     patch.offsets = {0, n};
     patch.corners.resize(n);
     std::iota(patch.corners.begin(), patch.corners.end(), int64_t(0));
-    patch.seams.assign(n, -1);
-    std::vector<double> h(padded(n) * first.n_inputs);
-    std::copy_n(inputs, n * first.n_inputs, h.data());
-    for (int64_t v = 0; v < n; ++v) {
-      double most = 0;
+    fill(0, &patch, [&](int64_t v, double* row, double*) {
+      std::copy_n(inputs + v * first.n_inputs, first.n_inputs, row);
       for (int64_t i = 0; i < first.n_inputs; ++i) {
-        most = std::max(most, std::fabs(inputs[v * first.n_inputs + i]));
+        patch.sizes[v] = std::max(patch.sizes[v], std::fabs(row[i]));
       }
-      patch.sizes.push_back(most);
-    }
-    patch.z.resize(padded(n) * first.n_units);
-    products(0, h, n, patch.z.data());
+    });
     go_on(0, patch);
   }
 
  private:
-  void products(size_t l, const std::vector<double>& h, int64_t n, double* z) {
-    const DenseLayer& layer = layers_[l];
-    std::vector<std::vector<int32_t>> active(team_.size());
-    team_.run((n + kRowsPerBlock - 1) / kRowsPerBlock, [&](int64_t block, int worker) {
-      const int64_t begin = block * kRowsPerBlock, end = std::min(padded(n), begin + kRowsPerBlock);
-      CheckNowAndThen check(layer.n_inputs * layer.n_units / 2);
-      for (int64_t r = begin; r < end; r += kDenseRows) {
-        check();
-        const double* rows = h.data() + r * layer.n_inputs;
-        find_active(rows, layer.n_inputs, &active[worker]);
-        multiply(layer, rows, active[worker], 0, layer.n_units, z + r * layer.n_units);
-      }
-      finish_rows(layer, std::min(n, end) - begin, z + begin * layer.n_units);
-    });
-    for (int64_t v = 0; v < n * layer.n_units && out_->is_finite; ++v) {
-      out_->is_finite = std::isfinite(z[v]);
-    }
+  void fill(size_t l, Patch* patch, const MakeInputs& make) {
+    const bool is_finite = fill_patch(layers_[l], make, &rooms_[l], &team_, patch);
+    out_->is_finite = out_->is_finite && is_finite;
   }
 
   // Carries a patch, whose values are those of layer l, through the layers from there on.
-  void go_on(size_t l, Patch& patch) {
+  void go_on(size_t l, const Patch& patch) {
     if (!out_->is_finite) return;
-    const DenseLayer& layer = layers_[l];
-    const PlaneCut cut = cut_patch(patch, {layer.n_units, sums_[l].data(), layer.shift}, &team_);
+    const PlaneCut cut = cut_patch(patch, layers_[l].units(), &team_);
     std::vector<int64_t> seams = seams_after(patch, cut);
     if (l + 1 == layers_.size()) return finish(patch, cut, seams);
     const std::vector<int64_t> ends = ends_of_parts(cut, l);
     if (ends.size() > 1) number_seams(cut, ends, &seams);
+    std::vector<int64_t> place(seams.size(), -1);
     int64_t first = 0;
     for (int64_t end : ends) {
-      Patch part = part_of(l, patch, cut, seams, first, end);
-      go_on(l + 1, part);
+      go_on(l + 1, part_of(l, patch, cut, seams, first, end, &place));
       first = end;
     }
   }
 
   std::vector<int64_t> seams_after(const Patch& patch, const PlaneCut& cut) {
     std::vector<int64_t> seams = patch.seams;
-    seams.resize(patch.sizes.size() + cut.made.size(), -1);
+    seams.resize(patch.n_points + cut.made.size(), -1);
     for (int64_t i = 0; known_.any() && i < cut.n_on_edges; ++i) {
       const NewPoint& point = cut.made[i];
       const int64_t a = patch.seams[point.a], b = patch.seams[point.b];
-      if (a >= 0 && b >= 0) seams[patch.sizes.size() + i] = known_.between(a, b, point.unit);
+      if (a >= 0 && b >= 0) seams[patch.n_points + i] = known_.between(a, b, point.unit);
     }
     return seams;
   }
 
   // Where the parts end in which a cut goes on, each of about as many points as memory allows.
   std::vector<int64_t> ends_of_parts(const PlaneCut& cut, size_t l) const {
-    const int64_t most = patch_bytes_ / (8 * (layers_[l].n_units + layers_[l + 1].n_units));
+    const int64_t n_units = layers_[l].layer.n_units + layers_[l + 1].layer.n_units;
+    const int64_t most = patch_bytes_ / (8 * n_units);
     const auto n = int64_t(cut.parents.size());
     std::vector<int64_t> ends;
     int64_t first = 0;
@@ -171,101 +142,75 @@ class Walk {
     }
   }
 
-  // Polygons [first, end) of a cut, with their values in the next layer.
+  // Polygons [first, end) of a cut, with their values in the next layer. `place` is -1 for each
+  // point of the cut, before and after.
   Patch part_of(size_t l, const Patch& patch, const PlaneCut& cut,
-                const std::vector<int64_t>& seams, int64_t first, int64_t end) {
-    const DenseLayer& layer = layers_[l];
-    const auto n_old = int64_t(patch.sizes.size());
-    const int64_t n_units = layer.n_units;
-    Patch part;
-    std::vector<int64_t> used;  // points, in their order before
-    part.corners.assign(cut.corners.begin() + cut.offsets[first],
-                        cut.corners.begin() + cut.offsets[end]);
-    std::vector<uint8_t> is_used(seams.size(), 0);
-    for (int64_t v : part.corners) is_used[v] = 1;
-    std::vector<int64_t> place(seams.size());
+                const std::vector<int64_t>& seams, int64_t first, int64_t end,
+                std::vector<int64_t>* place) {
+    const DenseLayer& layer = layers_[l].layer;
+    const int64_t n_old = patch.n_points, n_units = layer.n_units;
+    // Points are numbered as polygons meet them, so that those side by side are near each other.
+    std::vector<int64_t> used, corners;
+    corners.reserve(cut.offsets[end] - cut.offsets[first]);
     CheckNowAndThen check(16);
-    for (int64_t v = 0; v < int64_t(seams.size()); ++v) {
+    for (int64_t slot = cut.offsets[first]; slot < cut.offsets[end]; ++slot) {
       check();
-      place[v] = int64_t(used.size());
-      if (!is_used[v]) continue;
-      used.push_back(v);
-      part.seams.push_back(seams[v]);
+      int64_t& at = (*place)[cut.corners[slot]];
+      if (at < 0) {
+        at = int64_t(used.size());
+        used.push_back(cut.corners[slot]);
+      }
+      corners.push_back(at);
     }
-    for (int64_t& v : part.corners) v = place[v];
+    for (int64_t v : used) (*place)[v] = -1;
+    Patch part(int64_t(used.size()), layers_[l + 1].layer.n_units);
+    for (int64_t i = 0; i < part.n_points; ++i) part.seams[i] = seams[used[i]];
+    part.corners = std::move(corners);
     for (int64_t p = first; p <= end; ++p) {
       part.offsets.push_back(cut.offsets[p] - cut.offsets[first]);
     }
-    for (size_t k = 0; k <= l; ++k) part.codes.push_back(codes_of(patch, cut, k, first, end));
+    part.codes = codes_of(l, patch, cut, first, end);
 
-    const auto n = int64_t(used.size());
-    std::vector<double> largest(n_old), h(padded(n) * n_units);
-    part.points.resize(2 * n);
-    part.sizes.resize(n);
-    team_.run((n_old + kRowsPerBlock - 1) / kRowsPerBlock, [&](int64_t block, int) {
-      for (int64_t v = block * kRowsPerBlock; v < std::min(n_old, (block + 1) * kRowsPerBlock); ++v) {
-        const double* z = patch.z.data() + v * n_units;
-        for (int64_t j = 0; j < n_units; ++j) largest[v] = std::max(largest[v], std::fabs(z[j]));
-      }
-    });
-    team_.run((n + kRowsPerBlock - 1) / kRowsPerBlock, [&](int64_t block, int) {
-      std::vector<double> between(2 * n_units);
-      CheckNowAndThen within(4 * n_units);
-      for (int64_t i = block * kRowsPerBlock; i < std::min(n, (block + 1) * kRowsPerBlock); ++i) {
-        within();
-        const int64_t v = used[i];
-        double* row = h.data() + i * n_units;
-        if (v < n_old) {
-          activate(patch.z.data() + v * n_units, n_units, layer.slope, row);
-          part.sizes[i] = largest[v];
-        } else {
-          const NewPoint& point = cut.made[v - n_old];
-          blend_rows(patch.z.data(), point, n_units, between.data(), row);
-          activate(row, n_units, layer.slope, row);
-          part.sizes[i] = std::max(std::max(largest[point.a], largest[point.b]),
-                                   std::max(largest[point.c], largest[point.d]));
-        }
-        place_point(patch, cut, v, &part.points[2 * i]);
-      }
-    });
-    part.z.resize(padded(n) * layers_[l + 1].n_units);
-    products(l + 1, h, n, part.z.data());
-    return part;
-  }
-
-  static void blend_rows(const double* z, const NewPoint& point, int64_t n, double* room,
-                         double* out) {
     const auto& blend = primitives().lines.blend;
-    if (point.weight == 0) return blend(z + point.a * n, z + point.b * n, point.first, n, out);
-    blend(z + point.a * n, z + point.b * n, point.first, n, room);
-    blend(z + point.c * n, z + point.d * n, point.second, n, room + n);
-    blend(room, room + n, point.weight, n, out);
+    fill(l + 1, &part, [&](int64_t i, double* row, double* room) {
+      const int64_t v = used[i];
+      place_point(patch, cut, v, &part.points[2 * i]);
+      if (v < n_old) {
+        part.sizes[i] = patch.largest[v];
+        return activate(patch.row(v), n_units, layer.slope, row);
+      }
+      const NewPoint& point = cut.made[v - n_old];
+      part.sizes[i] = std::max(std::max(patch.largest[point.a], patch.largest[point.b]),
+                               std::max(patch.largest[point.c], patch.largest[point.d]));
+      blend(patch.row(point.a), patch.row(point.b), point.first, n_units, row);
+      if (point.weight != 0) {
+        blend(patch.row(point.c), patch.row(point.d), point.second, n_units, room);
+        blend(row, room, point.weight, n_units, row);
+      }
+      activate(row, n_units, layer.slope, row);
+    });
+    return part;
   }
 
   // The place of a point of a cut in the plane.
   static void place_point(const Patch& patch, const PlaneCut& cut, int64_t v, double* to) {
-    const auto n_old = int64_t(patch.sizes.size());
     for (int64_t axis = 0; axis < 2; ++axis) {
       const auto get = [&](int64_t at) { return patch.points[2 * at + axis]; };
-      to[axis] = v < n_old ? get(v) : cut.made[v - n_old].blend(get);
+      to[axis] = v < patch.n_points ? get(v) : cut.made[v - patch.n_points].blend(get);
     }
   }
 
-  // The words of layer k of polygons [first, end) of a cut.
-  static std::vector<uint64_t> codes_of(const Patch& patch, const PlaneCut& cut, size_t k,
-                                        int64_t first, int64_t end) {
-    const auto n = int64_t(cut.parents.size());
-    if (k == patch.codes.size()) {
-      const int64_t n_words = int64_t(cut.code.size()) / n;
-      return {cut.code.begin() + first * n_words, cut.code.begin() + end * n_words};
-    }
-    const int64_t n_words = int64_t(patch.codes[k].size()) / (int64_t(patch.offsets.size()) - 1);
-    std::vector<uint64_t> words((end - first) * n_words);
+  // The words of the layers up to l of polygons [first, end) of a cut.
+  std::vector<uint64_t> codes_of(size_t l, const Patch& patch, const PlaneCut& cut, int64_t first,
+                                 int64_t end) const {
+    const int64_t before = n_words_[l], n_words = n_words_[l + 1];
+    std::vector<uint64_t> codes((end - first) * n_words);
+    uint64_t* to = codes.data();
     for (int64_t p = first; p < end; ++p) {
-      std::copy_n(patch.codes[k].data() + cut.parents[p] * n_words, n_words,
-                  words.data() + (p - first) * n_words);
+      to = std::copy_n(patch.codes.data() + cut.parents[p] * before, before, to);
+      to = std::copy_n(cut.code.data() + p * (n_words - before), n_words - before, to);
     }
-    return words;
+    return codes;
   }
 
   // Adds polygons that nothing will cut any more to the result.
@@ -289,18 +234,24 @@ class Walk {
     const int64_t start = out_->offsets.back();
     for (int64_t v : cut.corners) out_->corners.push_back(place[v]);
     for (size_t p = 1; p < cut.offsets.size(); ++p) out_->offsets.push_back(start + cut.offsets[p]);
-    for (size_t k = 0; k < layers_.size(); ++k) {
-      const std::vector<uint64_t> words =
-          codes_of(patch, cut, k, 0, int64_t(cut.parents.size()));
-      out_->codes[k].insert(out_->codes[k].end(), words.begin(), words.end());
+    const size_t last = layers_.size() - 1;
+    for (size_t k = 0; k < last; ++k) {
+      const int64_t n_words = n_words_[k + 1] - n_words_[k];
+      std::vector<uint64_t>& words = out_->codes[k];
+      for (int64_t parent : cut.parents) {
+        const uint64_t* from = patch.codes.data() + parent * n_words_[last] + n_words_[k];
+        for (int64_t word = 0; word < n_words; ++word) words.push_back(from[word]);
+      }
     }
+    out_->codes[last].insert(out_->codes[last].end(), cut.code.begin(), cut.code.end());
   }
 
-  const std::vector<DenseLayer>& layers_;
+  std::vector<PlaneLayer> layers_;
   const int64_t patch_bytes_;
   DensePlane* const out_;
   ThreadTeam team_;
-  std::vector<std::vector<double>> sums_;  // of each layer's units: of their absolute weights
+  std::vector<std::vector<double>> rooms_;  // for the values of each layer, of one patch at a time
+  std::vector<int64_t> n_words_;            // of the codes of all layers before each, and of all
   Seams known_;
   std::vector<int64_t> on_seams_;  // number of a point on a seam, and 1 -> its index in the result
 };

@@ -1,5 +1,7 @@
 #include "kernels/dense_stack.h"
 
+#include <cstring>
+
 #include "primitives.h"
 
 namespace tfhash {
@@ -8,10 +10,14 @@ void find_active(const double* rows, int64_t stride, std::vector<int32_t>* activ
   active->resize(stride);
   int64_t n = 0;
   for (int64_t i = 0; i < stride; ++i) {
-    bool any = false;
-    for (int64_t r = 0; r < kDenseRows; ++r) any |= rows[r * stride + i] != 0;
+    uint64_t any = 0;
+    for (int64_t r = 0; r < kDenseRows; ++r) {
+      uint64_t bits;
+      std::memcpy(&bits, rows + r * stride + i, sizeof(bits));
+      any |= bits;
+    }
     (*active)[n] = int32_t(i);
-    n += any;
+    n += (any << 1) != 0;  // but for the sign: -0 is 0
   }
   active->resize(n);
 }

@@ -13,51 +13,19 @@
 namespace tfhash {
 namespace {
 
-constexpr double kTolerance = 1.0 / (int64_t(1) << 47);
-constexpr int64_t kPolygonsPerBlock = 64, kPointsPerBlock = 256;
+constexpr int64_t kPolygonsPerBlock = 64;
 constexpr size_t kChordsPerTask = 64;  // polygons with more are first divided into such cells
-
-class Signs : public SignBits {
- public:
-  Signs(const Patch& patch, const PatchUnits& units, ThreadTeam* team)
-      : SignBits(int64_t(patch.sizes.size()), units.n), patch_(patch), units_(units) {
-    const auto n = int64_t(patch.sizes.size());
-    std::vector<std::vector<double>> rooms(team->size(), std::vector<double>(units.n));
-    team->run((n + kPointsPerBlock - 1) / kPointsPerBlock, [&](int64_t block, int worker) {
-      const int64_t first = block * kPointsPerBlock;
-      double* within = rooms[worker].data();
-      for (int64_t v = first; v < std::min(n, first + kPointsPerBlock); ++v) {
-        for (int64_t j = 0; j < units.n; ++j) within[j] = tolerance(v, j);
-        primitives().lines.mark_signs(row(v), within, units.n, above.data() + v * n_words,
-                                      below.data() + v * n_words);
-      }
-    });
-  }
-
-  const double* row(int64_t v) const { return patch_.z.data() + v * units_.n; }
-
-  double tolerance(int64_t v, int64_t j) const {
-    return kTolerance * (units_.sums[j] * patch_.sizes[v] + std::fabs(units_.shift[j]));
-  }
-
-  int sign(int64_t v, int64_t unit) const {
-    const int64_t i = v * n_words + unit / 64;
-    return int(above[i] >> (unit % 64) & 1) - int(below[i] >> (unit % 64) & 1);
-  }
-
- private:
-  const Patch& patch_;
-  const PatchUnits& units_;
-};
 
 // The new points on edges: units share a point where their tolerances do not tell them apart.
 class CutEdges : public EdgePoints {
  public:
-  CutEdges(const Patch& patch, const Signs& signs, ThreadTeam* team) {
+  CutEdges(const Patch& patch, const PatchUnits& units, ThreadTeam* team) {
     const auto run = [team](int64_t n_blocks, const auto& body) { team->run(n_blocks, body); };
-    const auto n = int64_t(patch.offsets.size()) - 1;
-    fill(crossed_edges(signs, patch.offsets.data(), n, patch.corners.data(), run),
-         int64_t(patch.corners.size()), 64, [&](int64_t a, int64_t b) { add(signs, a, b); });
+    const auto is_crossed = [&](int64_t polygon) { return patch.is_crossed(polygon); };
+    fill(crossed_edges(patch.signs, patch.offsets.data(), patch.n_polygons(),
+                       patch.corners.data(), run, is_crossed),
+         int64_t(patch.corners.size()), 64,
+         [&](int64_t a, int64_t b) { add(patch, units, a, b); });
   }
 
  private:
@@ -66,13 +34,17 @@ class CutEdges : public EdgePoints {
     int64_t unit;
   };
 
-  void add(const Signs& signs, int64_t a, int64_t b) {
+  void add(const Patch& patch, const PatchUnits& given, int64_t a, int64_t b) {
     crossings_.clear();
-    for (int64_t word = 0; word < signs.n_words; ++word) {
-      for (uint64_t bits = signs.crossing(a, b, word); bits != 0; bits &= bits - 1) {
+    // The same way in all patches, in which points have other numbers.
+    const double *at = &patch.points[2 * a], *to = &patch.points[2 * b];
+    if (std::tie(to[0], to[1]) < std::tie(at[0], at[1])) std::swap(a, b);
+    const double size = std::max(patch.sizes[a], patch.sizes[b]);
+    for (int64_t word = 0; word < patch.signs.n_words; ++word) {
+      for (uint64_t bits = patch.signs.crossing(a, b, word); bits != 0; bits &= bits - 1) {
         const int64_t unit = 64 * word + lowest_bit(bits);
-        const double from = std::fabs(signs.row(a)[unit]), to = std::fabs(signs.row(b)[unit]);
-        const double within = std::max(signs.tolerance(a, unit), signs.tolerance(b, unit));
+        const double from = std::fabs(patch.row(a)[unit]), to = std::fabs(patch.row(b)[unit]);
+        const double within = given.tolerance(size, unit);
         crossings_.push_back({from / (from + to), within / (from + to), unit});
       }
     }
@@ -97,6 +69,13 @@ class CutEdges : public EdgePoints {
 
 // What some polygons became. New points inside are numbered -1, -2, ... here.
 struct Pieces {
+  void reserve(int64_t n, int64_t n_corners, int64_t n_words) {
+    sizes.reserve(n);
+    parents.reserve(n);
+    code.reserve(n * n_words);
+    corners.reserve(2 * n_corners);
+  }
+
   std::vector<NewPoint> made;
   std::vector<int64_t> sizes, corners, parents;
   std::vector<uint64_t> code;
@@ -105,8 +84,22 @@ struct Pieces {
 // Cuts one polygon after another.
 class Cutter {
  public:
-  Cutter(const Patch& patch, const PatchUnits& units, const Signs& signs, const EdgePoints& edges)
-      : patch_(patch), signs_(signs), edges_(edges), place_(units.n, -1) {}
+  Cutter(const Patch& patch, const PatchUnits& units, const EdgePoints& edges)
+      : patch_(patch), units_(units), edges_(edges), place_(units.n, -1),
+        code_(patch.signs.n_words) {}
+
+  // Adds a polygon in which no unit changes sign; false for another.
+  bool keep(int64_t polygon, Pieces* out) {
+    if (patch_.is_crossed(polygon)) return false;
+    const int64_t begin = patch_.offsets[polygon], end = patch_.offsets[polygon + 1];
+    out->corners.insert(out->corners.end(), patch_.corners.begin() + begin,
+                        patch_.corners.begin() + end);
+    out->sizes.push_back(end - begin);
+    out->parents.push_back(polygon);
+    const uint64_t* code = patch_.above.data() + polygon * patch_.signs.n_words;
+    out->code.insert(out->code.end(), code, code + patch_.signs.n_words);
+    return true;
+  }
 
   // Finds the chords of a polygon; how many there are.
   size_t open(int64_t polygon) {
@@ -122,7 +115,9 @@ class Cutter {
   void whole(Cell* cell) { arrangement_.whole(code_, cell); }
 
   // Divides a cell of it into two with the second returned in `below`; false where it stays.
-  bool divide(Cell* cell, Cell* above, Cell* below) { return arrangement_.divide(cell, above, below); }
+  bool divide(Cell* cell, Cell* above, Cell* below) {
+    return arrangement_.divide(cell, above, below);
+  }
 
   // Divides a cell until nothing crosses any. Its points inside are numbered anew from `out`'s.
   void divide_all(const Cell& start, Pieces* out) {
@@ -183,10 +178,9 @@ class Cutter {
     corner_at_.clear();
     crossing_.clear();
     const int64_t begin = patch_.offsets[polygon_], end = patch_.offsets[polygon_ + 1];
-    const auto n_old = int64_t(patch_.sizes.size());
     for (int64_t slot = begin; slot < end; ++slot) {
       const int64_t corner = patch_.corners[slot];
-      const double* z = signs_.row(corner);
+      const double* z = patch_.row(corner);
       const auto side = int32_t(slot - begin);
       corner_at_.push_back(int32_t(outline_.size()));
       outline_.push_back({corner, corner, corner, z, z, 0.0, side});
@@ -199,8 +193,8 @@ class Cutter {
         for (int64_t u = point.first_unit; u < point.last_unit; ++u) {
           note(edges_.units[u], slot - begin, int32_t(outline_.size()));
         }
-        outline_.push_back({n_old + k, point.a, point.b, signs_.row(point.a), signs_.row(point.b),
-                            point.weight, side});
+        outline_.push_back({patch_.n_points + k, point.a, point.b, patch_.row(point.a),
+                            patch_.row(point.b), point.weight, side});
       }
     }
   }
@@ -221,17 +215,11 @@ class Cutter {
   // The chords, by unit, and the code of what they leave over.
   void find_chords() {
     chords_.clear();
-    code_.assign(signs_.n_words, 0);
-    const int64_t begin = patch_.offsets[polygon_], end = patch_.offsets[polygon_ + 1];
-    for (int64_t word = 0; word < signs_.n_words; ++word) {
-      uint64_t above = 0, below = 0;
-      for (int64_t slot = begin; slot < end; ++slot) {
-        const int64_t i = patch_.corners[slot] * signs_.n_words + word;
-        above |= signs_.above[i];
-        below |= signs_.below[i];
-      }
-      code_[word] = above;
-      for (uint64_t bits = above & below; bits != 0; bits &= bits - 1) {
+    const int64_t n_words = patch_.signs.n_words;
+    const uint64_t* crossed = patch_.crossed_by(polygon_);
+    code_.assign(&patch_.above[polygon_ * n_words], &patch_.above[polygon_ * n_words] + n_words);
+    for (int64_t word = 0; word < n_words; ++word) {
+      for (uint64_t bits = crossed[word]; bits != 0; bits &= bits - 1) {
         const int64_t unit = 64 * word + lowest_bit(bits);
         Chord chord{unit, -1, -1, 0};
         if (find_ends(&chord)) {
@@ -251,15 +239,16 @@ class Cutter {
     const int64_t begin = patch_.offsets[polygon_];
     const auto n = int64_t(corner_at_.size());
     int64_t k0 = 0;
-    while (signs_.sign(patch_.corners[begin + k0], chord->unit) == 0) ++k0;
-    int before = signs_.sign(patch_.corners[begin + k0], chord->unit), changes = 0;
+    while (patch_.signs.sign(patch_.corners[begin + k0], chord->unit) == 0) ++k0;
+    int before = patch_.signs.sign(patch_.corners[begin + k0], chord->unit), changes = 0;
     int32_t zero = -1;
+    double size = 0;
     for (int64_t step = 1, k = k0; step <= n; ++step) {
       const int64_t slot = k;
       k = k + 1 < n ? k + 1 : 0;
       const int64_t corner = patch_.corners[begin + k];
-      chord->tolerance = std::max(chord->tolerance, signs_.tolerance(corner, chord->unit));
-      const int sign = signs_.sign(corner, chord->unit);
+      size = std::max(size, patch_.sizes[corner]);
+      const int sign = patch_.signs.sign(corner, chord->unit);
       if (sign == 0) {
         if (zero < 0) zero = corner_at_[k];
         continue;
@@ -272,6 +261,7 @@ class Cutter {
       }
       zero = -1;
     }
+    chord->tolerance = units_.tolerance(size, chord->unit);
     return changes == 2 && chord->from >= 0 && chord->to >= 0 && chord->from != chord->to;
   }
 
@@ -286,14 +276,14 @@ class Cutter {
   bool mostly_above(int64_t unit) const {
     double most = 0;
     for (int64_t slot = patch_.offsets[polygon_]; slot < patch_.offsets[polygon_ + 1]; ++slot) {
-      const double z = signs_.row(patch_.corners[slot])[unit];
+      const double z = patch_.row(patch_.corners[slot])[unit];
       if (std::fabs(z) > std::fabs(most)) most = z;
     }
     return most > 0;
   }
 
   const Patch& patch_;
-  const Signs& signs_;
+  const PatchUnits& units_;
   const EdgePoints& edges_;
   int64_t polygon_ = 0;
   std::vector<int64_t> place_;       // unit -> its index in crossing_, or -1
@@ -321,9 +311,8 @@ void append(const Pieces& part, int64_t first, PlaneCut* cut) {
 }  // namespace
 
 PlaneCut cut_patch(const Patch& patch, const PatchUnits& units, ThreadTeam* team) {
-  const Signs signs(patch, units, team);
-  const CutEdges edges(patch, signs, team);
-  const auto n = int64_t(patch.offsets.size()) - 1, n_old = int64_t(patch.sizes.size());
+  const CutEdges edges(patch, units, team);
+  const int64_t n = patch.n_polygons(), n_old = patch.n_points;
   PlaneCut cut;
   cut.offsets.push_back(0);
   for (const EdgePoint& point : edges.points) {
@@ -335,12 +324,15 @@ PlaneCut cut_patch(const Patch& patch, const PatchUnits& units, ThreadTeam* team
   const int64_t n_blocks = (n + kPolygonsPerBlock - 1) / kPolygonsPerBlock;
   std::vector<Pieces> pieces(n_blocks);
   std::vector<std::vector<int64_t>> wide(n_blocks);
-  std::vector<Cutter> cutters(team->size(), Cutter(patch, units, signs, edges));
+  std::vector<Cutter> cutters(team->size(), Cutter(patch, units, edges));
   team->run(n_blocks, [&](int64_t block, int worker) {
     Cutter& cutter = cutters[worker];
     Cell cell;
-    const int64_t first = block * kPolygonsPerBlock;
-    for (int64_t p = first; p < std::min(n, first + kPolygonsPerBlock); ++p) {
+    const int64_t first = block * kPolygonsPerBlock, last = std::min(n, first + kPolygonsPerBlock);
+    pieces[block].reserve(2 * (last - first), patch.offsets[last] - patch.offsets[first],
+                          patch.signs.n_words);
+    for (int64_t p = first; p < last; ++p) {
+      if (cutter.keep(p, &pieces[block])) continue;
       if (cutter.open(p) > kChordsPerTask) {
         wide[block].push_back(p);
         continue;
@@ -358,7 +350,7 @@ PlaneCut cut_patch(const Patch& patch, const PatchUnits& units, ThreadTeam* team
   // Polygons with many chords are divided into cells with few, which threads then share.
   for (const auto& several : wide) {
     for (int64_t p : several) {
-      Cutter opened(patch, units, signs, edges);
+      Cutter opened(patch, units, edges);
       opened.open(p);
       std::vector<Cell> waiting(1), tasks;
       opened.whole(&waiting[0]);
@@ -382,7 +374,7 @@ PlaneCut cut_patch(const Patch& patch, const PatchUnits& units, ThreadTeam* team
       }
       std::vector<Pieces> parts(tasks.size());
       team->run(int64_t(tasks.size()), [&](int64_t task, int) {
-        Cutter cutter(patch, units, signs, edges);
+        Cutter cutter(patch, units, edges);
         cutter.open(p);
         cutter.divide_all(tasks[task], &parts[task]);
       });

@@ -1,28 +1,57 @@
 // One layer's cuts through the polygons of a patch of a plane.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
+#include "kernels/polygon_edges.h"
 #include "parallel.h"
 
 namespace tfhash {
 
-// Some polygons on their way through a network: polygon i has the corners corners[offsets[i]], ...
-struct Patch {
-  std::vector<double> points;   // [n_points, 2]
-  std::vector<double> z;        // [n_points, n_units]: affine within each polygon
-  std::vector<double> sizes;    // [n_points]: of the largest number that z was made of
-  std::vector<int64_t> seams;   // [n_points]: numbers of points that other patches have too, or -1
-  std::vector<int64_t> offsets, corners;
-  std::vector<std::vector<uint64_t>> codes;  // for each layer before, [n_polygons, words]
-};
-
-// What makes the z of a patch: for each unit the sum of its absolute weights, and its shift.
+// What makes the values of a patch: for each unit the sum of its absolute weights, and its shift.
 struct PatchUnits {
   int64_t n;
   const double* sums;
   const double* shift;
+
+  // How near 0 a value counts as 0 that was made of numbers of at most `size`.
+  double tolerance(double size, int64_t j) const {
+    constexpr double share = 1.0 / (int64_t(1) << 47);
+    return share * (sums[j] * size + std::fabs(shift[j]));
+  }
+};
+
+// Some polygons on their way through a network: polygon i has the corners corners[offsets[i]], ...
+struct Patch {
+  Patch(int64_t n, int64_t n_units)
+      : n_points(n), n_units(n_units), points(2 * n), sizes(n), largest(n), seams(n, -1),
+        signs(n, n_units) {}
+
+  int64_t n_polygons() const { return int64_t(offsets.size()) - 1; }
+  const double* row(int64_t v) const { return z + v * n_units; }
+  const uint64_t* crossed_by(int64_t polygon) const {
+    return crossed.data() + polygon * signs.n_words;
+  }
+  bool is_crossed(int64_t polygon) const {
+    const uint64_t* words = crossed_by(polygon);
+    return std::any_of(words, words + signs.n_words, [](uint64_t word) { return word != 0; });
+  }
+
+  int64_t n_points, n_units;
+  std::vector<double> points;   // [n_points, 2]
+  const double* z = nullptr;    // [n_points, n_units]: affine within each polygon; where a unit is
+                                // surely 0 or less it may be any number that is
+  std::vector<double> sizes;    // [n_points]: of the largest number that z was made of
+  std::vector<double> largest;  // [n_points]: of the largest z
+  std::vector<int64_t> seams;   // [n_points]: numbers of points that other patches have too, or -1
+  std::vector<int64_t> offsets, corners;
+  std::vector<uint64_t> codes;  // [n_polygons, words of all layers before]
+  SignBits signs;               // of z, where it does not count as 0
+  std::vector<uint64_t> above, crossed;  // [n_polygons, words]: units that are above 0 at a corner,
+                                         // and of them those that are below 0 at another
 };
 
 // On the way from a point at the share `first` between points a and b to one at the share `second`

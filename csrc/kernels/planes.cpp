@@ -49,7 +49,8 @@ double share(double a, double b) {
 // The new points on edges: units whose lines meet an edge at one share of it share a point.
 struct CutEdges : EdgePoints {
   CutEdges(const MatrixView<double>& z, const Signs& signs, const PolygonsView& polygons) {
-    fill(crossed_edges(signs, polygons.offsets, polygons.n, polygons.corners, parallel_for),
+    fill(crossed_edges(signs, polygons.offsets, polygons.n, polygons.corners, parallel_for,
+                       [](int64_t) { return true; }),
          polygons.offsets[polygons.n], 8 + signs.n_words,
          [&](int64_t a, int64_t b) { add(z, signs, a, b); });
   }

@@ -22,6 +22,11 @@ struct SignBits {
     return (above[i] & below[j]) | (below[i] & above[j]);
   }
 
+  int sign(int64_t v, int64_t unit) const {
+    const int64_t i = v * n_words + unit / 64;
+    return int(above[i] >> (unit % 64) & 1) - int(below[i] >> (unit % 64) & 1);
+  }
+
   const int64_t n_words;
   std::vector<uint64_t> above, below;
 };
@@ -38,10 +43,10 @@ struct Edge {
 };
 
 // All such edges of n polygons, in order: corners [offsets[p], offsets[p + 1]) are polygon p's.
-// `run` is parallel_for, or does as it does.
-template <class Run>
+// `run` is parallel_for, or does as it does; polygons that are not `may_have(p)` have none.
+template <class Run, class MayHave>
 std::vector<Edge> crossed_edges(const SignBits& signs, const int64_t* offsets, int64_t n,
-                                const int64_t* corners, Run run) {
+                                const int64_t* corners, Run run, MayHave may_have) {
   constexpr int64_t kPolygonsPerBlock = 64;
   const int64_t n_blocks = (n + kPolygonsPerBlock - 1) / kPolygonsPerBlock;
   std::vector<std::vector<Edge>> found(n_blocks);
@@ -49,6 +54,7 @@ std::vector<Edge> crossed_edges(const SignBits& signs, const int64_t* offsets, i
     const int64_t first = block * kPolygonsPerBlock;
     for (int64_t p = first; p < std::min(n, first + kPolygonsPerBlock); ++p) {
       check_interrupt();
+      if (!may_have(p)) continue;
       for (int64_t slot = offsets[p]; slot < offsets[p + 1]; ++slot) {
         const int64_t from = corners[slot];
         const int64_t to = corners[slot + 1 < offsets[p + 1] ? slot + 1 : offsets[p]];

@@ -337,6 +337,35 @@ def test_polygons_of_a_dense_stack_have_the_codes_of_points_inside(
     assert ((np.abs(ends) == 1).all(axis=1).any(axis=1)).all()
 
 
+@pytest.mark.parametrize("n_layers", (1, 2))
+def test_units_off_at_many_points_near_each_other_cut_the_polygons_there(n_layers):
+    """Values that surely are below 0 are made all the same where a polygon goes on beyond."""
+    rng = np.random.default_rng(4)
+    point, lines = np.array([-0.9, -0.9]), rng.normal(size=(2, 12))
+    first = np.hstack([lines, np.eye(2)]), None, np.append(-point @ lines, [2, 2]), 0.0
+    first[2][:12] += rng.normal(size=12) / 50
+    weights = np.vstack([rng.normal(size=(12, 40)) / 50, rng.normal(size=(2, 40))])
+    second = weights, None, -weights[12:].T @ [2, 2] - rng.uniform(0.5, 2, 40), 0.0
+    layers = [first, second, *dense_stack(rng, (40, 9)[:n_layers])]
+    points, offsets, corners, codes = dense_plane(layers, 1 << 20)
+    polygons = [points[corners[a:b]] for a, b in pairwise(offsets)]
+    areas = np.array([reference.area(polygon) for polygon in polygons])
+    assert areas.sum() == pytest.approx(4, abs=1e-12)
+    wide = areas > 1e-12
+    centers = np.array([polygon.mean(axis=0) for polygon in polygons])
+    bits = plane_bits(layers, codes)
+    np.testing.assert_array_equal(bits[wide], bits_at(layers, centers[wide]))
+    # A line that crosses a polygon cuts it: no corner is on another side than the center.
+    h = points
+    for i, (kernel, _, shift, _) in enumerate(layers):
+        z, sides = h @ kernel + shift, plane_bits(layers[: i + 1], codes[: i + 1])
+        sides = sides[:, -kernel.shape[1] :]
+        for polygon, (a, b) in enumerate(pairwise(offsets)):
+            at = z[corners[a:b]]
+            assert (np.where(sides[polygon], at, -at) > -1e-11).all()
+        h = np.maximum(z, 0)
+
+
 def test_patches_give_the_same_polygons():
     layers = dense_stack(np.random.default_rng(3), (2, 30, 30, 30))
     whole, parts = (dense_plane(layers, size) for size in (1 << 25, 20_000))

@@ -11,18 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-Numbers = NDArray[np.int64]
-Signs = list[NDArray[np.uint8]]  # of the faces of each dimension
-Rows = NDArray[np.float64]
+from tfhash.geometry.face_lists import FaceLists, Growing
+from tfhash.geometry.faces import Faces, Incidence, Numbers, Rows, Signs, joined
 
 _TOLERANCE = 2.0**-44  # of a function's largest value: nearer to 0 it goes through a point
-
-
-class Incidence(NamedTuple):
-    """Which faces bound which: `part[i]`, of one dimension less, bounds `whole[i]`."""
-
-    whole: Numbers
-    part: Numbers
 
 
 class Cut(NamedTuple):
@@ -55,14 +47,15 @@ class CellComplex:
     with incidences kept in the place of sign vectors, so that functions need not be in general
     position: they may coincide, meet in one point or be 0 in whole cells.
 
+    A cut costs what it makes: of each cell it is known which functions change sign in it, and a cut
+    looks at the cells in which its own does, and at their faces.
+
     Parameters
     ----------
     low, high : float64 [d]
 
     Attributes
     ----------
-    incidences : list of Incidence
-        The k-th, from 0 on: points of edges, edges of polygons, and so on up to the cells.
     counts : list of int
         Faces of each dimension: points first, cells last.
     """
@@ -77,7 +70,7 @@ class CellComplex:
         self.corners = np.array(
             [[low[i] if s == "-" else high[i] for i, s in enumerate(f)] for f in faces[0]]
         )
-        self.incidences: list[Incidence] = []
+        self._lists: list[FaceLists] = []
         for wholes, parts in zip(faces[1:], faces[:-1], strict=True):
             place = {face: i for i, face in enumerate(parts)}
             pairs = [
@@ -87,35 +80,40 @@ class CellComplex:
                 if face[j] == "*"
                 for end in "-+"
             ]
-            self.incidences.append(Incidence(*np.array(pairs, np.int64).T))
+            incidence = Incidence(*np.array(pairs, np.int64).T)
+            self._lists.append(FaceLists(incidence, len(wholes)))
+        self._places = [np.empty(0, np.int64) for _ in self._lists]
+        self._faces: Faces | None = None
 
     @property
     def n_cells(self) -> int:
         return self.counts[-1]
 
+    @property
+    def faces(self) -> Faces:
+        """All of them, as they are now."""
+        if self._faces is None:
+            self._faces = Faces([lists.all() for lists in self._lists], list(self.counts))
+        return self._faces
+
     def corners_of(self, k: int | None = None) -> csr_array:
         """float64 [n_faces, n_points]: 1 where a k-face, or a cell if None, has a point."""
-        k = self.dimension if k is None else k
-        found = _matrix(self.incidences[0], self.counts[1], self.counts[0])
-        for i in range(1, k):
-            found = _matrix(self.incidences[i], self.counts[i + 1], self.counts[i]) @ found
-        found.data[:] = 1.0
-        return found
+        return self.faces.corners_of(k)
 
     def volumes(self, points: Rows) -> Rows:
         """float64 [n_cells]: lengths, areas, volumes and so on of the cells.
 
         Each is taken apart into simplices with a corner in the middle of a face of each dimension.
         """
-        faces, edges = self.incidences[0].whole, self.incidences[0].part
+        faces, edges = self.faces.incidences[0]
         order = np.argsort(faces, kind="stable")
         ends = points[edges[order]].reshape(-1, 2, self.dimension)
         owner, simplices = np.arange(self.counts[1]), ends
         for k in range(2, self.dimension + 1):
-            whole, part = self.incidences[k - 1]
+            whole, part = self.faces.incidences[k - 1]
             corners = self.corners_of(k)
             middle = (corners @ points) / corners.sum(axis=1)[:, None]
-            whole, which = _joined(whole, part, owner, np.arange(len(owner)))
+            whole, which = joined(whole, part, owner, np.arange(len(owner)))
             simplices = np.concatenate([simplices[which], middle[whole][:, None]], axis=1)
             owner = whole
         sizes = np.abs(np.linalg.det(simplices[:, 1:] - simplices[:, :1]))
@@ -123,7 +121,7 @@ class CellComplex:
 
     def neighbors(self) -> tuple[Numbers, Numbers]:
         """Pairs of cells, int64 [n, 2], that share a face of one dimension less; those faces."""
-        whole, part = self.incidences[-1]
+        whole, part = self.faces.incidences[-1]
         order = np.lexsort((whole, part))
         same = part[order[1:]] == part[order[:-1]]
         first, second = order[:-1][same], order[1:][same]
@@ -140,169 +138,131 @@ class CellComplex:
         most_cells : int
             Stop after the column with which there are more cells.
         """
-        buffer, n = rows, len(rows)
-        origin = np.arange(self.n_cells)
-        above = np.zeros((self.n_cells, len(columns)), bool)
-        for i, column in enumerate(columns):
-            z = buffer[:n, column]
-            tolerance = _TOLERANCE * float(np.abs(z).max())
-            if z.max() <= tolerance:
+        wanted = np.asarray(columns, np.int64)
+        tolerances = _TOLERANCE * np.abs(rows[:, wanted]).max(axis=0, initial=0.0)
+        corners = self.corners_of()
+        self._faces = None
+        points = Growing(_packed(rows[:, wanted], tolerances))
+        cells = Growing(_united(points.rows, corners.indices, corners.indptr))
+        origin = Growing(np.arange(self.n_cells))
+        values, n_done = Growing(rows), 0
+        for i, column in enumerate(wanted.tolist()):
+            n_done = i + 1
+            at = i // 64, np.uint64(1 << (i % 64))
+            here = cells.rows[:, :, at[0]]
+            (crossed,) = np.nonzero(here[:, 0] & here[:, 1] & at[1])
+            if not len(crossed):
                 continue
-            if z.min() > tolerance:
-                above[:, i] = True
-                continue
-            signs = self._consistent_signs(z, tolerance)
-            above[:, i] = (signs[-1] & 1) == 1
-            buffer, n = _extended(buffer, n, *self._cut_edges(signs), column)
+            part, numbers = self._part(crossed)
+            signs = part.consistent_signs(values.rows[numbers[0], column], float(tolerances[i]))
+            for side in (0, 1):  # rounding may leave a cell on one side
+                cells.rows[crossed[(signs[-1] & (1 << side)) == 0], side, at[0]] &= ~at[1]
             (parents,) = np.nonzero(signs[-1] == 3)
-            if len(parents):
-                origin = np.concatenate([origin, origin[parents]])
-                below = above[parents]
-                below[:, i] = False
-                above = np.concatenate([above, below])
-                self._divide(signs)
+            if not len(parents):
+                continue
+            start, stop = part.cut_edges(signs)
+            made = _between(values.rows, numbers[0][start], numbers[0][stop], column)
+            values.append(made)
+            new = _packed(made[:, wanted], tolerances)
+            halves = _of_halves(part, signs, points.rows[numbers[0]], new)
+            points.append(new)
+            self._divide(part, numbers, signs)
+            # What is above 0 keeps its number; what is below is new.
+            cut = crossed[parents]
+            later = _packed_later(i, halves.shape[-1])
+            halves = (halves[parents] & later) | (cells.rows[cut, None] & ~later)
+            halves[:, 0, 1, at[0]] &= ~at[1]
+            halves[:, 1, 0, at[0]] &= ~at[1]
+            cells.rows[cut] = halves[:, 0]
+            cells.append(halves[:, 1])
+            origin.append(origin.rows[cut])
             if self.n_cells > most_cells:
-                return Cut(buffer[:n], origin, above[:, : i + 1], False)
-        return Cut(buffer[:n], origin, above, True)
+                break
+        above = np.unpackbits(cells.rows[:, 0].view(np.uint8), axis=1, bitorder="little")
+        is_whole = self.n_cells <= most_cells
+        return Cut(values.rows, origin.rows, above[:, :n_done].astype(bool), is_whole)
 
-    def _signs(self, z: Rows, tolerance: float) -> Signs:
-        """Of each face, by dimension: 1 where it has points above 0, plus 2 where below."""
-        above, below = (side.astype(np.uint8) for side in (z > tolerance, z < -tolerance))
-        signs: Signs = [np.asarray(above + 2 * below, np.uint8)]
-        for (whole, part), count in zip(self.incidences, self.counts[1:], strict=True):
-            bound = signs[-1][part]
-            made = np.zeros(count, np.uint8)
-            made[whole[(bound & 1) > 0]] = 1
-            made[whole[(bound & 2) > 0]] |= 2
-            signs.append(made)
-        return signs
+    def _part(self, cells: Numbers) -> tuple[Faces, list[Numbers]]:
+        """Some cells with their faces, numbered anew, and the numbers of those here."""
+        numbers, incidences = [cells], []
+        for k in range(self.dimension - 1, -1, -1):
+            whole, part = self._lists[k].of(numbers[-1])
+            if len(self._places[k]) < self.counts[k]:
+                self._places[k] = np.empty(2 * self.counts[k], np.int64)
+            place, order = self._places[k], np.arange(len(part))
+            place[part] = order  # of several that are equal one stays
+            kept = part[place[part] == order]
+            place[kept] = np.arange(len(kept))
+            numbers.append(kept)
+            incidences.append(Incidence(whole, place[part]))
+        numbers.reverse()
+        incidences.reverse()
+        return Faces(incidences, [len(each) for each in numbers]), numbers
 
-    def _consistent_signs(self, z: Rows, tolerance: float) -> Signs:
-        """Signs with which each polygon is cut in two: rounding may leave a point on a wrong side.
-
-        Raises
-        ------
-        ArithmeticError
-            Where no tolerance gives such.
-        """
-        for _ in range(30):
-            signs = self._signs(z, tolerance)
-            if self._is_consistent(signs):
-                return signs
-            tolerance *= 2
-        raise ArithmeticError(
-            "Expected values that are affine in each cell. Received: values that are not, by more "
-            "than roundings: the numbers of the network are too far apart for float64."
-        )
-
-    def _is_consistent(self, signs: Signs) -> bool:
-        if self.dimension < 2:
-            return True
-        for k in range(1, self.dimension):  # no face of a cut one lies in the cut
-            whole, part = self.incidences[k]
-            if ((signs[k + 1][whole] == 3) & (signs[k][part] == 0)).any():
-                return False
-        polygons = self._zero_points(signs, 2)[0]
-        met = np.bincount(polygons, minlength=self.counts[2])
-        return bool((met[signs[2] == 3] == 2).all())
-
-    def _zero_points(self, signs: Signs, k: int) -> tuple[Numbers, Numbers, Numbers]:
-        """What of the boundary of cut k-faces lies in the cut.
-
-        Returns
-        -------
-        whole : the k-faces
-        cut : faces of one dimension less that are cut there, or -1
-        touching : faces of two less that lie in the cut, or -1
-        """
-        whole, part = self.incidences[k - 1]
-        is_cut = signs[k][whole] == 3
-        whole, part = whole[is_cut], part[is_cut]
-        crossed = signs[k - 1][part] == 3
-        # Faces that only touch the cut do so at faces of theirs, which lie in it.
-        upper, lower = self.incidences[k - 2]
-        flat = signs[k - 2][lower] == 0
-        at, reach = _joined(whole[~crossed], part[~crossed], upper[flat], lower[flat])
-        if len(at):
-            at, reach = np.unique(np.stack([at, reach]), axis=1)
-        no = np.full
-        return (
-            np.concatenate([whole[crossed], at]),
-            np.concatenate([part[crossed], no(len(at), -1)]),
-            np.concatenate([no(int(crossed.sum()), -1), reach]),
-        )
-
-    def _cut_edges(self, signs: Signs) -> tuple[Numbers, Numbers]:
-        """The points above 0 and below 0 of each edge that is cut."""
-        whole, part = self.incidences[0]
-        is_cut = signs[1] == 3
-        rank = np.cumsum(is_cut) - 1
-        ends = np.empty((2, int(is_cut.sum())), np.int64)
-        here = is_cut[whole]
-        whole, part = whole[here], part[here]
-        below = signs[0][part] == 2
-        ends[below.astype(np.int64), rank[whole]] = part
-        return ends[0], ends[1]
-
-    def _divide(self, signs: Signs) -> None:
-        """Divide all faces that are cut. What is above 0 keeps its number."""
-        d = self.dimension
-        cut = [np.flatnonzero(each == 3) for each in signs]
-        ranks = [np.cumsum(each == 3) - 1 for each in signs]
-        # After the old faces come the parts below 0, and then the faces in the cut.
-        below = [count + rank for count, rank in zip(self.counts, ranks, strict=True)]
-        within = [
-            self.counts[k] + len(cut[k]) + ranks[k + 1] if k < d else ranks[d] for k in range(d + 1)
-        ]
-        made: list[Incidence] = []
-        for k in range(1, d + 1):
-            whole, part = (each.copy() for each in self.incidences[k - 1])
-            at = np.flatnonzero(signs[k][whole] == 3)
-            side = signs[k - 1][part[at]]
-            under, both = at[side == 2], at[side == 3]
-            doubled = Incidence(below[k][whole[both]], below[k - 1][part[both]])
-            whole[under] = below[k][whole[under]]
-            wholes = [whole, doubled.whole, cut[k], below[k][cut[k]]]
-            parts = [part, doubled.part, within[k - 1][cut[k]], within[k - 1][cut[k]]]
-            if k < d:  # what bounds the faces in the cut
-                faces, crossed, touching = self._zero_points(signs, k + 1)
-                wholes.append(within[k][faces])
-                parts.append(np.where(crossed >= 0, within[k - 1][crossed], touching))
-            made.append(Incidence(np.concatenate(wholes), np.concatenate(parts)))
-        self.incidences = made
-        for k in range(d + 1):
-            self.counts[k] += len(cut[k]) + (len(cut[k + 1]) if k < d else 0)
+    def _divide(self, part: Faces, numbers: list[Numbers], signs: Signs) -> None:
+        """Divide the faces of some cells that are cut, there and here."""
+        part.divide(signs)
+        changed = []
+        for k, count in enumerate(part.counts):
+            n_new = count - len(numbers[k])
+            changed.append(np.append(signs[k] == 3, np.ones(n_new, bool)))
+            numbers[k] = np.append(numbers[k], self.counts[k] + np.arange(n_new))
+            self.counts[k] += n_new
+        for k in range(1, self.dimension + 1):
+            whole, bound = part.incidences[k - 1]
+            kept = np.flatnonzero(changed[k][whole])
+            kept = kept[np.argsort(whole[kept], kind="stable")]
+            rank = np.cumsum(changed[k]) - 1
+            bounds = Incidence(rank[whole[kept]], numbers[k - 1][bound[kept]])
+            self._lists[k - 1].put(numbers[k][changed[k]], bounds)
 
 
-def _extended(buffer: Rows, n: int, start: Numbers, stop: Numbers, column: int) -> tuple[Rows, int]:
-    """Add the points of edges at which a column is 0; gives a buffer with room, and its rows."""
-    end = n + len(start)
-    if end > len(buffer):
-        larger = np.empty((max(end, 2 * len(buffer)), buffer.shape[1]))
-        larger[:n] = buffer[:n]
-        buffer = larger
-    one, other = buffer[start], buffer[stop]
+# Signs of functions, packed: uint64 [n, 2, words], where each is above 0 and where it is below.
+Packed = NDArray[np.uint64]
+
+
+def _packed(z: Rows, tolerances: Rows) -> Packed:
+    padded = np.zeros((len(z), 2, -(-z.shape[1] // 64) * 64), bool)
+    np.greater(z, tolerances, out=padded[:, 0, : z.shape[1]])
+    np.less(z, -tolerances, out=padded[:, 1, : z.shape[1]])
+    return np.packbits(padded, axis=-1, bitorder="little").view(np.uint64)
+
+
+def _packed_later(i: int, n_words: int) -> NDArray[np.uint64]:
+    """The bits of the functions after the i-th."""
+    bits = np.arange(64 * n_words) > i
+    return np.packbits(bits, bitorder="little").view(np.uint64)
+
+
+def _united(points: Packed, indices: Numbers, starts: Numbers) -> Packed:
+    """Of each cell, whose corners are `indices[starts[i]:starts[i + 1]]`: on which sides it is."""
+    return np.bitwise_or.reduceat(points[indices], starts[:-1], axis=0)
+
+
+def _of_halves(part: Faces, signs: Signs, points: Packed, made: Packed) -> Packed:
+    """uint64 [n_cells, 2, 2, words]: the sides on which cells' halves above 0 and below 0 are.
+
+    From the points up, `made` being those new ones that cut the edges.
+    """
+    is_there = np.stack([signs[0] != 2, signs[0] != 1], axis=1)
+    found = points[:, None] * is_there[:, :, None, None]
+    for k, (whole, bound) in enumerate(part.incidences):  # sorted by whole
+        starts = np.flatnonzero(np.diff(whole, prepend=-1))
+        found = np.bitwise_or.reduceat(found[bound], starts, axis=0)
+        if k == 0:
+            found[signs[1] == 3] |= made[:, None]
+    return found
+
+
+def _between(rows: Rows, start: Numbers, stop: Numbers, column: int) -> Rows:
+    """The points of edges at which a column is 0."""
+    one, other = rows[start], rows[stop]
     z, other_z = one[:, column], other[:, column]
-    weight = (z / (z - other_z))[:, None]
-    made = one + weight * (other - one)
+    made = other - one
+    made *= (z / (z - other_z))[:, None]
+    made += one
     # Between the ends whatever is rounded, so that points stay in their window.
-    buffer[n:end] = np.clip(made, np.minimum(one, other), np.maximum(one, other))
-    buffer[n:end, column] = 0.0
-    return buffer, end
-
-
-def _matrix(incidence: Incidence, n_wholes: int, n_parts: int) -> csr_array:
-    ones = np.ones(len(incidence.whole))
-    return csr_array((ones, (incidence.whole, incidence.part)), shape=(n_wholes, n_parts))
-
-
-def _joined(
-    whole: Numbers, part: Numbers, upper: Numbers, lower: Numbers
-) -> tuple[Numbers, Numbers]:
-    """Pairs `(whole, lower)` over `part == upper`."""
-    order = np.argsort(upper, kind="stable")
-    upper, lower = upper[order], lower[order]
-    first = np.searchsorted(upper, part)
-    counts = np.searchsorted(upper, part, side="right") - first
-    at = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.repeat(whole, counts), lower[np.repeat(first, counts) + at]
+    np.maximum(made, np.minimum(one, other), out=made)
+    np.minimum(made, np.maximum(one, other, out=other), out=made)
+    made[:, column] = 0.0
+    return made

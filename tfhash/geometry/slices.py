@@ -108,7 +108,7 @@ class SliceRegions:
 
         In three dimensions a face is a polygon (see `polygons`), in two an edge.
         """
-        return self._cells.incidences[-1]
+        return self._cells.faces.incidences[-1]
 
     def neighbors(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """int64 [n, 2] and [n]: pairs of cells that share a face, and that face's number."""

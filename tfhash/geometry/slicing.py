@@ -12,6 +12,9 @@ from tfhash.geometry.line_sweep import Values, apply, candidates, flat
 from tfhash.geometry.local_maps import check_finite
 from tfhash.geometry.steps import Activation, Affine, Max, Plan
 
+# Numbers of what is cut with the values and is none of the plan's.
+_POINTS, _PAIRS, _FREE = -1, -2, -3
+
 
 class Slicing:
     """Cuts a box along everything that bends in it.
@@ -70,8 +73,9 @@ class Slicing:
         function, number = flat(step), step.inputs[0]
         check_finite(self.alive[number])
         for k, kink in enumerate(function.kinks):
-            name = self.plan.layers[step.layer + k].name
-            above = self.cut(self.alive[number] - kink, name)
+            self.alive[number] = self.alive[number] - kink
+            above = self.cut(number, self.plan.layers[step.layer + k].name)
+            self.alive[number] = self.alive[number] + kink
             n_units = self.plan.layers[step.layer + k].n_units
             bits = np.zeros((len(above), n_units), bool)
             bits[:, : above.shape[1]] = above
@@ -97,30 +101,30 @@ class Slicing:
         assert self.plan.logits is not None
         logits = self.alive[self.plan.logits]
         if logits.shape[1] == 1:  # one logit: the second class where it is above 0
-            return self.cut(logits, "classes")[:, 0].astype(np.int64)
+            return self.cut(self.plan.logits, "classes")[:, 0].astype(np.int64)
         found = self.largest_of([column[:, None] for column in logits.T], "classes")
         return self.means(np.hstack(found)).argmax(axis=1)
 
-    def cut(self, relative: NDArray[np.float64], name: str) -> NDArray[np.bool_]:
-        """Cut along the zeros of columns of values; gives where each is above 0, by cell."""
-        kept = {-1: self.points, **self.alive}
+    def cut(self, number: int, name: str) -> NDArray[np.bool_]:
+        """Cut along the zeros of the columns of a value; gives where each is above 0, by cell."""
+        kept = {_POINTS: self.points, **self.alive}
         ends = np.cumsum([0, *(each.shape[1] for each in kept.values())])
-        first = int(ends[-1])
+        first = int(ends[list(kept).index(number)])
         # No function that is on one side of 0 at all points cuts, now or later.
-        lowest, highest = relative.min(axis=0), relative.max(axis=0)
+        lowest, highest = kept[number].min(axis=0), kept[number].max(axis=0)
         (may,) = np.nonzero((lowest <= 0) & (highest > 0))
-        rows = np.hstack([*kept.values(), relative[:, may]])
-        made = self.cells.cut(rows, range(first, first + len(may)), self.most_cells)
+        rows = np.hstack([*kept.values()])
+        made = self.cells.cut(rows, (first + may).tolist(), self.most_cells)
         if not made.is_whole:
             self.stopped_at = name
         values = {
-            number: np.ascontiguousarray(made.rows[:, start:stop])
-            for number, start, stop in zip(kept, ends[:-1], ends[1:], strict=True)
+            each: np.ascontiguousarray(made.rows[:, start:stop])
+            for each, start, stop in zip(kept, ends[:-1], ends[1:], strict=True)
         }
-        self.points = values.pop(-1)
+        self.points = values.pop(_POINTS)
         self.alive = values
         self.words = [part[made.origin] for part in self.words]
-        above = np.broadcast_to(lowest > 0, (len(made.origin), relative.shape[1])).copy()
+        above = np.broadcast_to(lowest > 0, (len(made.origin), len(lowest))).copy()
         above[:, may[: made.above.shape[1]]] = made.above
         return above
 
@@ -130,19 +134,21 @@ class Slicing:
         They are compared in pairs, the larger going on; where two agree that are not the largest
         there are cuts without need, so that a region may be several cells.
         """
-        names = [-2 - i for i in range(len(found))]
+        names = [_FREE - i for i in range(len(found))]
         self.alive.update(zip(names, found, strict=True))
-        left, next_ = list(names), -2 - len(names)
+        left, next_ = list(names), _FREE - len(names)
         while len(left) > 1 and not self.stopped_at:
             pairs = list(zip(left[::2], left[1::2], strict=False))
-            self.cut(np.hstack([self.alive[a] - self.alive[b] for a, b in pairs]), name)
+            self.alive[_PAIRS] = np.hstack([self.alive[a] - self.alive[b] for a, b in pairs])
+            self.cut(_PAIRS, name)
+            del self.alive[_PAIRS]
             left = left[2 * len(pairs) :]
             for a, b in pairs:
                 self.alive[next_] = np.maximum(self.alive[a], self.alive[b])
                 left.append(next_)
                 next_ -= 1
         made = [self.alive[number] for number in names]
-        for number in range(-2, next_, -1):
+        for number in range(_FREE, next_, -1):
             del self.alive[number]
         return made
 

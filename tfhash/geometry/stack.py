@@ -17,7 +17,7 @@ from tfhash.geometry.steps import Activation, Affine, Flat, Plan, size
 # Breakpoints, their units, and the code of the first region.
 Line = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]
 _DONE, _TOO_MANY = 0, 1
-PATCH_BYTES = 1 << 25  # of the values of a patch of a plane, in each layer
+PATCH_BYTES = 1 << 23  # of the values of a patch of a plane, in each layer
 
 
 class Polygons(NamedTuple):
