@@ -39,7 +39,7 @@ py::tuple py_nonnegative_fit(const Array<double>& columns, const Array<double>& 
     const double *data = columns.data(), *to = wanted.data();
     KernelCall call;
     NonnegativeFit fit(data, n, size, to);
-    fit.solve(std::vector<uint8_t>(n, 1));
+    fit.solve(all_of(n));
     weights = fit.weights();
     residual = fit.residual();
   }
