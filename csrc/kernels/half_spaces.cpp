@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <numeric>
 
@@ -78,19 +79,31 @@ DistinctHalfSpaces distinct_half_spaces(const double* rows, const double* offset
     const double* const row = rows + i * d;
     const double size = found.sizes[i] = std::sqrt(dot(row, row, d));
     products[i] = dot(row, probe.data(), d) / size;
-    if (std::isnan(products[i])) products[i] = std::numeric_limits<double>::infinity();
     slack[i] = (offsets[i] - dot(row, x, d)) / size;
+    for (double* each : {&products[i], &slack[i]}) {  // an order needs numbers
+      if (std::isnan(*each)) *each = std::numeric_limits<double>::infinity();
+    }
     largest = std::max(largest, std::fabs(slack[i]));
   }
   std::vector<int64_t> order(m), number(m, 0), place(m, -1);
   std::iota(order.begin(), order.end(), int64_t(0));
-  std::sort(order.begin(), order.end(), [&](int64_t i, int64_t j) {
-    return products[i] < products[j] || (products[i] == products[j] && i < j);
-  });
+  const auto by = [&](const std::vector<double>& numbers, int64_t from, int64_t to) {
+    std::sort(order.begin() + from, order.begin() + to, [&](int64_t i, int64_t j) {
+      return numbers[i] < numbers[j] || (numbers[i] == numbers[j] && i < j);
+    });
+  };
+  by(products, 0, m);
+  // Of parallel ones, those that are one lie side by side in the order of their distances.
+  for (int64_t start = 0, stop; start < m; start = stop) {
+    for (stop = start + 1; stop < m; ++stop) {
+      if (!(products[order[stop]] - products[order[stop - 1]] <= same * double(d))) break;
+    }
+    if (stop - start > 2) by(slack, start, stop);
+  }
   for (int64_t k = 1; k < m; ++k) {
     const int64_t i = order[k - 1], j = order[k];
     const bool is_same =
-        products[j] - products[i] <= same * double(d) &&
+        std::fabs(products[j] - products[i]) <= same * double(d) &&
         std::fabs(slack[i] - slack[j]) <= same * (std::fabs(slack[i]) + 1e-3 * largest) &&
         largest_difference(rows + i * d, found.sizes[i], rows + j * d, found.sizes[j], d) <= same;
     number[j] = number[i] + !is_same;

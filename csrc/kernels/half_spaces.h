@@ -53,8 +53,8 @@ struct DistinctHalfSpaces {
 };
 
 // Two are the same where their normals, and their distances from x, differ by no more than `same`
-// of them. Rows that are equal have the same product with any vector, so only those are compared
-// that lie side by side in its order.
+// of them. Normals that are equal have the same product with any vector, so only those are compared
+// that lie side by side in its order, and of equal ones in the order of their distances.
 //
 // Arguments: m x d rows, none of them 0; m offsets; x: d
 DistinctHalfSpaces distinct_half_spaces(const double* rows, const double* offsets, int64_t m,

@@ -16,7 +16,7 @@ constexpr double kFar = 1e3;            // of the mean distance to the sides
 constexpr double kSharper = 1e-7;       // of a point: how far its last digits are off
 constexpr double kDependent = 1e-12;    // of a column: less than that is new about it
 constexpr int kMoves = 12;              // of a point on a face, into it
-constexpr double kMove = 1.5;           // times the way to the side that it is farthest behind
+constexpr double kMove = 1.9;           // times the way to the side that it is farthest behind
 constexpr double kInside = 1e-6;        // of the distances to the sides: far enough inside
 
 double length(const double* a, int64_t n) { return std::sqrt(dot(a, a, n)); }
