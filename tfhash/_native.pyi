@@ -83,6 +83,49 @@ def settle_facets(
     open: NDArray[np.bool_],
     clear: float,
 ) -> NDArray[np.bool_]: ...
+def unit_sides(
+    layer: int,
+    slopes: NDArray[np.float64],
+    values: NDArray[np.float64],
+    above: NDArray[np.bool_] | None,
+    counts: NDArray[np.bool_] | None,
+    x: NDArray[np.float64],
+    rounding: float,
+) -> (
+    tuple[
+        NDArray[np.float64],
+        NDArray[np.float64],
+        NDArray[np.int64],
+        NDArray[np.int64],
+        NDArray[np.int64],
+    ]
+    | None
+): ...
+def distinct_half_spaces(
+    rows: NDArray[np.float64], offsets: NDArray[np.float64], x: NDArray[np.float64], same: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]: ...
+def holding_in_box(
+    normals: NDArray[np.float64],
+    offsets: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+) -> NDArray[np.bool_]: ...
+def sides_met(
+    products: NDArray[np.float64],
+    distances: NDArray[np.float64],
+    rays: NDArray[np.float64],
+    below: NDArray[np.float64],
+    above: NDArray[np.float64],
+    clear: float,
+) -> NDArray[np.bool_]: ...
+def face_bounds(
+    cosines: NDArray[np.float64],
+    faces: NDArray[np.float64],
+    places: NDArray[np.int64],
+    slack: NDArray[np.float64],
+    highs: NDArray[np.int64],
+    lows: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]: ...
 def local_lines(
     steps: list[dict[str, Any]],
     n_values: int,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "interrupt.h"
 #include "kernels/vectors.h"
@@ -14,10 +15,63 @@ constexpr double kNowhere = 1e-9;       // of 1: what is left where there is no 
 constexpr double kFar = 1e3;            // of the mean distance to the sides
 constexpr double kSharper = 1e-7;       // of a point: how far its last digits are off
 constexpr double kDependent = 1e-12;    // of a column: less than that is new about it
+constexpr int kMoves = 12;              // of a point on a face, into it
+constexpr double kMove = 1.9;           // times the way to the side that it is farthest behind
+constexpr double kInside = 1e-6;        // of the distances to the sides: far enough inside
 
 double length(const double* a, int64_t n) { return std::sqrt(dot(a, a, n)); }
 
+// The side among some that a point is farthest behind, or not far enough inside; -1 where none.
+int64_t farthest_behind(const double* normals, const double* distances, int64_t d, int64_t side,
+                        const std::vector<int64_t>& among, const double* point, double* most) {
+  int64_t worst = -1;
+  *most = 0;
+  CheckNowAndThen check(d);
+  for (const int64_t j : among) {
+    if (j == side) continue;
+    check();
+    const double behind = dot(normals + j * d, point, d) - distances[j] * (1 - kInside);
+    if (!(behind <= *most)) {
+      *most = behind;
+      worst = j;
+    }
+  }
+  return worst;
+}
+
+// Whether a point of a side is found that is inside all known and open ones: the side is a facet
+// then. From the point nearest to the inside one it goes, within the side, past the one that it is
+// farthest behind (relaxation: Agmon, The relaxation method for linear inequalities, 1954). Most
+// facets are found so, at a small part of what a fit costs; where none is, nothing is known.
+bool meets_inside(const double* normals, const double* distances, int64_t d, int64_t side,
+                  const std::vector<int64_t>& known, const std::vector<int64_t>& open,
+                  double* point) {
+  const double* const normal = normals + side * d;
+  for (int64_t c = 0; c < d; ++c) point[c] = distances[side] * normal[c];
+  const int64_t moves = std::min<int64_t>(kMoves, 2 * d);
+  for (int64_t move = 0; move < moves; ++move) {
+    double most;
+    // The known ones first: of a side that follows from others, only few are looked at.
+    int64_t worst = farthest_behind(normals, distances, d, side, known, point, &most);
+    if (worst < 0) worst = farthest_behind(normals, distances, d, side, open, point, &most);
+    if (worst < 0) return true;
+    const double* const other = normals + worst * d;
+    const double cosine = dot(normal, other, d), square = 1 - cosine * cosine;
+    if (!(square > kDependent)) return false;
+    const double step = -kMove * most / square;
+    add(step, other, d, point);
+    add(-step * cosine, normal, d, point);
+  }
+  return false;
+}
+
 }  // namespace
+
+std::vector<int64_t> all_of(int64_t n) {
+  std::vector<int64_t> numbers(n);
+  std::iota(numbers.begin(), numbers.end(), int64_t(0));
+  return numbers;
+}
 
 NonnegativeFit::NonnegativeFit(const double* columns, int64_t n, int64_t size,
                                const double* wanted)
@@ -26,21 +80,24 @@ NonnegativeFit::NonnegativeFit(const double* columns, int64_t n, int64_t size,
       size_(size),
       wanted_(wanted),
       wanted_length_(length(wanted, size)),
-      lengths_(n),
+      lengths_(n, -1.0),
       in_use_(n, 0),
       passed_over_(n, 0),
       residual_(wanted, wanted + size),
-      error_(wanted_length_) {
-  for (int64_t j = 0; j < n; ++j) lengths_[j] = length(column(j), size);
+      error_(wanted_length_) {}
+
+double NonnegativeFit::length_of(int64_t j) {
+  if (lengths_[j] < 0) lengths_[j] = length(column(j), size_);
+  return lengths_[j];
 }
 
-void NonnegativeFit::solve(const std::vector<uint8_t>& may) {
+void NonnegativeFit::solve(const std::vector<int64_t>& among) {
   std::fill(passed_over_.begin(), passed_over_.end(), 0);
   // Roundings may let columns come and go in a circle: the error falls at each step, or the column
   // that came in is passed over until it does.
   for (int64_t left = 10 * (n_ + size_); left > 0; --left) {
     check_interrupt();
-    const int64_t j = most_promising(may);
+    const int64_t j = most_promising(among);
     if (j < 0) return;
     const double before = error_;
     if (take(j) && settle() && error_ < before) {
@@ -58,12 +115,12 @@ std::vector<double> NonnegativeFit::weights() const {
 }
 
 // The column nearest in direction to what is missing, -1 where none leads there at all.
-int64_t NonnegativeFit::most_promising(const std::vector<uint8_t>& may) const {
+int64_t NonnegativeFit::most_promising(const std::vector<int64_t>& among) {
   int64_t best = -1;
   double most = kRounding * wanted_length_;
   CheckNowAndThen check(size_);
-  for (int64_t j = 0; j < n_; ++j) {
-    if (!may[j] || in_use_[j] || passed_over_[j] || !(lengths_[j] > 0)) continue;
+  for (const int64_t j : among) {
+    if (in_use_[j] || passed_over_[j] || !(length_of(j) > 0)) continue;
     check();
     const double reach = dot(column(j), residual_.data(), size_) / lengths_[j];
     if (reach > most) {
@@ -90,7 +147,7 @@ bool NonnegativeFit::take(int64_t j) {
     }
   }
   row[k] = length(made, size_);
-  if (!(row[k] > kDependent * lengths_[j])) return false;
+  if (!(row[k] > kDependent * length_of(j))) return false;
   for (int64_t c = 0; c < size_; ++c) made[c] /= row[k];
   triangle_.push_back(std::move(row));
   shares_.push_back(dot(made, wanted_, size_));
@@ -212,7 +269,7 @@ bool largest_ball(const double* normals, const double* distances, int64_t n, int
   }
   wanted[d + 1] = 1;
   NonnegativeFit far(columns.data(), m, size, wanted.data());
-  far.solve(std::vector<uint8_t>(m, 1));
+  far.solve(all_of(m));
   // What the far point was projected onto, without it.
   const int64_t k = int64_t(far.used().size());
   std::vector<double> touched(k * (d + 1)), ends(k), up(d + 1, 0.0);
@@ -223,7 +280,7 @@ bool largest_ball(const double* normals, const double* distances, int64_t n, int
   }
   up[d] = 1;
   NonnegativeFit proof(touched.data(), k, d + 1, up.data());
-  proof.solve(std::vector<uint8_t>(k, 1));
+  proof.solve(all_of(k));
   if (!(proof.error() < kNowhere)) return false;
   const std::vector<double> multipliers = proof.weights(), ball = proof.meeting(ends);
   std::copy_n(ball.data(), d, center);
@@ -251,7 +308,7 @@ bool nearest_point(const double* normals, const double* distances, int64_t n, in
     to[d] = sign * distances[side] / least;
   }
   NonnegativeFit fit(columns.data(), m, size, wanted.data());
-  fit.solve(std::vector<uint8_t>(m, 1));
+  fit.solve(all_of(m));
   if (fit.error() < kNowhere) return false;
   const std::vector<double>& left = fit.residual();
   // Its last number, which is 1 less the rest, is this too, but loses its digits where it is small.
@@ -298,36 +355,52 @@ void settle_facets(const double* normals, const double* distances, int64_t n, in
   std::vector<double> columns((n + 1) * size, 0.0);
   for (int64_t j = 0; j < n; ++j) std::copy_n(normals + j * d, d, columns.data() + j * size);
   columns.back() = 1;  // a side may follow with room to spare: the last column is that room
-  std::vector<double> wanted(size, 1.0), soon(n);
-  std::vector<uint8_t> may(n + 1, 1);
-  for (int64_t i = 0; i < n; ++i) {
-    if (!(*open)[i]) continue;
-    for (int64_t j = 0; j < n; ++j) columns[j * size + d] = distances[j] / distances[i];
+  std::vector<double> wanted(size, 1.0), point(d), soon;
+  std::vector<int64_t> bounding, left, among;
+  for (int64_t j = 0; j < n; ++j) {
+    if ((*known)[j]) bounding.push_back(j);
+    if ((*open)[j]) left.push_back(j);
+  }
+  const auto settle = [&](int64_t side, bool is_facet) {
+    left.erase(std::find(left.begin(), left.end(), side));
+    (*open)[side] = 0;
+    if (!is_facet || (*known)[side]) return;
+    (*known)[side] = 1;
+    bounding.push_back(side);
+  };
+  while (!left.empty()) {
+    const int64_t i = left.front();
+    if (meets_inside(normals, distances, d, i, bounding, left, point.data())) {
+      settle(i, true);
+      continue;
+    }
+    for (const int64_t j : bounding) columns[j * size + d] = distances[j] / distances[i];
     std::copy_n(normals + i * d, d, wanted.data());
     NonnegativeFit fit(columns.data(), n + 1, size, wanted.data());
     while ((*open)[i]) {
-      std::copy(known->begin(), known->end(), may.begin());
-      fit.solve(may);
+      among = bounding;
+      among.push_back(n);
+      fit.solve(among);
       if (!(fit.error() > clear)) {
-        (*open)[i] = 0;
+        settle(i, false);
         break;
       }
       const double* const ray = fit.residual().data();
+      // Of several met at once, the nearest to the point is no combination of the others.
       double first = 0;
-      for (int64_t j = 0; j < n; ++j) {
-        soon[j] = (*open)[j] ? dot(normals + j * d, ray, d) / distances[j] : -1.0;
-        first = std::max(first, soon[j]);
+      soon.assign(left.size(), 0.0);
+      for (size_t k = 0; k < left.size(); ++k) {
+        soon[k] = dot(normals + left[k] * d, ray, d) / distances[left[k]];
+        first = std::max(first, soon[k]);
       }
-      // Of several at once, the nearest to the point is no combination of the others.
-      int64_t met = i;
-      bool found = false;
-      for (int64_t j = 0; j < n; ++j) {
-        if (!(*open)[j] || soon[j] < first * (1 - clear)) continue;
-        if (!found || distances[j] < distances[met]) met = j;
-        found = true;
+      int64_t met = -1;
+      for (size_t k = 0; k < left.size(); ++k) {
+        if (soon[k] < first * (1 - clear)) continue;
+        if (met < 0 || distances[left[k]] < distances[met]) met = left[k];
       }
-      (*known)[met] = 1;
-      (*open)[met] = 0;
+      if (met < 0) met = i;
+      settle(met, true);
+      columns[met * size + d] = distances[met] / distances[i];
     }
   }
 }

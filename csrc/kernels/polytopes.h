@@ -6,6 +6,9 @@
 
 namespace tfhash {
 
+// The numbers from 0 to n - 1: all columns to choose among.
+std::vector<int64_t> all_of(int64_t n);
+
 // The nonnegative multiples of columns whose sum is nearest to a vector: the active-set method of
 // Lawson and Hanson (Solving Least Squares Problems, 1974, chapter 23).
 //
@@ -18,9 +21,9 @@ class NonnegativeFit {
   // caller, unchanged.
   NonnegativeFit(const double* columns, int64_t n, int64_t size, const double* wanted);
 
-  // Goes on until none of the columns that `may` be used brings the sum any nearer. Where more may
-  // be used later it goes on from where it is.
-  void solve(const std::vector<uint8_t>& may);
+  // Goes on until none of the columns `among` which to choose brings the sum any nearer. Where there
+  // are more later it goes on from where it is.
+  void solve(const std::vector<int64_t>& among);
 
   // The vector without the sum, [size], and its length.
   const std::vector<double>& residual() const { return residual_; }
@@ -38,8 +41,9 @@ class NonnegativeFit {
 
  private:
   const double* column(int64_t j) const { return columns_ + j * size_; }
+  double length_of(int64_t j);
   double* direction(int64_t i) { return basis_.data() + i * size_; }
-  int64_t most_promising(const std::vector<uint8_t>& may) const;
+  int64_t most_promising(const std::vector<int64_t>& among);
   bool take(int64_t j);
   bool settle();
   void drop(int64_t place);
@@ -50,7 +54,7 @@ class NonnegativeFit {
   const int64_t n_, size_;
   const double* const wanted_;
   double wanted_length_;
-  std::vector<double> lengths_;                 // of columns
+  std::vector<double> lengths_;                 // of columns; below 0 where not needed yet
   std::vector<uint8_t> in_use_, passed_over_;   // of columns; passed over until one has come in
   std::vector<int64_t> used_;                   // the columns in use, in the order of the basis
   std::vector<double> weights_;                 // of those

@@ -282,7 +282,7 @@ def test_what_cannot_be_is_named():
         geometry.region(net, [np.nan, 0])
     with pytest.raises(ValueError, match=r"Expected a facet, one of .* Received: 99"):
         open_.neighbor(99)
-    with pytest.raises(ValueError, match=r"at least 1\. Received: 0"):
+    with pytest.raises(ValueError, match=r"whole number from 1 on\. Received: 0"):
         geometry.explore(net, [0.3, 0.2], 0)
     smooth = keras.Sequential([keras.Input((2,)), kl.Dense(3, "gelu", name="curved"), kl.ReLU()])
     with pytest.raises(ValueError, match=r"'curved' .*not piecewise linear"):
@@ -365,3 +365,43 @@ def test_wide_inputs_in_a_box():
     assert here.radius == pytest.approx(ball.x[-1], rel=1e-7)
     facets = [i for i in range(len(here.units)) if face_center(rows, offsets, i)[1] > 1e-9]
     assert here.facets.tolist() == facets
+
+
+@pytest.mark.parametrize("n", (2.5, 0, True, "3", None))
+def test_counts_are_whole_numbers(n):
+    net = dense_net(2, 3, 2)
+    with pytest.raises(ValueError, match="Expected max_regions to be a whole number from 1 on"):
+        geometry.explore(net, [0.3, 0.2], n)
+    with pytest.raises(ValueError, match=r"Expected n \(regions\) to be a whole number"):
+        geometry.explore(net, [0.3, 0.2], 1).more(n)
+    with pytest.raises(ValueError, match="Expected max_regions to be a whole number from 1 on"):
+        geometry.boundary_distances(net, [[0.3, 0.2]], n)
+    with pytest.raises(ValueError, match="Expected max_regions to be a whole number from 1 on"):
+        geometry.box_regions(net, (-1, 1), max_regions=n)
+    if n is not None and n != 0:
+        with pytest.raises(ValueError, match="Expected seed to be a whole number from 0 on"):
+            geometry.stochastic_diameters(net, [[0.3, 0.2]], seed=n)
+    if n in (0, "3", None):
+        with pytest.raises(ValueError, match="Expected a limit above 0"):
+            geometry.stochastic_diameters(net, [[0.3, 0.2]], limit=n)
+
+
+def test_inputs_that_are_no_array_of_numbers():
+    net = dense_net(2, 3, 2)
+    with pytest.raises(ValueError, match="Received: lists of different lengths"):
+        geometry.region(net, [[1.0, 2.0], [3.0]])
+    with pytest.raises(ValueError, match="without masked entries"):
+        geometry.region(net, np.ma.masked_array([0.3, 0.2], [False, True]))
+
+
+def test_parallel_units_of_which_some_are_the_same():
+    net = keras.Sequential([keras.Input((2,), dtype="float64"), kl.Dense(5, "relu")])
+    net.layers[0].set_weights(
+        [np.array([[1, 1, 2, 1, -1], [0, 0, 0, 0, 0.0]]), np.array([-1, -2, -2, -3, 1.0])]
+    )
+    here = geometry.region(net, [0.0, 0.0], bounds=(-5, 5))
+    assert here.facets.tolist() == [0] and here.boundary_distance == 1
+    there = here.neighbor(0)  # across x = 1, where units 0, 2 and 4 switch together
+    assert there.code.to_bits().tolist() == [[1, 0, 1, 0, 0]]
+    assert here.code.to_bits().tolist() == [[0, 0, 0, 0, 1]]
+    assert len(geometry.explore(net, [0.0, 0.0], 100, bounds=(-5, 5))) == 4

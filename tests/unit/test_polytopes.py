@@ -30,7 +30,8 @@ def is_facet(normals, distances, i):
     """Whether the polytope is larger without a side: a linear program."""
     others = np.arange(len(normals)) != i
     found = linprog(-normals[i], normals[others], distances[others], bounds=(None, None))
-    return bool(found.status == 3 or -found.fun > distances[i] * (1 + 1e-7))
+    # It is feasible, so that without an optimum it is unbounded.
+    return found.fun is None or bool(-found.fun > distances[i] * (1 + 1e-7))
 
 
 @FIXED
@@ -178,3 +179,101 @@ def test_nothing_is_read_that_is_not_there():
         _native.nearest_point(rows, np.ones(shape[0]))
         _native.largest_ball(rows, np.ones(shape[0]), np.inf)
         _native.settle_facets(rows, np.ones(shape[0]), flags, ~flags, 1e-10)
+
+
+@FIXED
+@given(m=st.integers(0, 40), d=st.integers(1, 9), seed=SEEDS)
+def test_half_spaces_are_told_apart(m, d, seed):
+    rng = np.random.default_rng(seed)
+    rows, x = np.round(rng.normal(size=(m, d))), rng.normal(size=d)
+    rows = rows[rows.any(axis=1)]
+    offsets = np.round(rng.normal(size=len(rows)))
+    sizes = np.linalg.norm(rows, axis=1)
+    sides = np.column_stack([rows, offsets]) / sizes[:, None]
+    scale = rng.uniform(0.5, 2, len(rows))  # the same half-space, whatever the length
+    normals, ends, first, group = _native.distinct_half_spaces(
+        rows * scale[:, None], offsets * scale, x, 1e-9
+    )
+    _, expected, numbers = np.unique(
+        sides.round(9) + 0.0, axis=0, return_index=True, return_inverse=True
+    )
+    np.testing.assert_array_equal(first, np.sort(expected))
+    np.testing.assert_array_equal(first[group], expected[numbers.ravel()])
+    np.testing.assert_allclose(np.column_stack([normals, ends]), sides[first], atol=1e-14)
+
+
+@FIXED
+@given(m=st.integers(1, 30), d=st.integers(1, 8), seed=SEEDS)
+def test_sides_of_units(m, d, seed):
+    rng = np.random.default_rng(seed)
+    whole = np.round(rng.normal(size=(m, d + 1)))  # slopes and values, as views of one array
+    above, counts, x = rng.random(m) < 0.5, rng.random(m) < 0.8, np.round(rng.normal(size=d))
+    rows, offsets, units, still, at_zero = _native.unit_sides(
+        3, whole[:, :-1], whole[:, -1], above, counts, x, 1e-12
+    )
+    slopes, values = whole[:, :-1], whole[:, -1]
+    moves = slopes.any(axis=1)
+    (expected,) = np.nonzero(moves & counts)
+    signs = np.where(above, -1.0, 1.0)[expected]
+    np.testing.assert_array_equal(rows, signs[:, None] * slopes[expected])
+    np.testing.assert_array_equal(offsets, rows @ x - signs * values[expected])
+    np.testing.assert_array_equal(units, np.column_stack([np.full(len(expected), 3), expected]))
+    np.testing.assert_array_equal(still[:, 1], np.flatnonzero(~moves & counts & (values == 0)))
+    np.testing.assert_array_equal(at_zero[:, 1], expected[values[expected] == 0])
+    whole[0, 0] = np.inf
+    assert _native.unit_sides(3, whole[:, :-1], whole[:, -1], None, None, x, 1e-12) is None
+
+
+@FIXED
+@given(n=st.integers(2, 20), d=st.integers(1, 5), seed=SEEDS)
+def test_what_is_said_of_sides_without_a_solver_is_so(n, d, seed):
+    rng = np.random.default_rng(seed)
+    normals, distances = polytope(rng, n, d, False)
+    high = np.where(rng.random(d) < 0.3, np.inf, 0.8)
+    low = np.where(rng.random(d) < 0.3, -np.inf, -0.8)
+    box = np.eye(d)[high < np.inf], -np.eye(d)[low > -np.inf]
+    sides = np.vstack([normals, *box])
+    ends = np.concatenate([distances, np.full(len(sides) - n, 0.8)])
+    is_known = [is_facet(sides, ends, i) for i in range(len(sides))]
+    met = _native.sides_met(normals @ normals.T, distances, normals, -low, high, 1e-10)
+    assert not (met & ~np.array(is_known[:n])).any()
+    assert not (_native.holding_in_box(normals, distances, low, high) & is_known[:n]).any()
+    # From any point: a bound is none too large, and the distance itself where it is exact.
+    (places,) = np.nonzero(is_known[:n])
+    point = rng.normal(size=d)
+    slack = ends - sides @ point
+    highs, lows = np.flatnonzero(high < np.inf), np.flatnonzero(low > -np.inf)
+    faces = normals[places]
+    least, exact = _native.face_bounds(faces @ normals.T, faces, places, slack, highs, lows)
+    for i, place in enumerate(places):
+        distance = np.linalg.norm(_native.nearest_point(sides, slack, int(place)))
+        assert least[i] <= distance * (1 + 1e-9)
+        assert not exact[i] or distance == pytest.approx(least[i], rel=1e-9)
+
+
+def test_no_side_is_read_that_is_not_there():
+    square, one, none = np.eye(2), np.ones(2), np.zeros(0, np.int64)
+    flags, number = np.ones(3, bool), np.zeros(1, np.int64)
+    for call in (
+        lambda: _native.unit_sides(0, square, np.ones(3), None, None, one, 1e-12),
+        lambda: _native.unit_sides(0, square.T[:, ::-1], one, None, None, one, 1e-12),
+        lambda: _native.unit_sides(0, square, one, flags, None, one, 1e-12),
+        lambda: _native.unit_sides(0, square, one, None, flags, one, 1e-12),
+        lambda: _native.unit_sides(0, square, one, None, None, np.ones(3), 1e-12),
+        lambda: _native.distinct_half_spaces(square, np.ones(3), one, 1e-9),
+        lambda: _native.distinct_half_spaces(square, one, np.ones(3), 1e-9),
+        lambda: _native.holding_in_box(square, one, np.ones(3), one),
+        lambda: _native.sides_met(square, np.ones(3), square, one, one, 1e-10),
+        lambda: _native.sides_met(square, one, square, one, np.ones(3), 1e-10),
+        lambda: _native.face_bounds(square, square, np.array([0, 2]), one, none, none),
+        lambda: _native.face_bounds(square, square, np.array([0, -1]), one, none, none),
+        lambda: _native.face_bounds(square, square, np.array([0, 1]), one, number, none),
+        lambda: _native.face_bounds(square, square, np.array([0, 1]), np.ones(3), number + 2, none),
+    ):
+        with pytest.raises(ValueError, match=r"Expected .*Received"):
+            call()
+    for bad in (np.nan, np.inf, 0.0):
+        rows = np.array([[1.0, bad], [bad, 1.0], [0.0, 0.0]])
+        _native.distinct_half_spaces(rows, np.full(3, bad), one, 1e-9)
+        _native.holding_in_box(rows, np.full(3, bad), one * bad, one * bad)
+        _native.sides_met(np.full((3, 3), bad), np.full(3, bad), rows, one * bad, one * bad, 1e-10)

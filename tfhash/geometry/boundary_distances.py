@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash import backend, progress
+from tfhash.codes import whole_number
 from tfhash.geometry.chords import checked_points
 from tfhash.geometry.exploration import Exploration
 from tfhash.geometry.gradient_norms import layer_distances
@@ -88,8 +89,7 @@ def boundary_distances(model: keras.Model, x: ArrayLike, max_regions: int = 1) -
     >>> near.distances.mean(), np.bincount(near.units[:, 0])     # which layer bends first
     >>> geometry.boundary_distances(model, x_test[:20], max_regions=500).is_exact.mean(axis=0)
     """
-    if max_regions < 1:
-        raise ValueError(f"Expected max_regions of at least 1. Received: {max_regions}.")
+    max_regions = whole_number(max_regions, "max_regions", 1)
     shape = np.shape(x)
     with backend.float64(), plan_for(model, shape[1:]) as plan:
         points = checked_points(x, plan).astype(np.float64)

@@ -194,8 +194,12 @@ def _batch_ends(
 def check_options(region: str, limit: float, dtype: str) -> None:
     """Raise ValueError for a region, limit or dtype that is none."""
     check_region(region)
-    if not limit > 0:
-        raise ValueError(f"Expected a limit above 0. Received: {limit}.")
+    try:
+        is_length = not isinstance(limit, str) and float(limit) > 0
+    except (TypeError, ValueError):
+        is_length = False
+    if not is_length:
+        raise ValueError(f"Expected a limit above 0. Received: {limit!r}.")
     if dtype not in ("float64", "float32"):
         raise ValueError(f"Expected dtype='float64' or 'float32'. Received: {dtype!r}.")
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash import _native, backend
+from tfhash.codes import whole_number
 from tfhash.geometry.chords import (
     Chords,
     check_options,
@@ -150,7 +151,8 @@ def _directions(
 
 def _random_directions(shape: tuple[int, ...], seed: int | None) -> Rows:
     """Rows of normal numbers, whose directions are uniform on the sphere."""
-    entropy = np.random.SeedSequence(seed).entropy
+    checked = None if seed is None else whole_number(seed, "seed", 0)
+    entropy = np.random.SeedSequence(checked).entropy
 
     def rows(start: int, stop: int) -> NDArray[np.float64]:
         blocks = range(start // _BLOCK, -(-stop // _BLOCK))

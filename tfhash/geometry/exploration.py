@@ -12,7 +12,7 @@ import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash import progress
-from tfhash.codes import Codes
+from tfhash.codes import Codes, whole_number
 from tfhash.geometry.region_inputs import Bounds
 from tfhash.geometry.regions import Region, codes_of
 from tfhash.geometry.regions_at import region
@@ -87,8 +87,7 @@ class Exploration:
 
         Ctrl-C ends it, with a warning; what was found is kept, and another call goes on.
         """
-        if n < 1:
-            raise ValueError(f"Expected a number of regions of at least 1. Received: {n}.")
+        n = whole_number(n, "n (regions)", 1)
         with progress.bar(None, "regions", "region", n > 1, total=n) as bar:
             try:
                 for _ in range(n):
@@ -113,7 +112,7 @@ class Exploration:
                 heapq.heappop(self._ways)
             elif not way.is_exact:
                 exact = max(way.distance, source.face_distance(way.facet))
-                heapq.heapreplace(self._ways, way._replace(distance=exact, is_exact=True))
+                heapq.heapreplace(self._ways, _Way(exact, way.number, True, *way[3:]))
             else:
                 self._add(way.there or source.neighbor(way.facet), way.distance)
                 heapq.heappop(self._ways)
@@ -127,10 +126,13 @@ class Exploration:
         bounds = np.maximum(least, distance)
         touching: list[tuple[int, int]] = []
         ways: list[_Way] = []
-        for bound, is_exact, facet in zip(
-            bounds.tolist(), exact.tolist(), facets.tolist(), strict=True
+        for bound, is_exact, facet, key in zip(
+            bounds.tolist(), exact.tolist(), facets.tolist(), found.keys_across(), strict=True
         ):
-            key, there = found.across(facet)
+            there = None
+            if key is None:
+                there = found.neighbor(facet)
+                key = there.key
             known = self._numbers.get(key)
             if known is None:
                 way = _Way(bound, self._n_ways + len(ways), is_exact, number, facet, key, there)
@@ -179,4 +181,5 @@ def explore(
     >>> found.distances[-1], found.adjacency.sum(axis=1)      # how far; facets between them
     >>> found.more(500)                                       # the next 500
     """
-    return Exploration(region(model, x, bounds=bounds)).more(max_regions)
+    n = whole_number(max_regions, "max_regions", 1)
+    return Exploration(region(model, x, bounds=bounds)).more(n)

@@ -19,64 +19,88 @@ _SMALL = 20_000  # numbers in the normals
 _GAP = 1e-10  # of the radius, between it and a proved upper bound
 
 
-class Sides:
-    """The inequalities `normals @ z <= offsets` and `low <= z <= high`.
+class Box:
+    """Bounds of the inputs, `low <= z <= high`.
 
     Parameters
     ----------
-    normals : float64 [m, d], rows of length 1
-    offsets : float64 [m]
     low, high : float64 [d], infinite where there is no bound
     """
 
-    def __init__(self, normals: Vector, offsets: Vector, low: Vector, high: Vector) -> None:
-        self.normals, self.offsets, self.low, self.high = normals, offsets, low, high
+    def __init__(self, low: Vector, high: Vector) -> None:
+        self.low, self.high = low, high
         self.highs, self.lows = np.flatnonzero(high < np.inf), np.flatnonzero(low > -np.inf)
+        self.n_sides = len(self.highs) + len(self.lows)
+        self.is_closed = len(self.lows) == len(self.highs) == len(low)
 
-    @property
-    def is_boxed(self) -> bool:
-        """Whether every input has a bound on each side."""
-        return len(self.lows) == len(self.highs) == len(self.low)
+    @classmethod
+    def unbounded(cls, d: int) -> Box:
+        """The box that is all of the space of `d` inputs."""
+        free = np.full(d, np.inf)
+        return cls(-free, free)
 
     @property
     def covers(self) -> bool:
         """Whether every input has a bound on some side."""
         return bool(((self.low > -np.inf) | (self.high < np.inf)).all())
 
+    @cached_property
+    def normals(self) -> Vector:
+        """float64 [n_sides, d]: those of the upper bounds, then those of the lower ones."""
+        identity = np.eye(len(self.low))
+        return np.concatenate([identity[self.highs], -identity[self.lows]])
+
+    def slack(self, z: Vector) -> list[Vector]:
+        """Distances from a point to the upper bounds and to the lower ones."""
+        if not self.n_sides:
+            return []
+        below, above = self.high - z, z - self.low
+        return [below, above] if self.is_closed else [below[self.highs], above[self.lows]]
+
+
+class Sides:
+    """The inequalities `normals @ z <= offsets`, and those of a box.
+
+    Parameters
+    ----------
+    normals : float64 [m, d], rows of length 1
+    offsets : float64 [m]
+    box : Box
+    """
+
+    def __init__(self, normals: Vector, offsets: Vector, box: Box) -> None:
+        self.normals, self.offsets, self.box = normals, offsets, box
+
     def times(self, z: Vector) -> Vector:
         """float64 [n]: every inequality's left side at a point; the box's follow the others'."""
-        return np.concatenate([self.normals @ z, z[self.highs], -z[self.lows]])
+        return np.concatenate([self.normals @ z, z[self.box.highs], -z[self.box.lows]])
 
     def combined(self, weights: Vector) -> Vector:
         """float64 [d]: the sum of all normals, each times its weight."""
-        m, n_high = len(self.normals), len(self.highs)
+        m, n_high = len(self.normals), len(self.box.highs)
         total: Vector = weights[:m] @ self.normals
-        total[self.highs] += weights[m : m + n_high]
-        total[self.lows] -= weights[m + n_high :]
+        total[self.box.highs] += weights[m : m + n_high]
+        total[self.box.lows] -= weights[m + n_high :]
         return total
 
     def slack(self, z: Vector) -> Vector:
         """float64 [n]: distances from a point to every side, below 0 where it is outside."""
-        others = self.offsets - self.normals @ z
-        if not len(self.highs) and not len(self.lows):
-            return np.asarray(others)
-        return np.concatenate([others, (self.high - z)[self.highs], (z - self.low)[self.lows]])
+        return np.concatenate([self.offsets - self.normals @ z, *self.box.slack(z)])
 
     @property
     def rows_size(self) -> int:
         """Numbers in `rows`."""
-        return len(self.low) * (len(self.offsets) + len(self.highs) + len(self.lows))
+        return self.normals.shape[1] * (len(self.offsets) + self.box.n_sides)
 
     @cached_property
     def rows(self) -> Vector:
         """float64 [n, d]: all normals, the box's too."""
-        identity = np.eye(len(self.low))
-        return np.concatenate([self.normals, identity[self.highs], -identity[self.lows]])
+        return np.concatenate([self.normals, self.box.normals])
 
 
 def has_largest_ball(sides: Sides) -> bool:
     """Whether the balls inside have a largest: 0 is then a convex combination of the normals."""
-    if sides.is_boxed:
+    if sides.box.is_closed:
         return True
     if not len(sides.rows):
         return False
@@ -110,11 +134,11 @@ def deepest_point(sides: Sides, start: Vector, cap: float = np.inf) -> tuple[Vec
     """
     if not sides.rows_size:
         return start, cap
-    if len(sides.normals) < len(start) and not len(sides.highs) and not len(sides.lows):
+    if len(sides.normals) < len(start) and not sides.box.n_sides:
         # What all inequalities leave free does not matter: the point moves in the rest alone.
         basis, _ = np.linalg.qr(sides.normals.T)
-        free = np.full(basis.shape[1], np.inf)
-        inner = Sides(sides.normals @ basis, sides.offsets - sides.normals @ start, -free, free)
+        box = Box.unbounded(basis.shape[1])
+        inner = Sides(sides.normals @ basis, sides.offsets - sides.normals @ start, box)
         moved, radius = deepest_point(inner, np.zeros(basis.shape[1]), cap)
         return start + basis @ moved, radius
     if sides.rows_size <= _SMALL:
@@ -141,7 +165,7 @@ def _by_projection(sides: Sides, start: Vector, cap: float) -> tuple[Vector, flo
 
 def _by_interior_point(sides: Sides, start: Vector, cap: float) -> tuple[Vector, float]:
     ends = [cap] if np.isfinite(cap) else []
-    is_wide = len(sides.normals) < len(start) and sides.covers
+    is_wide = len(sides.normals) < len(start) and sides.box.covers
     balls: _Balls | _WideBalls = (_WideBalls if is_wide else _Balls)(sides, len(ends))
     distances = sides.slack(start)
     best, radius = start, float(distances.min())
@@ -228,7 +252,7 @@ class _WideBalls:
         return np.append(self.sides.combined(inner), weights.sum())
 
     def solver(self, ratio: Vector) -> Solve | None:
-        normals, highs, lows = self.sides.normals, self.sides.highs, self.sides.lows
+        normals, highs, lows = self.sides.normals, self.sides.box.highs, self.sides.box.lows
         m, n_high = len(normals), len(highs)
         diagonal = np.zeros(normals.shape[1])
         diagonal[highs] += ratio[m : m + n_high]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tfhash import backend
+from tfhash import _native, backend
 from tfhash.geometry.interior import Vector
 from tfhash.geometry.jvp import Choices, jvp
 from tfhash.geometry.steps import Activation, Max, Plan
@@ -23,6 +23,7 @@ Units = NDArray[np.int64]
 Pattern = tuple[NDArray[Any], ...]
 
 CHUNK_BYTES = 1 << 28  # of the derivatives along several inputs, alive at once
+_OTHER = (b"\1", b"\0")  # of a unit's byte in a key
 ZERO = 1e-12  # of a layer's largest: a slope or value no larger is a rounding of 0
 
 
@@ -63,18 +64,17 @@ class LocalMap:
         """The same for two regions if and only if they are one."""
         return b"".join(part.tobytes() for part in self.pattern)
 
-    @cached_property
-    def _starts(self) -> list[int]:
-        """Where each layer begins in the key."""
-        return [0, *itertools.accumulate(each.nbytes for each in self.pattern)]
-
-    def key_with(self, layer: int, unit: int) -> bytes | None:
-        """The key with one unit on its other side; None for a maximum."""
-        part = self.pattern[layer]
-        if part.dtype != bool:
-            return None
-        at = self._starts[layer] + unit
-        return self.key[:at] + (b"\0" if part[unit] else b"\1") + self.key[at + 1 :]
+    def keys_with(self, units: Units) -> list[bytes | None]:
+        """The key with each of some units, [k, 2], alone on its other side; None for a maximum."""
+        key = self.key
+        keys: list[bytes | None] = []
+        starts = [0, *itertools.accumulate(each.nbytes for each in self.pattern)]
+        switches = [each.dtype == bool for each in self.pattern]
+        for layer, unit in units.tolist():
+            at = starts[layer] + unit
+            turned = key[:at] + _OTHER[key[at]] + key[at + 1 :] if switches[layer] else None
+            keys.append(turned)
+        return keys
 
 
 class GeneralMaps:
@@ -166,13 +166,8 @@ class GeneralMaps:
             z = np.concatenate([values[layer, first] for first in firsts])
             blocks = [slopes.pop((layer, first)) for first in firsts]
             rows = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-            signs: Vector | float = 1.0
-            counts: NDArray[np.bool_] | bool = True
-            if side.dtype == bool:
-                signs = np.where(side, -1.0, 1.0)
-            else:
-                counts = beside(side, maxima[layer])
-            parts.append(part_of(layer, side, rows, z, signs, counts, self.x, is_at))
+            counts = None if side.dtype == bool else beside(side, maxima[layer])
+            parts.append(part_of(layer, side, rows, z, counts, self.x, is_at))
         return canonical(joined(pattern, parts, output, {}))
 
 
@@ -192,45 +187,39 @@ def part_of(
     side: NDArray[Any],
     slopes: Vector,
     values: Vector,
-    signs: Vector | float,
-    counts: NDArray[np.bool_] | bool,
+    counts: NDArray[np.bool_] | None,
     x: Vector,
     is_at: bool,
 ) -> Part:
-    """The inequalities `signs * (slopes @ (z - x) + values) <= 0` of units that count.
+    """The inequalities of units that count: `slopes @ (z - x) + values` is at most 0.
+
+    At least 0 for units that are above their kinks.
 
     Parameters
     ----------
+    side : the layer's part of the pattern
+    counts : None for all
     is_at : whether `x` is in the region, so that units at 0 are told of
     """
-    sizes = np.sqrt(np.einsum("ij,ij->i", slopes, slopes))
-    check_finite(sizes)
-    moves = sizes > ZERO * sizes.max(initial=0.0)
-    rows = np.flatnonzero(moves & counts)
-    still = rows[:0]
-    if len(rows) < len(moves):
-        is_small = np.abs(values) <= ZERO * np.abs(values).max(initial=0.0)
-        still = np.flatnonzero(~moves & is_small & counts)
-    zero = rows[values[rows] == 0] if is_at else rows[:0]
-    turned = signs[rows] if isinstance(signs, np.ndarray) else np.full(len(rows), signs)
-    kept = slopes[rows] * turned[:, None]
-    offsets = kept @ x - turned * values[rows]
-    return Part(side, kept, offsets, *(_named(layer, these) for these in (rows, still, zero)))
+    above = side if side.dtype == bool else None
+    made = _native.unit_sides(layer, slopes, values, above, counts, x, ZERO)
+    if made is None:
+        raise _not_finite()
+    rows, offsets, units, still, at_zero = made
+    return Part(side, rows, offsets, units, still, at_zero if is_at else at_zero[:0])
 
 
 def check_finite(numbers: Vector) -> None:
     """Raise ValueError where numbers that follow from the weights are not finite."""
     if not np.isfinite(numbers).all():
-        raise ValueError(
-            "Expected finite pre-activations. Received: NaN or infinity: the weights are not "
-            "finite, or the numbers overflow."
-        )
+        raise _not_finite()
 
 
-def _named(layer: int, units: NDArray[np.int64]) -> Units:
-    named = np.empty((len(units), 2), np.int64)
-    named[:, 0], named[:, 1] = layer, units
-    return named
+def _not_finite() -> ValueError:
+    return ValueError(
+        "Expected finite pre-activations. Received: NaN or infinity: the weights are not "
+        "finite, or the numbers overflow."
+    )
 
 
 def beside(choice: NDArray[Any], step: Max) -> NDArray[np.bool_]:

@@ -173,21 +173,14 @@ class MatrixMaps:
                 made = _rows(taken[0])
                 above = []
                 for k, kink in enumerate(linear.kinks):
-                    z = made.copy()
-                    z[:, -1] -= kink
+                    z = made
+                    if np.any(kink):
+                        z = made.copy()
+                        z[:, -1] -= kink
                     above.append(side(step.layer + k, [z]))
-                    signs = np.where(above[-1], -1.0, 1.0)
+                    layer, values_of = step.layer + k, z[:, -1]
                     parts.append(
-                        part_of(
-                            step.layer + k,
-                            above[-1],
-                            z[:, :-1],
-                            z[:, -1],
-                            signs,
-                            True,
-                            self.x,
-                            is_at,
-                        )
+                        part_of(layer, above[-1], z[:, :-1], values_of, None, self.x, is_at)
                     )
                 sides += above
                 values[step.outputs[0]] = _bent(linear, above, made)
@@ -204,7 +197,7 @@ class MatrixMaps:
                     each[~counted] = chosen[~counted]
                 z = np.concatenate([each - chosen for each in found])
                 parts.append(
-                    part_of(step.layer, choice, z[:, :-1], z[:, -1], 1.0, counts, self.x, is_at)
+                    part_of(step.layer, choice, z[:, :-1], z[:, -1], counts, self.x, is_at)
                 )
                 sides.append(choice)
                 values[step.outputs[0]] = step.sign * chosen
@@ -223,7 +216,8 @@ def _bent(function: PiecewiseLinear, above: list[NDArray[Any]], z: Vector) -> Ve
         slope = np.where(is_above, next_slope, slope)
         offset = np.where(is_above, next_offset, offset)
     made: Vector = z * slope[:, None]
-    made[:, -1] += offset
+    if np.any(offset):
+        made[:, -1] += offset
     return made
 
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tfhash.codes import plain_array
 from tfhash.geometry.interior import Vector
 
 Bounds = tuple[ArrayLike, ArrayLike]
@@ -13,14 +14,19 @@ Bounds = tuple[ArrayLike, ArrayLike]
 
 def one_input_shape(model: keras.Model, x: ArrayLike) -> tuple[int, ...]:
     """The shape of `x` without a batch of 1."""
-    shape = np.shape(x)
+    try:
+        shape = np.shape(x)
+    except ValueError as error:
+        raise ValueError(
+            "Expected x to be an array of numbers. Received: lists of different lengths."
+        ) from error
     rank = len(getattr(model, "input_shape", ()) or ())
     return shape[1:] if len(shape) == rank and shape[0] == 1 else shape
 
 
 def checked_input(x: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """One input, float64 of a shape, given with or without a batch of 1."""
-    given = np.asarray(x)
+    given = plain_array(x)
     if given.shape == (1, *shape):
         given = given[0]
     if given.shape != shape:

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash.codes import Codes
-from tfhash.geometry.interior import Sides, Vector, deepest_point, has_largest_ball
+from tfhash.geometry.crossings import Crossing, nearest_crossing
+from tfhash.geometry.interior import Box, Vector
 from tfhash.geometry.local_maps import GeneralMaps, LocalMap
 from tfhash.geometry.matrix_maps import MatrixMaps
-from tfhash.geometry.projections import distinct_half_spaces, face_bounds, facets, nearest_point
+from tfhash.geometry.polytope import Polytope
 from tfhash.geometry.region_inputs import checked_input
 from tfhash.geometry.steps import Layer
-
-_FLAT = 1e-13  # of the distances to the sides: a region of a smaller radius has no interior
-
-
-class Crossing(NamedTuple):
-    """Where the class changes.
-
-    Attributes
-    ----------
-    distance : float
-        L2, from the input; infinite where it does not change in the region.
-    label : int
-        The class there, -1 where there is none.
-    point : float64 [...input shape] or None
-    """
-
-    distance: float
-    label: int
-    point: NDArray[np.float64] | None
 
 
 @dataclass(frozen=True)
@@ -44,8 +24,7 @@ class Origin:
     """What all regions about one input share."""
 
     x: NDArray[np.float64]
-    low: Vector
-    high: Vector
+    box: Box
     layers: tuple[Layer, ...]
     maps: MatrixMaps | GeneralMaps
     label: int | None
@@ -133,13 +112,12 @@ class Region:
         ValueError
             Where the region has no interior, as on a boundary with too many units at their kinks.
         """
-        center, radius, _ = self._deepest
-        if radius <= _FLAT * float(np.abs(self._sides.slack(center)).max(initial=0.0)):
+        if not self._polytope.has_interior:
             raise ValueError(
                 "Expected a region with an interior. Received: one without, between units that "
                 f"are exactly at their kinks: {self.names(self.on_boundary)}. Move x a little."
             )
-        return self._distinct[facets(self._sides, center)]
+        return self._polytope.first[self._polytope.facets]
 
     @property
     def center(self) -> NDArray[np.float64]:
@@ -151,35 +129,27 @@ class Region:
             Where no ball in the region is the largest, it being unbounded.
         """
         self._check_ball()
-        return self._deepest[0].reshape(self.x.shape)
+        return self._polytope.ball.center.reshape(self.x.shape)
 
     @property
     def radius(self) -> float:
         """Radius of the largest ball in the region, within 1e-9 of it; raises as `center`."""
         self._check_ball()
-        return self._deepest[1]
+        return self._polytope.ball.radius
 
-    @cached_property
+    @property
     def distance(self) -> float:
         """L2 distance from `x` to the region, exact: 0 for the region of `x`."""
-        return _distance(self._sides.rows, self._slack)
+        return self._polytope.distance
 
-    @cached_property
+    @property
     def boundary_distance(self) -> float:
         """L2 distance from `x` to the region's boundary, exact; infinite where it has none.
 
         The box's sides are no boundary. The nearest hyperplane gives it, unless the point of it
         nearest to `x` is outside the box.
         """
-        if float(self._slack.min(initial=0.0)) < 0:
-            return self.distance
-        nearest = np.inf
-        slack = self._slack[: len(self._distinct)]
-        for i in np.argsort(slack):
-            if slack[i] >= nearest:
-                break
-            nearest = min(nearest, self._hyperplane_distance(int(i)))
-        return nearest
+        return self._polytope.boundary_distance
 
     @cached_property
     def decision_boundary(self) -> Crossing:
@@ -201,27 +171,15 @@ class Region:
                 "Expected a model with one output, a logit for each class. Received: a model whose "
                 "classes cannot be read off."
             )
-        rows, constants, labels = _more_likely(self.weights, self.bias, label)
-        sizes = np.linalg.norm(rows, axis=1)
-        x, nearest = self._origin.flat, Crossing(np.inf, -1, None)
-        ahead = rows @ x + constants  # of the class at x: at least 0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            least = np.where(sizes > 0, ahead / sizes, np.where(ahead > 0, np.inf, -np.inf))
-        for i in np.argsort(least):
-            if least[i] >= nearest.distance:
-                break
-            normals = np.vstack([self._sides.rows, rows[i] / (sizes[i] or 1.0)])
-            moved = nearest_point(normals, np.append(self._slack, -least[i]))
-            if moved is not None and np.linalg.norm(moved) < nearest.distance:
-                point = (x + moved).reshape(self.x.shape)
-                nearest = Crossing(float(np.linalg.norm(moved)), int(labels[i]), point)
-        return nearest
+        found = nearest_crossing(self._polytope, self.weights, self.bias, label)
+        if found.point is None:
+            return found
+        return found._replace(point=found.point.reshape(self.x.shape))
 
     def contains(self, z: ArrayLike) -> bool:
         """Whether an input lies in the region or on its boundary, within the box."""
         point = checked_input(z, self.x.shape)
-        slack = self._sides.slack(point.ravel())
-        return bool(slack.min(initial=0.0) >= -1e-12 * np.abs(slack).max(initial=0.0))
+        return self._polytope.contains(point.ravel())
 
     def neighbor(self, facet: int) -> Region:
         """The region across a facet.
@@ -241,20 +199,19 @@ class Region:
         ValueError
             Where it is no facet.
         """
-        place = self._place(facet)
-        turning = self.units[self._group == place]
-        local = self._origin.maps.across(self._local, turning, self._sides.normals[place])
+        polytope = self._polytope
+        place = polytope.facets[self._number(facet)]
+        turning = self.units[polytope.group == place]
+        local = self._origin.maps.across(self._local, turning, polytope.sides.normals[place])
         return Region(self.layers, self._origin, local)
 
     def face_distance(self, facet: int) -> float:
         """L2 distance from `x` to a facet, one of `facets`, exact."""
-        place, (among, rows, slack) = self._place(facet), self._bounding
-        equal = int(np.searchsorted(among, place))
-        return _distance(rows, slack, equal)
+        return self._polytope.face_distance(self._number(facet))
 
     def face_bounds(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """float64 [n_facets], lower bounds of `face_distance`, and bool, whether they are it."""
-        return face_bounds(self._sides, self._slack, self._group[self.facets])
+        return self._polytope.face_bounds()
 
     @property
     def key(self) -> bytes:
@@ -265,25 +222,23 @@ class Region:
         """Whether a layer's units are on other sides than in another region of the model."""
         return bool((self._local.pattern[layer] != other._local.pattern[layer]).any())
 
-    def across(self, facet: int) -> tuple[bytes, Region | None]:
-        """The key of the region across a facet, and the region where that needed it."""
-        if self._is_alone[facet]:
-            key = self._local.key_with(*self.units[facet].tolist())
-            if key is not None:
-                return key, None
-        there = self.neighbor(facet)
-        return there.key, there
-
-    @cached_property
-    def _is_alone(self) -> list[bool]:
-        """For each inequality, whether its unit is the only one that switches there."""
+    def keys_across(self) -> list[bytes | None]:
+        """The key of the region across each facet; None where it takes that region to know it."""
+        units = self.units[self.facets]
         if len(self._local.still):
-            return [False] * len(self._group)
-        return [count == 1 for count in np.bincount(self._group)[self._group].tolist()]
+            return [None] * len(units)
+        keys = self._local.keys_with(units)
+        group = self._polytope.group
+        if len(group) > len(self._polytope.first):  # several units may switch together
+            together = np.bincount(group)[self._polytope.facets] > 1
+            for i in np.flatnonzero(together):
+                keys[i] = None
+        return keys
 
-    def _place(self, facet: int) -> int:
+    def _number(self, facet: int) -> int:
+        """Which of the facets it is."""
         try:
-            return self._places[facet]
+            return self._numbers[facet]
         except (KeyError, TypeError):
             raise ValueError(
                 f"Expected a facet, one of region.facets: {self.facets.tolist()}. "
@@ -291,28 +246,11 @@ class Region:
             ) from None
 
     @cached_property
-    def _places(self) -> dict[int, int]:
-        """The hyperplane of each facet."""
-        return dict(zip(self.facets.tolist(), self._group[self.facets].tolist(), strict=True))
-
-    @cached_property
-    def _bounding(self) -> tuple[NDArray[np.int64], Vector, Vector]:
-        """The sides that the region has, facets and the box: numbers, normals, slack."""
-        box = np.arange(len(self._distinct), len(self._slack))
-        among = np.concatenate([np.sort(self._group[self.facets]), box])
-        return among, self._sides.rows[among], self._slack[among]
-
-    def _hyperplane_distance(self, place: int) -> float:
-        """L2 distance from `x` to the part of the region on a hyperplane, infinite if none."""
-        normal, slack = self._sides.normals[place], self._slack[place]
-        foot = self._sides.slack(self._origin.flat + slack * normal)
-        foot[place] = 0.0
-        if foot.min() >= 0:
-            return abs(float(slack))
-        return _distance(self._sides.rows, self._slack, place)
+    def _numbers(self) -> dict[int, int]:
+        return {facet: i for i, facet in enumerate(self.facets.tolist())}
 
     def _check_ball(self) -> None:
-        if not self._deepest[2]:
+        if not self._polytope.ball.is_largest:
             raise ValueError(
                 "Expected a region with a largest ball. Received: an unbounded one. Bound it: "
                 "geometry.region(model, x, bounds=(low, high))."
@@ -333,37 +271,8 @@ class Region:
         return self._local.output
 
     @cached_property
-    def _hyperplanes(self) -> tuple[Sides, NDArray[np.int64], NDArray[np.int64]]:
-        """The distinct inequalities, the row of each, and which one each row is."""
-        rows, offsets = self.inequalities
-        sizes = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-        normals, slack = rows / sizes[:, None], (offsets - rows @ self._origin.flat) / sizes
-        first, group = distinct_half_spaces(normals, slack)
-        offsets = (offsets / sizes)[first]
-        return Sides(normals[first], offsets, self._origin.low, self._origin.high), first, group
-
-    @cached_property
-    def _sides(self) -> Sides:
-        return self._hyperplanes[0]
-
-    @property
-    def _distinct(self) -> NDArray[np.int64]:
-        return self._hyperplanes[1]
-
-    @property
-    def _group(self) -> NDArray[np.int64]:
-        return self._hyperplanes[2]
-
-    @cached_property
-    def _slack(self) -> Vector:
-        return self._sides.slack(self._origin.flat)
-
-    @cached_property
-    def _deepest(self) -> tuple[Vector, float, bool]:
-        """Center, radius, and whether no ball is larger."""
-        is_largest = has_largest_ball(self._sides)
-        cap = np.inf if is_largest else 1 + float(np.abs(self._slack).max(initial=0.0))
-        return *deepest_point(self._sides, self._origin.flat, cap), is_largest
+    def _polytope(self) -> Polytope:
+        return Polytope(*self.inequalities, self._origin.flat, self._origin.box)
 
 
 def codes_of(regions: Sequence[Region]) -> Codes:
@@ -374,20 +283,3 @@ def codes_of(regions: Sequence[Region]) -> Codes:
     ends = np.cumsum([0, *(layers[i].n_units for i in pattern)]).tolist()
     spans = [(layers[i].name, *ends[k : k + 2]) for k, i in enumerate(pattern)]
     return Codes(Codes.from_bits(np.stack(bits)).words, ends[-1], spans)
-
-
-def _more_likely(
-    weights: Vector, bias: Vector, label: int
-) -> tuple[Vector, Vector, NDArray[np.int64]]:
-    """How much the class at x is ahead of each other one: slopes, constants, the other classes."""
-    if len(bias) == 1:
-        sign = 1.0 if label else -1.0
-        return sign * weights, sign * bias, np.array([1 - label])
-    others = np.flatnonzero(np.arange(len(bias)) != label)
-    return weights[label] - weights[others], bias[label] - bias[others], others
-
-
-def _distance(rows: Vector, slack: Vector, equal: int = -1) -> float:
-    """How long `nearest_point` is; infinite where there is none."""
-    moved = nearest_point(rows, slack, equal)
-    return math.inf if moved is None else math.sqrt(moved @ moved)

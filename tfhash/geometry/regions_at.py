@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash import backend
+from tfhash.geometry.interior import Box
 from tfhash.geometry.local_maps import GeneralMaps, LocalMap, check_finite
 from tfhash.geometry.matrix_maps import MatrixMaps, are_small
 from tfhash.geometry.region_inputs import (
@@ -87,7 +88,7 @@ def origin_of(
     bounds: Bounds | None,
 ) -> tuple[Origin, LocalMap]:
     """What all regions about an input share, and the map of its own; raises as `region`."""
-    low, high = checked_bounds(bounds, x)
+    box = Box(*checked_bounds(bounds, x))
     flat = x.ravel()
     maps = MatrixMaps(plan, flat) if are_small(plan) else GeneralMaps(open_plan, flat)
     with np.errstate(invalid="ignore", over="ignore"):  # it is told of
@@ -97,4 +98,4 @@ def origin_of(
     if local.output is not None and plan.logits is not None and len(plan.shapes[plan.logits]) == 1:
         logits = local.output[0] @ x.ravel() + local.output[1]
         label = int(logits.argmax()) if len(logits) > 1 else int(logits[0] > 0)
-    return Origin(x, low, high, plan.layers, maps, label), local
+    return Origin(x, box, plan.layers, maps, label), local

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash import _native, backend
-from tfhash.codes import Codes
+from tfhash.codes import Codes, whole_number
 from tfhash.geometry.cell_complex import CellComplex
 from tfhash.geometry.chords import checked_points
 from tfhash.geometry.region_inputs import Bounds
@@ -181,8 +181,7 @@ def slice_regions(
     >>> found.n_regions, found.volumes, found.codes()
     """
     check_region(region)
-    if max_regions < 1:
-        raise ValueError(f"Expected max_regions of at least 1. Received: {max_regions}.")
+    max_regions = whole_number(max_regions, "max_regions", 1)
     with backend.float64(), plan_for(model, np.shape(origin)) as plan:
         if classes and (plan.logits is None or len(plan.shapes[plan.logits]) != 1):
             raise ValueError(
