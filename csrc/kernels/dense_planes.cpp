@@ -171,17 +171,22 @@ class Walk {
     }
     part.codes = codes_of(l, patch, cut, first, end);
 
+    // Where values cancel, as at the origin of a network without biases, their rounding is that of
+    // the numbers that they were made of, and goes on as values do.
+    const auto size_after = [&](int64_t v) {
+      return std::max(patch.largest[v], layers_[l].gain * patch.sizes[v]);
+    };
     const auto& blend = primitives().lines.blend;
     fill(l + 1, &part, [&](int64_t i, double* row, double* room) {
       const int64_t v = used[i];
       place_point(patch, cut, v, &part.points[2 * i]);
       if (v < n_old) {
-        part.sizes[i] = patch.largest[v];
+        part.sizes[i] = size_after(v);
         return activate(patch.row(v), n_units, layer.slope, row);
       }
       const NewPoint& point = cut.made[v - n_old];
-      part.sizes[i] = std::max(std::max(patch.largest[point.a], patch.largest[point.b]),
-                               std::max(patch.largest[point.c], patch.largest[point.d]));
+      part.sizes[i] = std::max(std::max(size_after(point.a), size_after(point.b)),
+                               std::max(size_after(point.c), size_after(point.d)));
       blend(patch.row(point.a), patch.row(point.b), point.first, n_units, row);
       if (point.weight != 0) {
         blend(patch.row(point.c), patch.row(point.d), point.second, n_units, room);

@@ -253,7 +253,10 @@ PlaneLayer::PlaneLayer(const DenseLayer& given, bool nothing_follows)
     const double scale = given.scale == nullptr ? 1 : std::fabs(given.scale[j]);
     sums[j] *= scale;
     norms[j] = 1.000001 * (std::sqrt(norms[j]) + kTiny) * scale;
+    gain += norms[j] * norms[j];
   }
+  // Half of the units are on.
+  gain = std::sqrt(gain / double(given.n_units) * (1 + given.slope * given.slope) / 2);
 }
 
 bool fill_patch(const PlaneLayer& given, const MakeInputs& make, std::vector<double>* room,

@@ -12,7 +12,8 @@
 namespace tfhash {
 
 // A layer and, of each unit's weights (times its scale), the sum of their absolute values and what
-// their L2 norm does not exceed.
+// their L2 norm does not exceed; and how many times as large the layer's activations typically are
+// as its inputs: their root mean square, for weights of random signs.
 struct PlaneLayer {
   PlaneLayer(const DenseLayer& given, bool nothing_follows);
 
@@ -21,6 +22,7 @@ struct PlaneLayer {
   DenseLayer layer;
   bool is_last;
   std::vector<double> sums, norms;
+  double gain = 0;
 };
 
 // Gives the inputs of a point as `row`, and in the patch's `sizes` how large the numbers are that

@@ -267,3 +267,24 @@ def test_the_former_name_of_neighbors_warns():
     with pytest.warns(DeprecationWarning, match="now called neighbors"):
         before = regions.neighbours()
     np.testing.assert_array_equal(before[0], regions.neighbors()[0])
+
+
+@pytest.mark.parametrize("seed", [2, 5, 7, 13, 16, 26])
+def test_without_biases_all_regions_meet_in_one_point(seed):
+    """Rounding there is that of the values which cancel: it makes no slivers. Against a circle."""
+    keras.utils.set_random_seed(seed)
+    widths = np.random.default_rng(seed).integers(4, 14, 2 + seed % 3)
+    bare = {"activation": "relu", "use_bias": False, "dtype": "float64"}
+    hidden = [keras.layers.Dense(int(width), **bare) for width in widths]
+    net = keras.Sequential([keras.Input((2,)), *hidden, keras.layers.Dense(2, use_bias=False)])
+    angles = np.linspace(0, 2 * np.pi, 100_000, endpoint=False)
+    h, bits = np.column_stack([np.cos(angles), np.sin(angles)]), []
+    for layer in hidden:
+        z = h @ np.asarray(layer.kernel)
+        bits.append(z > 0)
+        h = np.maximum(z, 0)
+    around = np.concatenate(bits, axis=1)
+    changes = (around != np.roll(around, 1, axis=0)).any(axis=1).sum()
+    for center in ([0.0, 0.0], [0.1, -0.2]):
+        found = geometry.plane_regions(net, center, [1, 0], [0, 1], 1.0)
+        assert found.n_regions == len(found) == changes

@@ -201,7 +201,7 @@ def test_what_cannot_be_is_named():
             geometry.slice_regions(net, np.zeros(3), np.eye(3), extent)
     with pytest.raises(ValueError, match=r"low below high"):
         geometry.box_regions(net, (1, -1))
-    with pytest.raises(ValueError, match=r"at least 1. Received: 0"):
+    with pytest.raises(ValueError, match=r"whole number from 1 on. Received: 0"):
         geometry.box_regions(net, (-1, 1), max_regions=0)
     with pytest.raises(ValueError, match=r"2 to 4 inputs. Received: 5.*slice_regions"):
         geometry.box_regions(dense_net(5, 4, 2), (-1, 1))
