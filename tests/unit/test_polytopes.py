@@ -208,9 +208,9 @@ def test_sides_of_units(m, d, seed):
     rng = np.random.default_rng(seed)
     whole = np.round(rng.normal(size=(m, d + 1)))  # slopes and values, as views of one array
     above, counts, x = rng.random(m) < 0.5, rng.random(m) < 0.8, np.round(rng.normal(size=d))
-    rows, offsets, units, still, at_zero = _native.unit_sides(
-        3, whole[:, :-1], whole[:, -1], above, counts, x, 1e-12
-    )
+    found = _native.unit_sides(3, whole[:, :-1], whole[:, -1], above, counts, x, 1e-12)
+    assert found is not None
+    rows, offsets, units, still, at_zero = found
     slopes, values = whole[:, :-1], whole[:, -1]
     moves = slopes.any(axis=1)
     (expected,) = np.nonzero(moves & counts)
