@@ -90,8 +90,8 @@ def main() -> None:
             )
             times[side].append([float(one) for one in done.stdout.splitlines()[-1].split()])
             seconds, busy = times[side][-1]
-            print(f"{side}: {seconds:.2f} s an epoch of 92 networks, processors {busy:.2f} s")
-            sys.stdout.flush()
+            work = "an epoch of 92 networks"
+            print(f"{side}: {seconds:.2f} s {work}, processors {busy:.2f} s", flush=True)
     ours, theirs = (np.median(times[side], axis=0) for side in sides)
     for name, our, their in zip(("seconds", "processor seconds"), ours, theirs, strict=True):
         print(f"medians of {name} {our:.2f} and {their:.2f}, ratio {their / our:.2f}")

@@ -17,6 +17,12 @@ namespace py = pybind11;
 namespace tfhash {
 namespace {
 
+Array<bool> bools_of(const std::vector<uint8_t>& flags) {
+  Array<bool> out(py::ssize_t(flags.size()));
+  std::copy(flags.begin(), flags.end(), out.mutable_data());
+  return out;
+}
+
 std::vector<uint8_t> flags(const Array<bool>& given, int64_t n) {
   expect(given.ndim() == 1 && given.shape(0) == n, "Expected ", n,
          " flags. Received shape: ", shape_of(given), ".");
@@ -90,9 +96,7 @@ Array<bool> py_settle_facets(const Array<double>& normals, const Array<double>& 
     KernelCall call;
     settle_facets(rows, from, n, d, clear, &is_known, &is_open);
   }
-  Array<bool> out(n);
-  std::copy(is_known.begin(), is_known.end(), out.mutable_data());
-  return out;
+  return bools_of(is_known);
 }
 
 // An array of float64 that may be a view of a larger one. Its numbers in a row lie side by side.
@@ -189,9 +193,7 @@ Array<bool> py_holding_in_box(const Array<double>& normals, const Array<double>&
     KernelCall call;
     holding_in_box(rows, ends, m, d, from, to, holds.data());
   }
-  Array<bool> out(m);
-  std::copy(holds.begin(), holds.end(), out.mutable_data());
-  return out;
+  return bools_of(holds);
 }
 
 Array<bool> py_sides_met(const Array<double>& products, const Array<double>& distances,
@@ -214,9 +216,7 @@ Array<bool> py_sides_met(const Array<double>& products, const Array<double>& dis
     KernelCall call;
     sides_met(with, away, along, n_rays, n, d, down, up, clear, is_met.data());
   }
-  Array<bool> out(n);
-  std::copy(is_met.begin(), is_met.end(), out.mutable_data());
-  return out;
+  return bools_of(is_met);
 }
 
 // Numbers of things of which there are `n`, which their owner can no longer change.
@@ -251,9 +251,7 @@ py::tuple py_face_bounds(const Array<double>& cosines, const Array<double>& face
     KernelCall call;
     face_bounds(with, along, at.data(), k, m, d, away, up, down, to, is_exact.data());
   }
-  Array<bool> exact(k);
-  std::copy(is_exact.begin(), is_exact.end(), exact.mutable_data());
-  return py::make_tuple(least, exact);
+  return py::make_tuple(least, bools_of(is_exact));
 }
 
 }  // namespace

@@ -26,7 +26,8 @@ from tfhash.errors import InputError
 
 AXES = ("width", "steps", "sample_size")
 REGIMES = ("under_expressive", "critically_expressive", "sufficiently_expressive")
-VALUES = ("distinct", "accuracy")
+SHARES = ("redundancy", "accuracy")  # what is measured
+VALUES = ("distinct", "accuracy")  # what has elasticities
 # An elasticity of one hundredth counts, 0.7% more for a doubling, where it is significant at 5%.
 EFFECT, LEVEL = 0.01, 0.05
 LEAST = 1e-4  # shares below it count as it: one of MNIST's test images
@@ -108,11 +109,11 @@ def regimes(
                 f"Expected at least two values of {axis}: nothing can be said of how a network "
                 f"changes along it. Received: {list(points[axis].unique())}."
             )
-    shares = points[["redundancy", "accuracy"]].to_numpy(float)
+    shares = points[list(SHARES)].to_numpy(float)
     if not np.isfinite(shares).all():
         raise InputError("Expected finite redundancy and accuracy. Received: NaN or infinity.")
     keys = list(AXES)
-    chart = points.groupby(keys)[["redundancy", "accuracy"]].mean()
+    chart = points.groupby(keys)[list(SHARES)].mean()
     chart["n"] = points.groupby(keys).size()
     chart = chart.reset_index()
     highest = float(chart["accuracy"].max())
