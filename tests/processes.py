@@ -1,5 +1,6 @@
 """Processes that tests start: killed at a given point, and what they say besides progress."""
 
+import gc
 import os
 import re
 import runpy
@@ -52,7 +53,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def seconds_to_stop(work, after=0.3):
-    """Press Ctrl-C `after` so many seconds of `work`: how long it goes on until it stops."""
+    """Press Ctrl-C `after` so many seconds of `work`: how long it goes on until it stops.
+
+    Without garbage collection: Python ignores what a callback of the collector raises, and
+    hypothesis has one, which would swallow the only KeyboardInterrupt.
+    """
     pressed = []
 
     def press():
@@ -60,9 +65,13 @@ def seconds_to_stop(work, after=0.3):
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     timer = threading.Timer(after, press)
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        work()
+    gc.disable()
+    try:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            work()
+    finally:
+        gc.enable()
     timer.join()
     return time.monotonic() - pressed[0]
 
