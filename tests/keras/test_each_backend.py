@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from keras import layers as kl
 
+import nets
 from tfhash import Encoder, geometry, rebuilding, representation, surgery
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -166,7 +167,7 @@ def test_lines_pass_averages_as_the_model_does(size):
         ]
     )
     x = RNG.normal(size=(2, *size, 2))
-    line = geometry.line_regions(model, *x)
+    line = nets.regions_along(model, *x)
     ends = np.concatenate([[0], line.breakpoints, [1]])
     middles = (ends[:-1] + ends[1:])[:, None, None, None] / 2
     codes = Encoder(model).encode((x[0] + middles * (x[1] - x[0])).astype("float32"))
