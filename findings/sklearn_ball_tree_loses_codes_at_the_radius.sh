@@ -9,7 +9,7 @@
 # bits in a tree, 836 of 17,000 pairs within 1 bit are missing. Brute force finds all, and so does the tree where the
 # number of bits is a power of two. DBSCAN's eps and a radius classifier have the same neighbors.
 # Source: a node is passed over where the query's distance to its center less the node's radius is
-# above the radius (sklearn/neighbors/_ball_tree.pyx.tp, min_dist): 1 - 0.9 is rounded to less than
+# above the radius (min_dist in sklearn/neighbors/_ball_tree.pyx.tp): 1 - 0.9 is rounded to less than
 # 0.1, but 1 - 0.7 to more than 0.3. With Euclidean distances no pair is exactly at the radius; with
 # shares of bits most are. Half a bit more, (k + 0.5) / n, finds the same pairs in every way.
 set -euo pipefail
