@@ -56,6 +56,19 @@ def matmul(a: Any, b: Any) -> Any:
     return keras.ops.matmul(a, b)
 
 
+@cache
+def averages_repeat_edges() -> bool:
+    """Whether average pools with padding "same" count the numbers at the edges several times.
+
+    Of Keras 3.15.1 on PyTorch they do where one side of an axis gets more padding than the other;
+    elsewhere, and in Keras that came later, padding is left out of the mean.
+    """
+    if keras.backend.backend() != "torch":
+        return False
+    made = keras.ops.average_pool(np.array([[[10.0], [20.0]]], np.float32), 3, 2, "same")
+    return float(to_numpy(made).item()) > 16
+
+
 def variable_values(variable: keras.Variable) -> np.ndarray:
     """What a Keras variable holds now, not to be written to: the same memory where it can be."""
     value = variable.value

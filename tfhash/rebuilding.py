@@ -22,15 +22,16 @@ def copied(model: keras.Model, clone: Clone | None = None, call: Call | None = N
     model : keras.Model
         Built, Sequential or Functional. It is left as it is.
     clone : function from a layer to the one in its place, optional
-        By default a layer of the same configuration. It is given the weights of the old one where
-        they are of the same number and shapes.
+        By default a layer of the same configuration. It is given the weights of the old one; one
+        that the old layer has not, such as a bias, stays as it is initialized.
     call : function (layer, *args, **kwargs) of a new layer, optional
         What stands in the place of its call.
 
     Raises
     ------
     ValueError
-        Where the model is not built, or is no Sequential or Functional one.
+        Where the model is not built, or is no Sequential or Functional one, or has weights that its
+        configuration leaves no place for.
     """
     graph.check_built(model)
     if not graph.is_traceable(model):
@@ -43,13 +44,52 @@ def copied(model: keras.Model, clone: Clone | None = None, call: Call | None = N
     new = keras.models.clone_model(model, clone_function=clone or with_config, call_function=call)
     there = {layer.name: layer for layer in new.layers}
     for layer in model.layers:
-        fresh = there.get(layer.name)
-        if fresh is None:
-            continue
-        old, place = layer.get_weights(), fresh.weights
-        if [a.shape for a in old] == [tuple(w.shape) for w in place]:
-            fresh.set_weights(old)
+        if layer.name in there:
+            take_weights(there[layer.name], layer)
     return new
+
+
+def take_weights(new: keras.Layer, old: keras.Layer) -> None:
+    """Give a layer the weights of another of the same configuration.
+
+    They are found by name, layer in layer: the order of `weights` is not that of the old layer
+    where it was quantized after it was built (float8, Keras 3.15.1).
+
+    Raises
+    ------
+    ValueError
+        Where the new layer has no place for one of them.
+    """
+    parts = list(zip(old._flatten_layers(), new._flatten_layers(), strict=False))
+    placed = 0
+    for theirs, ours in parts:
+        variables, places = _own_weights(theirs), _own_weights(ours)
+        named = {variable.name: variable for variable in places}
+        if len(named) < len(places):  # of a user's layer: by their order
+            found = list(zip(variables, places, strict=False))
+        else:
+            found = [(one, named[one.name]) for one in variables if one.name in named]
+        for variable, place in found:
+            if variable.shape != place.shape:
+                break
+            # Of an array: on JAX two variables would share what the next `predict` frees.
+            place.assign(keras.ops.convert_to_numpy(variable))
+            placed += 1
+        if isinstance(ours, keras.layers.Normalization):
+            # What it computes with is made of its weights when they are loaded from a file or it
+            # is adapted, but not by `assign` or `set_weights` (Keras 3.15.1).
+            ours.finalize_state()
+    if placed < len(old.weights):
+        raise ValueError(
+            f"layer {old.name!r}: Expected a layer that is made again from its configuration with "
+            f"all its {len(old.weights)} weights. Received: one with a place for {placed} of them."
+        )
+
+
+def _own_weights(layer: keras.Layer) -> list[keras.Variable]:
+    """Those of the layer itself, without those of the layers in it."""
+    inner = {id(w) for one in layer._flatten_layers(include_self=False) for w in one.weights}
+    return [weight for weight in layer.weights if id(weight) not in inner]
 
 
 def layer_of(model: keras.Model, layer: Any) -> keras.Layer:

@@ -1,5 +1,7 @@
 """What people bring as inputs: it gives the codes of the plain array, or an error that says why."""
 
+from collections import OrderedDict
+
 import keras
 import ml_dtypes
 import numpy as np
@@ -249,3 +251,16 @@ def test_rows_are_converted_as_they_are_read():
     assert len(rows) == 50 and isinstance(rows[3:9], np.ndarray) and rows[3:9].shape == (6, 7)
     assert not isinstance(array_of(X.astype(">f8"), "float32"), np.ndarray)
     assert array_of(X, "float32") is X
+
+
+@pytest.mark.parametrize("made", (dict, OrderedDict))
+@pytest.mark.parametrize("given", (dict, OrderedDict))
+def test_inputs_of_a_dict_go_by_their_keys(made, given):
+    """Keras 3.15.1 sorts the keys of a dict, and leaves those of an OrderedDict as they come."""
+    symbols = {name: keras.Input((2,), name=name) for name in "ba"}
+    hidden = kl.Dense(5, "relu")
+    model = keras.Model(made(symbols), hidden(kl.Subtract()([symbols["a"], symbols["b"]])))
+    a, b = np.random.default_rng(0).normal(size=(2, 9, 2)).astype("float32")
+    codes = Encoder(model).encode(given([("b", b), ("a", a)]))
+    kernel, bias = hidden.get_weights()
+    np.testing.assert_array_equal(codes.to_bits(), (a - b) @ kernel + bias > 0)

@@ -341,6 +341,27 @@ def test_layers_left_whole_are_named():
     same(model, small, np.random.default_rng(0).uniform(0, 1, (9, 6)))
 
 
+def test_normalization_with_more_statistics_is_left_whole():
+    """`BatchNormalization(renorm=True)` has seven weights (Keras 3.15)."""
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            kl.Dense(6, "relu"),
+            kl.BatchNormalization(renorm=True, name="norm"),
+            kl.Dense(3),
+        ]
+    )
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        weight.assign(rng.uniform(0.5, 2, weight.shape))
+    small, report = surgery.simplify(model)
+    assert "renormalizes" in report.left_whole["norm"]
+    x = rng.normal(size=(9, 4)).astype("float32")
+    np.testing.assert_allclose(small.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5)
+    for ours, theirs in zip(small.get_layer("norm").weights, model.layers[1].weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_nested_models_and_several_outputs():
     def build():
         inner = keras.Sequential(

@@ -36,7 +36,9 @@ class Inputs:
         self.struct = symbols
         self._flat = keras.tree.flatten(symbols)
         if isinstance(symbols, dict) and len(symbols) == len(self._flat):
-            self.names = sorted(symbols)
+            # Keras sorts the keys of a dict, but not those of an OrderedDict.
+            keys = {id(symbol): key for key, symbol in symbols.items()}
+            self.names = [keys[id(symbol)] for symbol in self._flat]
         else:
             self.names = [symbol.name for symbol in self._flat]
         self.shapes = [tuple(symbol.shape[1:]) for symbol in self._flat]

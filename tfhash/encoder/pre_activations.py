@@ -27,7 +27,7 @@ def call(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple
     """
     layer = innermost(operation)
     if isinstance(layer, keras.Layer) and callable(getattr(layer, "activation", None)):
-        with _heard(layer) as heard:
+        with _heard(layer) as heard, _shadowed(operation, "_remat_mode", None):
             output = operation(*args, **kwargs)
     else:  # an activation itself
         output = operation(*args, **kwargs)
@@ -39,26 +39,35 @@ def call(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple
 def _heard(layer: Any) -> Iterator[list[Any]]:
     """Collects what the layer's activation is given meanwhile; its values stay the same.
 
-    The attribute is shadowed in the instance's own dictionary, so that neither Keras nor PyTorch
-    tracks anything new, and nothing is left behind.
+    Attributes are shadowed in the instance's own dictionary, so that neither Keras nor PyTorch
+    tracks anything new, and nothing is left behind. Rematerialization is off meanwhile: it runs
+    the call of a layer, or its activation, as a function of its own, out of which JAX lets no
+    tensor be carried (`keras.RematScope`, Keras 3.15.1).
     """
     heard: list[Any] = []
     with _LISTENING:
-        function, own = layer.activation, vars(layer)
-        before = own.get("activation", layer)
+        function = layer.activation
 
         def listening(x: Any, *args: Any, **kwargs: Any) -> Any:
             heard.append(x)
             return function(x, *args, **kwargs)
 
-        own["activation"] = listening
-        try:
+        with _shadowed(layer, "activation", listening), _shadowed(layer, "_remat_mode", None):
             yield heard
-        finally:
-            if before is layer:  # held elsewhere: PyTorch keeps modules apart
-                del own["activation"]
-            else:
-                own["activation"] = before
+
+
+@contextlib.contextmanager
+def _shadowed(layer: Any, name: str, value: Any) -> Iterator[None]:
+    own = vars(layer)
+    before = own.get(name, layer)
+    own[name] = value
+    try:
+        yield
+    finally:
+        if before is layer:  # held elsewhere: PyTorch keeps modules apart
+            del own[name]
+        else:
+            own[name] = before
 
 
 def _joined(heard: list[Any], output: Any) -> Any:

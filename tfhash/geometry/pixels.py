@@ -160,7 +160,10 @@ def window_table(
 
 
 def pool_places(operation: Any, spatial: Shape) -> list[NDArray[np.int64]]:
-    """int64 [windows, places in a window] along each axis of a pool; -1 where there is none."""
+    """int64 [windows, places in a window] along each axis of a pool; -1 where there is none.
+
+    An average takes a place that comes twice twice (`backend.averages_repeat_edges`).
+    """
     rank = len(spatial)
     if type(operation).__name__.startswith("Adaptive"):
         return [
@@ -169,7 +172,11 @@ def pool_places(operation: Any, spatial: Shape) -> list[NDArray[np.int64]]:
         ]
     window = _for_each(operation.pool_size, rank)
     strides = _for_each(operation.strides or operation.pool_size, rank)
-    return _places(spatial, window, strides, (1,) * rank, operation.padding)
+    repeat = False
+    if type(operation).__name__ == "AveragePool" and operation.padding == "same":
+        pads = [_padding(*axis) for axis in zip(spatial, window, strides, strict=True)]
+        repeat = any(pad % 2 for pad in pads) and backend.averages_repeat_edges()
+    return _places(spatial, window, strides, (1,) * rank, operation.padding, repeat)
 
 
 def is_channels_first(operation: Any) -> bool:
@@ -179,19 +186,28 @@ def is_channels_first(operation: Any) -> bool:
     return (operation.data_format or keras.backend.image_data_format()) == "channels_first"
 
 
+def _padding(n: int, reach: int, stride: int) -> int:
+    """How many places "same" adds to an axis, on both sides together."""
+    return max((-(-n // stride) - 1) * stride + reach - n, 0)
+
+
 def _places(
-    spatial: Shape, window: Shape, strides: Shape, dilation: Shape, padding: str
+    spatial: Shape,
+    window: Shape,
+    strides: Shape,
+    dilation: Shape,
+    padding: str,
+    repeat_edges: bool = False,
 ) -> list[NDArray[np.int64]]:
     found = []
     for n, width, stride, apart in zip(spatial, window, strides, dilation, strict=True):
         reach = (width - 1) * apart + 1
         if padding == "same":
-            count = -(-n // stride)
-            before = max((count - 1) * stride + reach - n, 0) // 2
+            count, before = -(-n // stride), _padding(n, reach, stride) // 2
         else:
             count, before = (n - reach) // stride + 1, 0
         at = np.arange(count)[:, None] * stride - before + np.arange(width) * apart
-        at[(at < 0) | (at >= n)] = -1
+        at = at.clip(0, n - 1) if repeat_edges else np.where((at < 0) | (at >= n), -1, at)
         found.append(at)
     return found
 

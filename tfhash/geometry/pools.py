@@ -72,7 +72,7 @@ def averaged(operation: Any, x: Any) -> Any:
     ):
         share = np.zeros((len(at), shape[axis - 1]))
         window, place = np.nonzero(at >= 0)
-        share[window, at[window, place]] = 1.0
+        np.add.at(share, (window, at[window, place]), 1.0)
         share /= share.sum(axis=1, keepdims=True)
         made = letters[:axis] + "Z" + letters[axis + 1 :]
         tensor = backend.to_tensor(share, keras.backend.standardize_dtype(x.dtype))

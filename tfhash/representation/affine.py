@@ -176,6 +176,7 @@ def fold(normalized: Any, layer: Any) -> None:
         As `normalization` raises it.
     """
     scale, offset = normalization(normalized)
+    _check_plain(layer)
     assign(layer.kernel, _value(layer.kernel) * scale)
     assign(layer.bias, _value(layer.bias) * scale + offset)
     make_identity(normalized)
@@ -208,6 +209,7 @@ def absorb(layer: Any, affine: Affine, flattened: int = 1) -> None:
         With the reason.
     """
     matrix, shift = affine.matrix, affine.shift
+    _check_plain(layer)
     kernel = _value(layer.kernel)
     d = len(matrix)
     if isinstance(layer, CONVOLUTIONS):
@@ -234,6 +236,7 @@ def transformed(layer: Any, matrix: Array, shift: Array) -> None:
     NotPossible
         With the reason.
     """
+    _check_plain(layer)
     if isinstance(layer, CONVOLUTIONS):
         _check_channels(layer)
     assign(layer.kernel, _value(layer.kernel) @ matrix.T)
@@ -242,6 +245,14 @@ def transformed(layer: Any, matrix: Array, shift: Array) -> None:
         assign(layer.bias, matrix @ (bias - shift))
     elif shift.any():
         raise NotPossible("it has no bias, which the shift needs")
+
+
+def _check_plain(layer: Any) -> None:
+    """Raise NotPossible where the kernel is not the variable that the layer multiplies by."""
+    if getattr(layer, "quantization_mode", None):
+        raise NotPossible("it is quantized")
+    if getattr(layer, "lora_enabled", False):
+        raise NotPossible("it has low-rank adapters")
 
 
 def _check_channels(layer: Any) -> None:

@@ -157,9 +157,6 @@ def _copied(model: keras.Model, layer: Any, shifted: bool) -> tuple[Any, Any, li
         return rebuilding.with_config(old)
 
     new = rebuilding.copied(model, clone)
-    for old in model.layers:
-        if isinstance(old, WEIGHTED) and not old.use_bias:
-            rebuilding.layer_of(new, old.name).kernel.assign(old.kernel)
     source, *after = (rebuilding.layer_of(new, one.name) for one in path)
     return new, source, after
 

@@ -116,7 +116,7 @@ class _Builder:
             copy = rebuilding.with_config(layer, name=self.name(node.name))
             if layer.built and not copy.built and layer.weights:
                 copy.build_from_config(layer.get_build_config())
-            copy.set_weights(layer.get_weights())
+            rebuilding.take_weights(copy, layer)
         except Exception as error:  # of any kind: the layer may be anybody's
             reason = f"cannot be made again from its configuration ({type(error).__name__})"
             raise refusal(node.name, layer, reason) from error

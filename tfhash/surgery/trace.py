@@ -210,6 +210,8 @@ class _Tracer:
         if isinstance(layer, DEPTHWISE) and layer.depth_multiplier != 1:
             return "makes several channels of each"
         if isinstance(layer, kl.BatchNormalization):
+            if getattr(layer, "renorm", False):
+                return "renormalizes batches, with three statistics more"
             n_axes = len(node.shape)
             axis = layer.axis[0] if isinstance(layer.axis, list | tuple) else layer.axis
             return "" if axis in (-1, n_axes) else "normalizes another axis than the last"

@@ -1,0 +1,208 @@
+"""Where Keras computes or keeps something else on one backend: ours is what the model gives.
+
+The last test runs the others on the backends that are installed besides this one.
+"""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as kl
+
+import nets
+from tfhash import Encoder, geometry, rebuilding, representation, surgery
+
+BACKENDS = ("tensorflow", "jax", "torch")
+RNG = np.random.default_rng(0)
+X = RNG.normal(5, 3, (64, 4)).astype("float32")
+
+
+def adapted(nested):
+    """A model whose inputs are normalized by what was seen of X: far from 0 and 1."""
+    norm = kl.Normalization()
+    norm.adapt(X)
+    if nested:
+        norm = keras.Sequential([keras.Input((4,)), norm], name="inner")
+    return keras.Sequential(
+        [keras.Input((4,)), norm, kl.Dense(6, "relu", name="hidden"), kl.Dense(3)]
+    )
+
+
+def quantized(mode):
+    model = keras.Sequential([keras.Input((4,)), kl.Dense(6, "relu", name="hidden"), kl.Dense(3)])
+    with pytest.warns(UserWarning, match="InputLayer"):
+        model.quantize(mode)
+    return model
+
+
+def with_adapters():
+    model = keras.Sequential([keras.Input((4,)), kl.Dense(6, "relu", name="hidden"), kl.Dense(3)])
+    for layer in model.layers:
+        layer.enable_lora(2)
+    for weight in model.weights:
+        weight.assign(RNG.normal(size=weight.shape))
+    return model
+
+
+def outputs(model, x=X):
+    return model.predict(x, verbose=0)
+
+
+COPIES = {
+    "copied": rebuilding.copied,
+    "simplify": lambda model: surgery.simplify(model, X)[0],
+    "identical": lambda model: representation.identical_output_network(
+        model, "hidden", np.arange(1.0, 7.0)
+    ),
+}
+
+
+@pytest.mark.parametrize("nested", (False, True))
+@pytest.mark.parametrize("copy", COPIES)
+def test_a_copy_of_an_adapted_normalization_normalizes(copy, nested):
+    """Keras 3.15.1 makes the mean that `Normalization` takes off from its weights in `adapt` and in
+    `load_own_variables`, not in `set_weights`: on TensorFlow and JAX it then takes off 0."""
+    model = adapted(nested)
+    np.testing.assert_allclose(outputs(COPIES[copy](model)), outputs(model), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ("int8", "int4", "float8"))
+def test_a_copy_of_a_quantized_model_computes_the_same(mode):
+    """`Dense.quantize("float8")` appends to a layer's weights what a layer that is built in float8
+    has before its kernel (Keras 3.15.1): their order tells nothing."""
+    model = quantized(mode)
+    np.testing.assert_array_equal(outputs(rebuilding.copied(model)), outputs(model))
+
+
+def test_a_copy_with_adapters_computes_the_same():
+    model = with_adapters()
+    np.testing.assert_array_equal(outputs(rebuilding.copied(model)), outputs(model))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    (
+        (lambda: quantized("int8"), "'hidden'.*it is quantized"),
+        (lambda: quantized("int4"), "'hidden'.*it is quantized"),
+        (with_adapters, "'hidden'.*it has low-rank adapters"),
+    ),
+)
+def test_kernels_that_are_not_what_is_multiplied_by_are_not_transformed(build, message):
+    """The kernel of int8 is multiplied by a scale beside it; with adapters, or in int4, `kernel` is
+    computed (Keras 3.15.1)."""
+    model = build()
+    for network in (representation.identical_output_network, representation.comparable_network):
+        with pytest.raises(ValueError, match=message):
+            network(model, "hidden", np.arange(1.0, 7.0))
+
+
+def test_a_copy_shares_no_memory():
+    """On JAX a variable that is assigned another one holds the same array, and `predict` gives the
+    arrays of its model up (Keras 3.15.1, JAX 0.10.2)."""
+    model = adapted(False)
+    copy = rebuilding.copied(model)
+    before = outputs(model)
+    copy.get_layer("hidden").kernel.assign(np.zeros((4, 6)))
+    np.testing.assert_array_equal(outputs(model), before)
+    assert not np.array_equal(outputs(copy), before)
+
+
+@keras.saving.register_keras_serializable(package="tfhash_tests")
+class Forgetful(keras.Layer):
+    """Has a weight that its configuration does not tell of."""
+
+    scaled = False
+
+    def build(self, shape):
+        if self.scaled:
+            self.scale = self.add_weight(shape=(), name="scale")
+        self.shift = self.add_weight(shape=(), name="shift")
+
+    def call(self, x):
+        return (self.scale * x if self.scaled else x) + self.shift
+
+
+def test_a_weight_without_a_place_in_the_copy_is_named():
+    layer = Forgetful(name="forgetful")
+    layer.scaled = True
+    model = keras.Sequential([keras.Input((4,)), layer])
+    with pytest.raises(ValueError, match=r"'forgetful'.*all its 2 weights.*place for 1"):
+        rebuilding.copied(model)
+
+
+@pytest.mark.parametrize("mode", ("full", "activations"))
+def test_layers_that_are_rematerialized_are_encoded(mode):
+    """JAX refuses tensors that are carried out of `jax.checkpoint`."""
+    inputs = keras.Input((4,))
+    with keras.RematScope(mode=mode):
+        first, second = kl.Dense(6, "relu"), kl.Dense(5, "gelu")
+    model = keras.Model(inputs, second(first(inputs)))
+    codes = Encoder(model).encode(X).to_bits()
+    z = np.maximum(X @ first.get_weights()[0], 0)
+    wanted = np.hstack([z, z @ second.get_weights()[0]])
+    clear = abs(wanted) > 1e-4
+    np.testing.assert_array_equal(codes[clear], (wanted > 0)[clear])
+    assert first._remat_mode.mode == mode
+
+
+SIZES = ((8, 8), (7, 8), (7, 7))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_lines_pass_averages_as_the_model_does(size):
+    """Of Keras 3.15.1 on PyTorch an average pool with padding "same" repeats the numbers at the
+    edges where one side of an axis is padded more than the other (8 places, windows of 3 in steps
+    of 2); on the other backends padding is left out of the mean (keras pull request 23233)."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((*size, 2)),
+            kl.Conv2D(3, 3, padding="same", activation="relu"),
+            kl.AveragePooling2D(3, strides=2, padding="same"),
+            kl.Conv2D(2, 2, activation="relu"),
+        ]
+    )
+    x = RNG.normal(size=(2, *size, 2))
+    line = nets.regions_along(model, *x)
+    ends = np.concatenate([[0], line.breakpoints, [1]])
+    middles = (ends[:-1] + ends[1:])[:, None, None, None] / 2
+    codes = Encoder(model).encode((x[0] + middles * (x[1] - x[0])).astype("float32"))
+    wide = np.diff(ends) > 1e-4
+    assert wide.sum() > 20
+    np.testing.assert_array_equal(line.codes().to_bits()[wide], codes.to_bits()[wide])
+
+
+@pytest.mark.parametrize("size", ((6, 6, 6), (5, 6, 7), (5, 5, 5)))
+def test_regions_behind_averages_of_volumes_have_the_models_map(size):
+    model = keras.Sequential(
+        [
+            keras.Input((*size, 1)),
+            kl.AveragePooling3D((3, 2, 3), strides=2, padding="same"),
+            kl.Flatten(),
+            kl.Dense(4, "relu"),
+            kl.Dense(3),
+        ]
+    )
+    x = RNG.normal(size=(1, *size, 1)).astype("float32")
+    here = geometry.region(model, x[0])
+    np.testing.assert_allclose(
+        here.weights @ x.ravel() + here.bias, outputs(model, x)[0], rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("other", [b for b in BACKENDS if b != keras.backend.backend()])
+def test_other_backends(other):
+    if find_spec(other) is None:
+        pytest.skip(f"{other} is not installed")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", __file__],
+        env={**os.environ, "KERAS_BACKEND": other, "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
