@@ -365,7 +365,7 @@ def two_inputs_net():
         (middle_net, r"'bent' \(Dense\), which applies tanh"),
         (training_net, r"norm' \(BatchNormalization\), which is called with training=True"),
         (no_kink_net, "activation functions that have a kink"),
-        (two_inputs_net, "a model with one input"),
+        (two_inputs_net, "x as a list or dict of 2 arrays"),
         (lambda: keras.Sequential([kl.Dense(2)]), "Expected a built model"),
         (lambda: "net", "Expected a keras.Model. Received: the path 'net': load it first"),
     ),

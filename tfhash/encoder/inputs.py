@@ -9,7 +9,8 @@ import keras
 from numpy.typing import NDArray
 
 from tfhash.encoder.arrays import Converted, array_of, shape_of
-from tfhash.errors import near_names, shape_of_rows
+from tfhash.errors import shape_of_rows
+from tfhash.model_inputs import named_parts, names_of
 
 Batch = list[NDArray[Any]]  # an array for each input of the model
 Arrays = list[NDArray[Any] | Converted]
@@ -35,12 +36,7 @@ class Inputs:
     def __init__(self, symbols: Any) -> None:
         self.struct = symbols
         self._flat = keras.tree.flatten(symbols)
-        if isinstance(symbols, dict) and len(symbols) == len(self._flat):
-            # Keras sorts the keys of a dict, but not those of an OrderedDict.
-            keys = {id(symbol): key for key, symbol in symbols.items()}
-            self.names = [keys[id(symbol)] for symbol in self._flat]
-        else:
-            self.names = [symbol.name for symbol in self._flat]
+        self.names = names_of(symbols)
         self.shapes = [tuple(symbol.shape[1:]) for symbol in self._flat]
         self.dtypes = [keras.backend.standardize_dtype(symbol.dtype) for symbol in self._flat]
 
@@ -92,7 +88,7 @@ class Inputs:
 
     def _parts(self, x: Any) -> list[Any]:
         if isinstance(x, Mapping):
-            return self._named(x)
+            return named_parts(x, self.struct)
         if len(self.names) == 1:
             alone = isinstance(x, list | tuple) and len(x) == 1
             return [x[0] if alone and _fitted(shape_of(x[0]), self.shapes[0]) else x]
@@ -104,25 +100,6 @@ class Inputs:
                 + (": dict(x) gives the columns by name." if hasattr(x, "columns") else ".")
             )
         return parts
-
-    def _named(self, x: Mapping[Any, Any]) -> list[Any]:
-        """The parts of a dict, which may hold more than the model takes, as in `predict`."""
-        own = [symbol.name for symbol in self._flat]
-        for names in (self.names, own):
-            if set(names) <= set(x):
-                return [x[name] for name in names]
-        missing = [name for name in self.names if name not in x]
-        near = near_names(missing[0], [str(name) for name in x])
-        raise ValueError(
-            f"Expected inputs named {self.names}. Received: {[*x][:20]}, without {missing[0]!r}"
-            + (
-                f": give the array alone, x[{next(iter(x))!r}] for instance."
-                if len(self.names) == 1 and len(x) > 0
-                else f", which may be {' or '.join(near)}."
-                if near
-                else "."
-            )
-        )
 
 
 def _fitted(

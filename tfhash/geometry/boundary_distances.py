@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from functools import partial
 
 import keras
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from tfhash import backend, progress
 from tfhash.codes import whole_number
-from tfhash.geometry.chords import checked_points
 from tfhash.geometry.exploration import Exploration
 from tfhash.geometry.gradient_norms import layer_distances
+from tfhash.geometry.inputs import Points, input_space
 from tfhash.geometry.regions import Region
 from tfhash.geometry.regions_at import origin_of
 from tfhash.geometry.steps import Layer
@@ -50,7 +49,7 @@ class BoundaryDistances:
         return len(self.distances)
 
 
-def boundary_distances(model: keras.Model, x: ArrayLike, max_regions: int = 1) -> BoundaryDistances:
+def boundary_distances(model: keras.Model, x: Points, max_regions: int = 1) -> BoundaryDistances:
     """The distance to the nearest boundary for every example, and a lower bound for every layer.
 
     With `z` the pre-activation of a unit at `x` and `g` its gradient, the unit's hyperplane is
@@ -90,10 +89,11 @@ def boundary_distances(model: keras.Model, x: ArrayLike, max_regions: int = 1) -
     >>> geometry.boundary_distances(model, x_test[:20], max_regions=500).is_exact.mean(axis=0)
     """
     max_regions = whole_number(max_regions, "max_regions", 1)
-    shape = np.shape(x)
-    with backend.float64(), plan_for(model, shape[1:]) as plan:
-        points = checked_points(x, plan).astype(np.float64)
-        own, units = layer_distances(plan, points.reshape(len(points), math.prod(points.shape[1:])))
+    space = input_space(model, x)
+    with backend.float64(), plan_for(model, space) as plan:
+        points = space.points(x)
+        points = points.astype(np.float64).reshape(len(points), space.size)
+        own, units = layer_distances(plan, points)
         before = np.minimum.accumulate(own, axis=1)
         is_exact = own <= before
         nearest = own.argmin(axis=1)
@@ -102,10 +102,10 @@ def boundary_distances(model: keras.Model, x: ArrayLike, max_regions: int = 1) -
         which = np.stack([nearest, units[rows, nearest]], axis=1)
         which[np.isinf(distances)] = -1
         if max_regions > 1:
-            again = partial(plan_for, model, points.shape[1:])
+            again = partial(plan_for, model, space)
             for i in progress.bar(range(len(points)), "boundary distances", "example"):
                 if not is_exact[i].all():
-                    origin, local = origin_of(again, plan, points[i], None)
+                    origin, local = origin_of(again, plan, space, points[i], None)
                     start = Region(origin.layers, origin, local)
                     before[i], is_exact[i] = _walked(start, before[i], is_exact[i], max_regions)
     return BoundaryDistances(distances, which, before, is_exact, plan.layers)

@@ -6,11 +6,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from tfhash import backend, progress
 from tfhash.codes import whole_number
-from tfhash.errors import shape_of_rows
+from tfhash.geometry.inputs import InputSpace, Points, input_space
 from tfhash.geometry.jvp import Choices, Ends, jvp
 from tfhash.geometry.past_maxima import step_past_maxima
 from tfhash.geometry.steps import Plan, check_region
@@ -68,8 +68,8 @@ class Chords:
 
 def chords(
     model: keras.Model,
-    x: ArrayLike,
-    directions: ArrayLike,
+    x: Points,
+    directions: Points,
     limit: float = float("inf"),
     *,
     region: str = "activation",
@@ -94,8 +94,12 @@ def chords(
     Parameters
     ----------
     model : keras.Model
-        Built, with one input; sizes that it leaves open are those of `x`. It is not changed.
+        Built; sizes that its inputs leave open are those of `x`. It is not changed.
     x : float [n, ...input shape]
+        Of a model with several inputs, everywhere in `tfhash.geometry` where there is one array of
+        the input's shape, a list with one for each input, in the order of `model.inputs`, or a
+        dict by their names, as `predict` takes them. A point is then all inputs together, and
+        distances are those of its numbers, flattened and joined in that order.
     directions : float [n, ...input shape], or [...input shape] for one direction for all
         Of any length but 0.
     limit : float, > 0
@@ -124,8 +128,8 @@ def chords(
     ------
     ValueError
         Where shapes do not fit, a number is NaN or infinite, a direction is zero, `limit <= 0`,
-        the model is not built, has several inputs or no kink, or has a layer that is not
-        piecewise linear, which is named with the reason.
+        the model is not built or has no kink, or has a layer that is not piecewise linear, which
+        is named with the reason.
 
     Examples
     --------
@@ -134,9 +138,10 @@ def chords(
     >>> ends.layers[ends.upper_unit[0, 0]]           # the layer of the unit that ends the first
     """
     check_options(region, limit, dtype)
-    with backend.float64(), plan_for(model, np.shape(x)[1:], dtype) as plan:
-        points = checked_points(x, plan)
-        given = checked_directions(directions, points, plan.input_shape)
+    space = input_space(model, x)
+    with backend.float64(), plan_for(model, space, dtype) as plan:
+        points = space.points(x)
+        given = checked_directions(directions, points, space)
         limits = np.full(len(points), float(limit))
         norms = norms_of(given)
 
@@ -204,43 +209,10 @@ def check_options(region: str, limit: float, dtype: str) -> None:
         raise ValueError(f"Expected dtype='float64' or 'float32'. Received: {dtype!r}.")
 
 
-def checked_points(x: ArrayLike, plan: Plan, what: str = "x") -> NDArray[Any]:
-    """Points as an array, of the model's input shape and finite."""
-    points = np.asarray(x)
-    if points.shape[1:] != plan.input_shape or points.ndim != len(plan.input_shape) + 1:
-        raise ValueError(
-            f"Expected {what} of shape {shape_of_rows(plan.input_shape)}. Received shape: "
-            f"{points.shape}."
-        )
-    _check_finite(points, what)
-    return points
-
-
-def checked_directions(
-    directions: ArrayLike, points: NDArray[Any], shape: tuple[int, ...]
-) -> NDArray[Any]:
+def checked_directions(directions: Points, points: NDArray[Any], space: InputSpace) -> NDArray[Any]:
     """Directions as an array with one for each point, though one for all be given."""
-    given = np.asarray(directions)
-    if given.shape not in (points.shape, shape):
-        raise ValueError(
-            f"Expected directions of shape {points.shape}, one for each point, or "
-            f"{shape}, one for all. Received shape: {given.shape}."
-        )
-    shared = given.ndim < points.ndim
-    _check_finite(given[None] if shared else given, "directions")
-    return np.broadcast_to(given, points.shape) if shared else given
-
-
-def _check_finite(rows: NDArray[Any], what: str) -> None:
-    if rows.dtype.kind not in "fiub":
-        raise ValueError(f"Expected {what} to be real numbers. Received dtype: {rows.dtype}.")
-    if rows.dtype.kind != "f":
-        return
-    for start in range(0, len(rows), 1024):  # no mask as large as the input
-        finite = np.isfinite(rows[start : start + 1024])
-        if not finite.all():
-            row = start + int(np.argwhere(~finite)[0, 0])
-            raise ValueError(f"Expected {what} to be finite. Received: NaN or infinity, row {row}.")
+    given = space.points(directions, "directions", (1, 0), len(points))
+    return np.broadcast_to(given, points.shape) if given.ndim < points.ndim else given
 
 
 def norms_of(directions: NDArray[Any]) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,12 @@ class Crossing(NamedTuple):
     label : int
         The class there, -1 where there is none.
     point : float64 [...input shape] or None
+        Of a model with several inputs, as it takes them: a list or dict of such.
     """
 
     distance: float
     label: int
-    point: NDArray[np.float64] | None
+    point: Any
 
 
 def nearest_crossing(polytope: Polytope, weights: Vector, bias: Vector, label: int) -> Crossing:

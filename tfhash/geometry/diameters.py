@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from tfhash import _native, backend
 from tfhash.codes import whole_number
@@ -15,10 +15,10 @@ from tfhash.geometry.chords import (
     Chords,
     check_options,
     checked_directions,
-    checked_points,
     chord_ends,
     norms_of,
 )
+from tfhash.geometry.inputs import InputSpace, Points, input_space
 from tfhash.geometry.trace import plan_for
 
 _BLOCK = 64  # examples that draw from one stream, so that threads draw side by side
@@ -27,11 +27,11 @@ _log = logging.getLogger("tfhash.geometry")
 
 def stochastic_diameters(
     model: keras.Model,
-    x: ArrayLike,
+    x: Points,
     seed: int | None = 0,
     limit: float = 5.0,
     *,
-    direction: str | ArrayLike = "random",
+    direction: str | Points = "random",
     region: str = "activation",
     dtype: str = "float64",
     batch_size: int | None = None,
@@ -90,11 +90,11 @@ def stochastic_diameters(
 
 def stochastic_chords(
     model: keras.Model,
-    x: ArrayLike,
+    x: Points,
     seed: int | None = 0,
     limit: float = 5.0,
     *,
-    direction: str | ArrayLike = "random",
+    direction: str | Points = "random",
     region: str = "activation",
     dtype: str = "float64",
     batch_size: int | None = None,
@@ -109,9 +109,10 @@ def stochastic_chords(
     >>> chords.lengths.mean(), chords.clipped.mean()   # the diameter; the share cut at 5
     """
     check_options(region, limit, dtype)
-    with backend.float64(), plan_for(model, np.shape(x)[1:], dtype) as plan:
-        points = checked_points(x, plan)
-        rows = _directions(direction, points, plan.input_shape, seed)
+    space = input_space(model, x)
+    with backend.float64(), plan_for(model, space, dtype) as plan:
+        points = space.points(x)
+        rows = _directions(direction, points, space, seed)
         norms = np.empty(len(points))
 
         def lines(start: int, stop: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
@@ -134,15 +135,15 @@ Rows = Callable[[int, int], NDArray[Any]]  # [start, stop) of an array not kept 
 
 
 def _directions(
-    direction: str | ArrayLike, points: NDArray[Any], shape: tuple[int, ...], seed: int | None
+    direction: str | Points, points: NDArray[Any], space: InputSpace, seed: int | None
 ) -> Rows:
     if not isinstance(direction, str):
-        given = checked_directions(direction, points, shape)
+        given = checked_directions(direction, points, space)
         return lambda start, stop: given[start:stop]
     if direction == "random":
-        return _random_directions(shape, seed)
+        return _random_directions(space.shape, seed)
     if direction == "to_center":
-        center = points.mean(axis=0, dtype=np.float64) if len(points) else np.zeros(shape)
+        center = points.mean(axis=0, dtype=np.float64) if len(points) else np.zeros(space.shape)
         return lambda start, stop: center - points[start:stop]
     raise ValueError(
         f"Expected direction='random', 'to_center' or an array. Received: {direction!r}."

@@ -9,10 +9,11 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import scipy.sparse
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from tfhash import progress
 from tfhash.codes import Codes, whole_number
+from tfhash.geometry.inputs import Points
 from tfhash.geometry.region_inputs import Bounds
 from tfhash.geometry.regions import Region, codes_of
 from tfhash.geometry.regions_at import region
@@ -150,7 +151,7 @@ class Exploration:
 
 
 def explore(
-    model: keras.Model, x: ArrayLike, max_regions: int = 1000, *, bounds: Bounds | None = None
+    model: keras.Model, x: Points, max_regions: int = 1000, *, bounds: Bounds | None = None
 ) -> Exploration:
     """The regions nearest to an input, in the order of their L2 distance, exactly.
 

@@ -3,15 +3,17 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from tfhash import backend, progress
 from tfhash.codes import Codes
-from tfhash.geometry.chords import checked_points
+from tfhash.geometry.inputs import InputSpace, Points, input_space
 from tfhash.geometry.line_sweep import Sweep
 from tfhash.geometry.local_network import local_network
 from tfhash.geometry.stack import dense_stack
@@ -88,26 +90,40 @@ class LineRegions:
         order: 1 where its pre-activation lies above the kink. For ReLU-like units these are the
         bits that `tfhash.Encoder` gives, in its order.
         """
-        n_bits = len(self._first_code)
-        flips = np.zeros((self.n_regions, -(-n_bits // 64)), np.uint64)
+        places = self._places()
+        counts, word, mask = self._flips()
+        flips = np.zeros((int(places.max(initial=0)) + 1, len(self._first_words)), np.uint64)
+        np.bitwise_xor.at(flips, (places[counts], word), mask)
+        flips[0] ^= self._first_words
+        pattern = [layer for layer in self.layers if layer.is_pattern]
+        ends = np.cumsum([0, *(layer.n_units for layer in pattern)]).tolist()
+        spans = [(layer.name, *pair) for layer, pair in zip(pattern, pairwise(ends), strict=True)]
+        return Codes(np.bitwise_xor.accumulate(flips, axis=0), len(self._first_code), spans)
+
+    def end_codes(self) -> NDArray[np.uint64]:
+        """uint64 [2, words]: the packed codes of the first region and of the last."""
+        _, word, mask = self._flips()
+        last = self._first_words.copy()
+        np.bitwise_xor.at(last, word, mask)
+        return np.stack([self._first_words, last])
+
+    @cached_property
+    def _first_words(self) -> NDArray[np.uint64]:
+        words: NDArray[np.uint64] = Codes.from_bits(self._first_code[None]).words[0]
+        return words
+
+    def _flips(self) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.uint64]]:
+        """bool [m], which breakpoints change the code; of each of these, the word and the bit."""
         counted = [layer.n_units if layer.is_pattern else 0 for layer in self.layers]
         starts = np.cumsum([0, *counted])
         counts = np.array([layer.is_pattern for layer in self.layers], bool)[self.units[:, 0]]
         counts &= self.breakpoints < 1 - _RESOLUTION
         bits = (starts[self.units[:, 0]] + self.units[:, 1])[counts]
-        masks = np.uint64(1) << (bits % 64).astype(np.uint64)
-        np.bitwise_xor.at(flips, (self._places()[counts], bits // 64), masks)
-        flips[0] ^= Codes.from_bits(self._first_code[None]).words[0]
-        spans = [
-            (layer.name, start, start + layer.n_units)
-            for layer, start in zip(self.layers, starts, strict=False)
-            if layer.is_pattern
-        ]
-        return Codes(np.bitwise_xor.accumulate(flips, axis=0), n_bits, spans)
+        return counts, bits // 64, np.uint64(1) << (bits % 64).astype(np.uint64)
 
 
 def line_regions(
-    model: keras.Model, start: ArrayLike, stop: ArrayLike, *, region: str = "activation"
+    model: keras.Model, start: Points, stop: Points, *, region: str = "activation"
 ) -> LineRegions | list[LineRegions]:
     """Every region that the segment from one input to another crosses, exactly.
 
@@ -128,6 +144,7 @@ def line_regions(
     model : keras.Model
         As `tfhash.geometry.chords` takes it.
     start, stop : float [...input shape], or [n, ...input shape] for n segments
+        Of a model with several inputs, lists or dicts with an array for each.
     region : "activation" or "linear"
         Whether a region ends where a unit passes a kink of its activation function, or also where
         a maximum, such as max pooling, takes another value.
@@ -147,20 +164,38 @@ def line_regions(
     >>> regions = geometry.line_regions(model, x_test[0], x_test[1])
     >>> regions.n_regions, regions.breakpoints, regions.codes()
     """
-    check_region(region)
-    with backend.float64(), plan_for(model, np.shape(start)) as plan:
-        one = np.ndim(start) == len(plan.input_shape)
-        starts, stops = (
-            checked_points(np.asarray(x)[None] if one else x, plan, what)
-            for x, what in ((start, "start"), (stop, "stop"))
-        )
-        if starts.shape != stops.shape:
-            raise ValueError(
-                "Expected as many ends of segments as beginnings. "
-                f"Received shapes: {starts.shape} and {stops.shape}."
-            )
-        found = list(_lines(plan, starts, stops, region))
+    space = input_space(model, start, "start")
+    starts = space.points(start, "start", (0, 1))
+    one = starts.ndim == len(space.shape)
+    stops = space.points(stop, "stop", (0,) if one else (1,))
+    if one:
+        starts, stops = starts[None], stops[None]
+    found = lines_between(model, space, starts, stops, region)
     return found[0] if one else found
+
+
+def lines_between(
+    model: keras.Model,
+    space: InputSpace,
+    starts: NDArray[Any],
+    stops: NDArray[Any],
+    region: str,
+) -> list[LineRegions]:
+    """As `line_regions`, of ends [n, ...] that are points of the space.
+
+    Raises
+    ------
+    ValueError
+        As `line_regions`.
+    """
+    check_region(region)
+    if starts.shape != stops.shape:
+        raise ValueError(
+            "Expected as many ends of segments as beginnings. "
+            f"Received: {len(starts)} and {len(stops)}."
+        )
+    with backend.float64(), plan_for(model, space) as plan:
+        return list(_lines(plan, starts, stops, region))
 
 
 def _lines(

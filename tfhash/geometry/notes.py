@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -95,6 +97,26 @@ class Notes:
                 reason = reason if told else f"applies {kind}, which {reason}"
             is_head, is_smooth = kind in operations.HEADS, kind in operations.SMOOTH
             self.note(Opaque(who, tuple(numbers), tuple(made), reason, is_head, is_smooth))
+
+    def parts(
+        self, joined: Any, names: Sequence[str], shapes: Sequence[tuple[int, ...]]
+    ) -> list[Any]:
+        """Note how inputs are taken from one value in which they are joined, [n, 1].
+
+        Gives a symbolic tensor for each.
+        """
+        found, start = [], 0
+        for name, shape in zip(names, shapes, strict=True):
+            part = keras.KerasTensor((None, *shape), joined.dtype)
+            stop = start + math.prod(shape)
+            take = _taken(start, stop, shape)
+            table = np.arange(start, stop, dtype=np.int32).reshape(pixels.structure(shape))
+            local = (pixels.Windows(partial(np.asarray, table)),)
+            made = (self.new(part),)
+            self.note(Affine(name, (self.number(joined),), made, take, take, local=local))
+            found.append(part)
+            start = stop
+        return found
 
     def affine(
         self,
@@ -268,6 +290,11 @@ def described(layer: Any, name: str) -> str:
 def rounding_of(dtype: str) -> Callable[[float], float]:
     """How a model of a dtype rounds the numbers of Python that it computes with."""
     return float if dtype == "float64" else lambda value: float(np.float32(value))
+
+
+def _taken(start: int, stop: int, shape: tuple[int, ...]) -> Callable[[Sequence[Any]], Any]:
+    """Takes rows from `start` to `stop` of a value [n, 1], in another shape."""
+    return lambda tensors: (keras.ops.reshape(tensors[0][:, start:stop], (-1, *shape)),)
 
 
 def _rounding(layer: Any, outputs: Sequence[Any]) -> Callable[[float], float]:

@@ -8,11 +8,11 @@ from itertools import pairwise
 
 import keras
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from tfhash.codes import Codes
-from tfhash.geometry.inputs import input_shape
-from tfhash.geometry.lines import LineRegions, line_regions
+from tfhash.geometry.inputs import Points, input_space
+from tfhash.geometry.lines import LineRegions, lines_between
 from tfhash.metrics import count_regions
 
 
@@ -36,11 +36,11 @@ class PathRegions:
 
     @cached_property
     def joined(self) -> NDArray[np.bool_]:
-        ends = [segment.codes().words[[0, -1]] for segment in self.segments]
+        ends = [segment.end_codes() for segment in self.segments]
         pairs = pairwise(ends)
         return np.array([bool((one[1] == other[0]).all()) for one, other in pairs], bool)
 
-    @property
+    @cached_property
     def counts(self) -> NDArray[np.int64]:
         """int64 [n_segments]: regions along each segment."""
         return np.array([segment.n_regions for segment in self.segments], np.int64)
@@ -75,12 +75,12 @@ class PathRegions:
 
 
 def path_regions(
-    model: keras.Model, points: ArrayLike, *, region: str = "activation"
+    model: keras.Model, points: Points, *, region: str = "activation"
 ) -> PathRegions | list[PathRegions]:
     """Every region along the polyline through points, such as a trajectory or a batch of images.
 
-    All segments of all paths are followed in one call of `line_regions`, which dense networks go
-    through side by side. Counts along trajectories: Raghu et al., "On the expressive power of deep
+    All segments of all paths are followed in one call, as by `line_regions`, and side by side where
+    that has a kernel. Counts along trajectories: Raghu et al., "On the expressive power of deep
     neural networks", ICML 2017.
 
     Parameters
@@ -88,7 +88,8 @@ def path_regions(
     model : keras.Model
         As `tfhash.geometry.chords` takes it.
     points : float [n_points, ...input shape], or [n_paths, n_points, ...input shape]
-        At least two, not all the same; points that repeat the one before are passed over.
+        At least two, not all the same; points that repeat the one before are passed over. Of a
+        model with several inputs, a list or dict with an array for each.
     region : "activation" or "linear"
         As `line_regions` takes it.
 
@@ -108,14 +109,9 @@ def path_regions(
     >>> t = np.linspace(0, 2 * np.pi, 200)[:, None]
     >>> circle = geometry.path_regions(model, center + np.cos(t) * u + np.sin(t) * v)
     """
-    given = np.asarray(points)
-    rank = len(input_shape(model, given.shape))
-    if given.ndim not in (rank + 1, rank + 2):
-        raise ValueError(
-            "Expected points of shape (n_points, ...input shape) or (n_paths, n_points, ...input "
-            f"shape), the input's being of {rank} axes. Received shape: {given.shape}."
-        )
-    one = given.ndim == rank + 1
+    space = input_space(model, points, "points")
+    given = space.points(points, "points", (1, 2))
+    one = given.ndim == len(space.shape) + 1
     paths = given[None] if one else given
     if len(paths) == 0:
         raise ValueError("Expected at least one path. Received: none.")
@@ -130,8 +126,7 @@ def path_regions(
         starts.append(path[:-1][moves])
         stops.append(path[1:][moves])
         counts.append(int(moves.sum()))
-    found = line_regions(model, np.concatenate(starts), np.concatenate(stops), region=region)
-    assert isinstance(found, list)
+    found = lines_between(model, space, np.concatenate(starts), np.concatenate(stops), region)
     ends = np.cumsum([0, *counts])
     made = [PathRegions(tuple(found[a:b])) for a, b in pairwise(ends)]
     return made[0] if one else made

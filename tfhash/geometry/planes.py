@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import keras
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from tfhash import _native, backend
 from tfhash.codes import Codes
-from tfhash.geometry.chords import checked_points
+from tfhash.geometry.inputs import Points, input_space
 from tfhash.geometry.mesh import Mesh, Patch
 from tfhash.geometry.stack import Polygons, dense_stack
 from tfhash.geometry.steps import Layer, check_region, codes_of_layers
@@ -124,9 +124,9 @@ class PlaneRegions:
 
 def plane_regions(
     model: keras.Model,
-    origin: ArrayLike,
-    u: ArrayLike,
-    v: ArrayLike,
+    origin: Points,
+    u: Points,
+    v: Points,
     extent: float | Sequence[float] = 1.0,
     *,
     region: str = "activation",
@@ -143,7 +143,8 @@ def plane_regions(
     model : keras.Model
         As `tfhash.geometry.chords` takes it.
     origin, u, v : float [...input shape]
-        The plane is `origin + a * u + b * v`.
+        The plane is `origin + a * u + b * v`. Of a model with several inputs, each is a list or
+        dict with an array for each input.
     extent : float, or (a_min, a_max, b_min, b_max)
         The window; one number `e` means (-e, e, -e, e).
     region : "activation" or "linear"
@@ -175,15 +176,15 @@ def plane_regions(
     """
     check_region(region)
     window = _checked_window(extent)
-    with backend.float64(), plan_for(model, np.shape(origin)) as plan:
+    space = input_space(model, origin, "origin")
+    with backend.float64(), plan_for(model, space) as plan:
         if classes and (plan.logits is None or len(plan.shapes[plan.logits]) != 1):
             raise ValueError(
                 "Expected a model with one output, a logit for each class. Received: "
                 f"{model.name!r}, whose classes cannot be read off."
             )
         at, one, other = (
-            checked_points(np.asarray(x)[None], plan, what)[0].astype(np.float64).ravel()
-            for x, what in ((origin, "origin"), (u, "u"), (v, "v"))
+            space.point(x, what) for x, what in ((origin, "origin"), (u, "u"), (v, "v"))
         )
         directions = np.stack([one, other])
         if np.linalg.matrix_rank(directions) < 2:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from itertools import count
+from typing import Any
+
+import keras
 
 from tfhash.geometry.constants import Constant
-from tfhash.geometry.steps import Activation, Affine, Layer, Max, Opaque, Plan, Step, size
+from tfhash.geometry.pixels import Join
+from tfhash.geometry.steps import Activation, Affine, Flat, Layer, Max, Opaque, Plan, Step, size
 
 
 def plan_of(
@@ -68,6 +72,33 @@ def plan_of(
         kept.append(step)
     last_use = {number: i for i, step in enumerate(kept) for number in step.inputs}
     return Plan(tuple(kept), tuple(layers), tuple(shapes), last_use, logits, tuple(constants))
+
+
+def joined_at_once(
+    steps: Sequence[Step], shapes: Sequence[tuple[int, ...]], n_inputs: int
+) -> list[Step]:
+    """Steps in which inputs are not taken apart that the first layer only joins again.
+
+    Where one step joins them, as vectors and in their order, and no other takes one: the network
+    may be a stack of dense layers, which has kernels.
+
+    Parameters
+    ----------
+    steps : all of a model's, first those that take its inputs, the values from 1 on, out of value 0
+    shapes : of the values
+    """
+    inputs = tuple(range(1, n_inputs + 1))
+    taking = [step for step in steps if not set(inputs).isdisjoint(step.inputs)]
+    is_join = len(taking) == 1 and isinstance(taking[0], Affine) and taking[0].local == (Join(),)
+    if not is_join or taking[0].inputs != inputs or any(len(shapes[i]) != 1 for i in inputs):
+        return list(steps)
+    join, shape = taking[0], (-1, *shapes[taking[0].outputs[0]])
+
+    def joined(tensors: Sequence[Any]) -> tuple[Any, ...]:
+        return (keras.ops.reshape(tensors[0], shape),)
+
+    whole = Affine(join.name, (0,), join.outputs, joined, joined, Flat())
+    return [whole if step is join else step for step in steps[n_inputs:]]
 
 
 def _upstream(numbers: Iterable[int], made_by: dict[int, Step]) -> set[int]:

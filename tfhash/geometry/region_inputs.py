@@ -1,67 +1,48 @@
-"""One input and a box about it, checked."""
+"""A box about one input, checked."""
 
 from __future__ import annotations
 
-import keras
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from typing import Any
 
-from tfhash.codes import plain_array
+import numpy as np
+from numpy.typing import NDArray
+
+from tfhash.geometry.inputs import InputSpace
 from tfhash.geometry.interior import Vector
 
-Bounds = tuple[ArrayLike, ArrayLike]
+# Low and high: each a number for all, or one for each input or array of its shape.
+Bounds = tuple[Any, Any]
 
 
-def one_input_shape(model: keras.Model, x: ArrayLike) -> tuple[int, ...]:
-    """The shape of `x` without a batch of 1."""
+def checked_ends(bounds: Bounds, space: InputSpace) -> tuple[Vector, Vector]:
+    """Low and high as float64 [size]; raises ValueError where they are none."""
     try:
-        shape = np.shape(x)
-    except ValueError as error:
+        low, high = (space.numbers(end) for end in bounds)
+        good = bool((low < high).all())
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        several = "" if len(space.names) == 1 else f", a list or dict of them for {space.names}"
         raise ValueError(
-            "Expected x to be an array of numbers. Received: lists of different lengths."
-        ) from error
-    rank = len(getattr(model, "input_shape", ()) or ())
-    return shape[1:] if len(shape) == rank and shape[0] == 1 else shape
-
-
-def checked_input(x: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """One input, float64 of a shape, given with or without a batch of 1."""
-    given = plain_array(x)
-    if given.shape == (1, *shape):
-        given = given[0]
-    if given.shape != shape:
-        raise ValueError(
-            f"Expected x to be one input, of shape {shape}. Received shape: {given.shape}."
+            "Expected bounds=(low, high), numbers or arrays of the shape of an input"
+            f"{several}, low below high. Received: {bounds!r}."
         )
-    if given.dtype.kind not in "fiub":
-        raise ValueError(f"Expected x to be real numbers. Received dtype: {given.dtype}.")
-    point = given.astype(np.float64)
-    if not np.isfinite(point).all():
-        raise ValueError("Expected x to be finite. Received: NaN or infinity.")
-    return point
+    return low, high
 
 
-def checked_bounds(bounds: Bounds | None, x: NDArray[np.float64]) -> tuple[Vector, Vector]:
+def checked_bounds(
+    bounds: Bounds | None, space: InputSpace, x: NDArray[np.float64]
+) -> tuple[Vector, Vector]:
     """Low and high as flat arrays, infinite without bounds; raises unless `x` is between."""
     if bounds is None:
-        free = np.full(x.size, np.inf)
+        free = np.full(len(x), np.inf)
         return -free, free
-    try:
-        low, high = (
-            np.broadcast_to(np.asarray(end, np.float64), x.shape).ravel() for end in bounds
-        )
-    except (TypeError, ValueError):
-        low = high = np.empty(0)
-    if not (len(low) == len(high) == x.size and (low < high).all()):
-        raise ValueError(
-            "Expected bounds=(low, high), numbers or arrays of the shape of an input, low below "
-            f"high. Received: {bounds!r}."
-        )
-    outside = np.flatnonzero((x.ravel() < low) | (x.ravel() > high))
+    low, high = checked_ends(bounds, space)
+    outside = np.flatnonzero((x < low) | (x > high))
     if len(outside):
         i = int(outside[0])
         raise ValueError(
-            f"Expected x within the bounds. Received: {x.ravel()[i]} at index {i} (flattened), "
-            f"outside {low[i]} to {high[i]}. Widen the bounds, or clip x."
+            f"Expected x within the bounds. Received: {x[i]} at index {i} (flattened), outside "
+            f"{low[i]} to {high[i]}. Widen the bounds, or clip x."
         )
     return low, high

@@ -5,38 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from tfhash.codes import Codes
 from tfhash.geometry.crossings import Crossing, nearest_crossing
+from tfhash.geometry.inputs import InputSpace, Points
 from tfhash.geometry.interior import Box, Vector
 from tfhash.geometry.local_maps import GeneralMaps, LocalMap
 from tfhash.geometry.matrix_maps import MatrixMaps
 from tfhash.geometry.polytope import Polytope
-from tfhash.geometry.region_inputs import checked_input
 from tfhash.geometry.steps import Layer
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What all regions about one input share."""
+    """What all regions about one input share; `x` is flattened."""
 
-    x: NDArray[np.float64]
+    space: InputSpace
+    x: Vector
     box: Box
     layers: tuple[Layer, ...]
     maps: MatrixMaps | GeneralMaps
     label: int | None
 
-    @cached_property
-    def flat(self) -> Vector:
-        return self.x.ravel()
-
 
 @dataclass(frozen=True, eq=False)
 class Region:
     """A linear region of a network: a convex polytope on which it is one affine map.
+
+    Matrices are of the input, flattened; of a model with several inputs, of all of them, flattened
+    and joined in the order of `model.inputs`. Points are given back as the model takes its inputs:
+    an array, or a list or dict of arrays, without the batch.
 
     Attributes
     ----------
@@ -49,12 +51,12 @@ class Region:
     _local: LocalMap = field(repr=False)
 
     @property
-    def x(self) -> NDArray[np.float64]:
+    def x(self) -> Any:
         """float64 [...input shape]: the input that distances are measured from.
 
         A region's neighbors measure from the input that the first region was made for.
         """
-        return self._origin.x
+        return self._origin.space.split(self._origin.x)
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -120,7 +122,7 @@ class Region:
         return self._polytope.first[self._polytope.facets]
 
     @property
-    def center(self) -> NDArray[np.float64]:
+    def center(self) -> Any:
         """float64 [...input shape]: the center of the largest ball in the region (Chebyshev).
 
         Raises
@@ -129,7 +131,7 @@ class Region:
             Where no ball in the region is the largest, it being unbounded.
         """
         self._check_ball()
-        return self._polytope.ball.center.reshape(self.x.shape)
+        return self._origin.space.split(self._polytope.ball.center)
 
     @property
     def radius(self) -> float:
@@ -174,12 +176,11 @@ class Region:
         found = nearest_crossing(self._polytope, self.weights, self.bias, label)
         if found.point is None:
             return found
-        return found._replace(point=found.point.reshape(self.x.shape))
+        return found._replace(point=self._origin.space.split(found.point))
 
-    def contains(self, z: ArrayLike) -> bool:
+    def contains(self, z: Points) -> bool:
         """Whether an input lies in the region or on its boundary, within the box."""
-        point = checked_input(z, self.x.shape)
-        return self._polytope.contains(point.ravel())
+        return self._polytope.contains(self._origin.space.point_of_batch(z, "z"))
 
     def neighbor(self, facet: int) -> Region:
         """The region across a facet.
@@ -272,7 +273,7 @@ class Region:
 
     @cached_property
     def _polytope(self) -> Polytope:
-        return Polytope(*self.inequalities, self._origin.flat, self._origin.box)
+        return Polytope(*self.inequalities, self._origin.x, self._origin.box)
 
 
 def codes_of(regions: Sequence[Region]) -> Codes:

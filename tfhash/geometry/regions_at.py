@@ -9,24 +9,20 @@ from functools import partial
 
 import keras
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from tfhash import backend
+from tfhash.geometry.inputs import InputSpace, Points, input_space
 from tfhash.geometry.interior import Box
 from tfhash.geometry.local_maps import GeneralMaps, LocalMap, check_finite
 from tfhash.geometry.matrix_maps import MatrixMaps, are_small
-from tfhash.geometry.region_inputs import (
-    Bounds,
-    checked_bounds,
-    checked_input,
-    one_input_shape,
-)
+from tfhash.geometry.region_inputs import Bounds, checked_bounds
 from tfhash.geometry.regions import Origin, Region
 from tfhash.geometry.steps import Plan
 from tfhash.geometry.trace import plan_for
 
 
-def region(model: keras.Model, x: ArrayLike, *, bounds: Bounds | None = None) -> Region:
+def region(model: keras.Model, x: Points, *, bounds: Bounds | None = None) -> Region:
     """The linear region of one input: its affine map, its inequalities, what lies across them.
 
     One pass at `x` gives the pattern, and one of the derivatives along every input the affine
@@ -38,9 +34,11 @@ def region(model: keras.Model, x: ArrayLike, *, bounds: Bounds | None = None) ->
     model : keras.Model
         As `geometry.chords` takes it. Maxima, such as max pooling, bound regions too.
     x : float [...input shape], or [1, ...input shape]
+        Of a model with several inputs, a list or dict with an array for each.
     bounds : (low, high), each a number or float [...input shape], optional
         Look at the part of the region in this box, which `x` is in. Without it regions may be
-        unbounded.
+        unbounded. With several inputs, low and high are each a number, or a list or dict with a
+        number or an array for each.
 
     Returns
     -------
@@ -59,9 +57,10 @@ def region(model: keras.Model, x: ArrayLike, *, bounds: Bounds | None = None) ->
     >>> here.radius, here.boundary_distance, len(here.facets)
     >>> there = here.neighbor(here.facets[0])
     """
-    with backend.float64(), plan_for(model, one_input_shape(model, x)) as plan:
-        point = checked_input(x, plan.input_shape)
-        origin, local = origin_of(partial(plan_for, model, point.shape), plan, point, bounds)
+    space = input_space(model, x)
+    with backend.float64(), plan_for(model, space) as plan:
+        point = space.point_of_batch(x)
+        origin, local = origin_of(partial(plan_for, model, space), plan, space, point, bounds)
     found = Region(origin.layers, origin, local)
     if len(found.on_boundary):
         warnings.warn(
@@ -72,7 +71,7 @@ def region(model: keras.Model, x: ArrayLike, *, bounds: Bounds | None = None) ->
     return found
 
 
-def neighbors(model: keras.Model, x: ArrayLike, *, bounds: Bounds | None = None) -> list[Region]:
+def neighbors(model: keras.Model, x: Points, *, bounds: Bounds | None = None) -> list[Region]:
     """The regions across every facet of the region of `x`, in the order of its facets.
 
     Parameters, results and errors as `region`.
@@ -84,18 +83,18 @@ def neighbors(model: keras.Model, x: ArrayLike, *, bounds: Bounds | None = None)
 def origin_of(
     open_plan: Callable[[], AbstractContextManager[Plan]],
     plan: Plan,
+    space: InputSpace,
     x: NDArray[np.float64],
     bounds: Bounds | None,
 ) -> tuple[Origin, LocalMap]:
     """What all regions about an input share, and the map of its own; raises as `region`."""
-    box = Box(*checked_bounds(bounds, x))
-    flat = x.ravel()
-    maps = MatrixMaps(plan, flat) if are_small(plan) else GeneralMaps(open_plan, flat)
+    box = Box(*checked_bounds(bounds, space, x))
+    maps = MatrixMaps(plan, x) if are_small(plan) else GeneralMaps(open_plan, x)
     with np.errstate(invalid="ignore", over="ignore"):  # it is told of
         local = maps.at()
     check_finite(local.offsets)
     label = None
     if local.output is not None and plan.logits is not None and len(plan.shapes[plan.logits]) == 1:
-        logits = local.output[0] @ x.ravel() + local.output[1]
+        logits = local.output[0] @ x + local.output[1]
         label = int(logits.argmax()) if len(logits) > 1 else int(logits[0] > 0)
-    return Origin(x, box, plan.layers, maps, label), local
+    return Origin(space, x, box, plan.layers, maps, label), local

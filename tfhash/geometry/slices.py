@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from tfhash import _native, backend
 from tfhash.codes import Codes, whole_number
 from tfhash.geometry.cell_complex import CellComplex
-from tfhash.geometry.chords import checked_points
-from tfhash.geometry.region_inputs import Bounds
+from tfhash.geometry.inputs import InputSpace, Points, input_space
+from tfhash.geometry.region_inputs import Bounds, checked_ends
 from tfhash.geometry.slicing import Slicing
-from tfhash.geometry.steps import Layer, Plan, check_region, codes_of_layers
+from tfhash.geometry.steps import Layer, check_region, codes_of_layers
 from tfhash.geometry.trace import plan_for
 
 MOST_DIMENSIONS = 4
@@ -50,6 +50,7 @@ class SliceRegions:
     is_complete: bool
     _cells: CellComplex = field(repr=False)
     _words: tuple[NDArray[np.uint64], ...] = field(repr=False)
+    _space: InputSpace = field(repr=False)
     _at: NDArray[np.float64] = field(repr=False)
     _directions: NDArray[np.float64] = field(repr=False)
 
@@ -122,16 +123,19 @@ class SliceRegions:
         """
         return codes_of_layers(self.layers, self._words)
 
-    def inputs(self, coordinates: ArrayLike) -> NDArray[np.float64]:
-        """float64 [n, ...input shape]: the model's inputs at coordinates [n, d] in the slice."""
+    def inputs(self, coordinates: ArrayLike) -> Any:
+        """float64 [n, ...input shape]: the model's inputs at coordinates [n, d] in the slice.
+
+        Of a model with several inputs, a list or dict with an array for each, as it takes them.
+        """
         given = np.asarray(coordinates, np.float64)
-        return self._at + np.tensordot(given, self._directions, axes=1)
+        return self._space.split(self._at + given @ self._directions)
 
 
 def slice_regions(
     model: keras.Model,
-    origin: ArrayLike,
-    directions: ArrayLike,
+    origin: Points,
+    directions: Points,
     extent: float | Sequence[ArrayLike] = 1.0,
     *,
     region: str = "activation",
@@ -151,7 +155,9 @@ def slice_regions(
         As `tfhash.geometry.chords` takes it.
     origin : float [...input shape]
     directions : float [d, ...input shape], d from 2 to 4
-        The slice is `origin + coordinates @ directions`.
+        The slice is `origin + coordinates @ directions`. Of a model with several inputs, lists or
+        dicts with an array for each input: of the origin [...input shape], of the directions
+        [d, ...input shape].
     extent : float, or (low, high), each a number or float [d]
         The box, in coordinates; one number `e` means (-e, e).
     region : "activation" or "linear"
@@ -180,25 +186,41 @@ def slice_regions(
     >>> found = geometry.slice_regions(model, a, [b - a, c - a, d - a], (-0.2, 1.2))
     >>> found.n_regions, found.volumes, found.codes()
     """
+    space = input_space(model, origin, "origin")
+    at = space.point(origin, "origin")
+    spread = _checked_directions(directions, space)
+    low, high = _checked_box(extent, len(spread))
+    return _sliced(model, space, at, spread, low, high, region, classes, max_regions)
+
+
+def _sliced(
+    model: keras.Model,
+    space: InputSpace,
+    at: NDArray[np.float64],
+    directions: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    region: str,
+    classes: bool,
+    max_regions: int,
+) -> SliceRegions:
+    """As `slice_regions`, of a point [size] and directions [d, size]; raises as it does."""
     check_region(region)
     max_regions = whole_number(max_regions, "max_regions", 1)
-    with backend.float64(), plan_for(model, np.shape(origin)) as plan:
+    with backend.float64(), plan_for(model, space) as plan:
         if classes and (plan.logits is None or len(plan.shapes[plan.logits]) != 1):
             raise ValueError(
                 "Expected a model with one output, a logit for each class. Received: "
                 f"{model.name!r}, whose classes cannot be read off."
             )
-        at = checked_points(np.asarray(origin)[None], plan, "origin")[0].astype(np.float64)
-        spread = _checked_directions(directions, plan)
-        cells = CellComplex(*_checked_box(extent, len(spread)))
-        rows = spread.reshape(len(spread), -1)
+        cells = CellComplex(low, high)
         slicing = Slicing(plan, region, classes, max_regions)
-        found = slicing.run(cells, at.ravel() + cells.corners @ rows)
+        found = slicing.run(cells, at + cells.corners @ directions)
     if slicing.stopped_at:
         warnings.warn(
             f"More than max_regions={max_regions} cells, at layer {slicing.stopped_at!r}: those of "
             "the units up to there are given. Make the box smaller or max_regions larger.",
-            stacklevel=2,
+            stacklevel=3,
         )
     nothing = np.zeros((cells.n_cells, 1), np.uint64)  # where no layer was reached
     words = np.ascontiguousarray(np.hstack(slicing.words or [nothing]))
@@ -214,8 +236,9 @@ def slice_regions(
         not slicing.stopped_at,
         cells,
         tuple(parts),
+        space,
         at,
-        spread,
+        directions,
     )
 
 
@@ -227,19 +250,22 @@ def box_regions(
     classes: bool = False,
     max_regions: int = 1_000_000,
 ) -> SliceRegions:
-    """Every region in a box of the input space of a model with two to four inputs, exactly.
+    """Every region in a box of the input space of a model of two to four numbers, exactly.
 
     Parameters
     ----------
     model : keras.Model
         As `tfhash.geometry.chords` takes it.
     bounds : (low, high), each a number or float [...input shape]
+        Of a model with several inputs, each a number, or a list or dict with a number or an array
+        for each input.
     region, classes, max_regions : as `slice_regions` takes them
 
     Returns
     -------
     SliceRegions
-        Its coordinates are the inputs, flattened.
+        Its coordinates are the input's numbers, flattened; of several inputs, joined in the order
+        of `model.inputs`.
 
     Raises
     ------
@@ -251,40 +277,27 @@ def box_regions(
     >>> found = geometry.box_regions(model, (-1, 1))
     >>> found.n_regions, found.volumes.sum()
     """
-    with backend.float64(), plan_for(model) as plan:
-        shape = plan.input_shape
-    d = int(np.prod(shape))
+    space = input_space(model)
+    d = space.size
     if not 2 <= d <= MOST_DIMENSIONS:
         raise ValueError(
             f"Expected a model with 2 to {MOST_DIMENSIONS} inputs. Received: {d}. Look at a slice "
             "of its input space: geometry.slice_regions."
         )
-    try:
-        low, high = (np.broadcast_to(np.asarray(end, np.float64), shape).ravel() for end in bounds)
-    except (TypeError, ValueError):
-        raise ValueError(
-            "Expected bounds=(low, high), numbers or arrays of the shape of an input, low below "
-            f"high. Received: {bounds!r}."
-        ) from None
-    return slice_regions(
-        model,
-        np.zeros(shape),
-        np.eye(d).reshape(d, *shape),
-        (low, high),
-        region=region,
-        classes=classes,
-        max_regions=max_regions,
-    )
+    low, high = _checked_box(checked_ends(bounds, space), d)
+    return _sliced(model, space, np.zeros(d), np.eye(d), low, high, region, classes, max_regions)
 
 
-def _checked_directions(directions: ArrayLike, plan: Plan) -> NDArray[np.float64]:
-    given = checked_points(np.asarray(directions), plan, "directions").astype(np.float64)
+def _checked_directions(directions: Points, space: InputSpace) -> NDArray[np.float64]:
+    """Directions, float64 [d, size]."""
+    given = space.points(directions, "directions").astype(np.float64)
     if not 2 <= len(given) <= MOST_DIMENSIONS:
         raise ValueError(
             f"Expected 2 to {MOST_DIMENSIONS} directions. Received: {len(given)}. Along one there "
             "is geometry.line_regions."
         )
-    if np.linalg.matrix_rank(given.reshape(len(given), -1)) < len(given):
+    given = given.reshape(len(given), space.size)
+    if np.linalg.matrix_rank(given) < len(given):
         raise ValueError(
             f"Expected directions that span {len(given)} dimensions. Received: directions of which "
             "one is 0 or a combination of the others."

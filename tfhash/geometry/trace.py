@@ -10,9 +10,9 @@ from typing import Any
 
 import keras
 
-from tfhash.geometry.inputs import input_shape
+from tfhash.geometry.inputs import InputSpace, input_space
 from tfhash.geometry.layer_handlers import handler_of
-from tfhash.geometry.planning import plan_of
+from tfhash.geometry.planning import joined_at_once, plan_of
 from tfhash.geometry.steps import Plan
 from tfhash.geometry.tracer import Tracer
 
@@ -24,11 +24,11 @@ _plans: weakref.WeakKeyDictionary[Any, dict[str, tuple[Hashable, Plan]]] = (
 
 @contextmanager
 def plan_for(
-    model: keras.Model, points: tuple[int, ...] = (), dtype: str = "float64"
+    model: keras.Model, space: InputSpace | None = None, dtype: str = "float64"
 ) -> Iterator[Plan]:
     """The plan of a model, with its weights as they are now, for the length of a call.
 
-    Sizes that the model's input leaves open are taken from the shape of the `points`.
+    `space` is what the model takes: to be given where it leaves sizes open.
 
     Plans are kept while their models live, without weights; a model that was changed (another
     activation function, say) is taken apart again, and so is, at every call, one with layers of
@@ -39,15 +39,16 @@ def plan_for(
     ValueError
         As `trace`.
     """
-    shape = input_shape(model, points)
+    space = space or input_space(model)
     kept = _plans.setdefault(model, {})
     before = kept.pop(dtype, None)  # taken out: two threads do not share one
-    now = shape, _likeness(model)
+    now = space.shapes, _likeness(model)
     if before is not None and before[0] == now:
         plan, is_lasting = before[1], True
     else:
-        plan, is_lasting = trace(model, shape, dtype)
-        now = shape, _likeness(model)  # being called may change what a layer has noted of itself
+        plan, is_lasting = trace(model, space, dtype)
+        # Being called may change what a layer has noted of itself.
+        now = space.shapes, _likeness(model)
     try:
         yield plan
     finally:
@@ -56,8 +57,8 @@ def plan_for(
             kept[dtype] = now, plan
 
 
-def trace(model: keras.Model, shape: tuple[int, ...], dtype: str) -> tuple[Plan, bool]:
-    """Take a model apart into steps that compute in `dtype` on examples of a shape.
+def trace(model: keras.Model, space: InputSpace, dtype: str) -> tuple[Plan, bool]:
+    """Take a model apart into steps that compute in `dtype` on what it takes.
 
     Returns
     -------
@@ -72,11 +73,17 @@ def trace(model: keras.Model, shape: tuple[int, ...], dtype: str) -> tuple[Plan,
         piecewise linear.
     """
     tracer = Tracer(dtype, handler_of)
-    start = keras.KerasTensor((None, *shape), dtype=keras.backend.floatx())
+    start = keras.KerasTensor((None, *space.shape), dtype=keras.backend.floatx())
     tracer.new(start)
-    outputs = tracer.call(model, (start,), {}, path="")
+    inputs = start
+    if len(space.shapes) > 1:
+        inputs = space.packed(tracer.parts(start, space.names, space.shapes))
+    outputs = tracer.call(model, (inputs,), {}, path="")
     ends = [tracer.number(out) for out in keras.tree.flatten(outputs)]
-    plan = plan_of(model.name, tracer.steps, tracer.shapes, tracer.constants, ends)
+    steps = tracer.steps
+    if len(space.shapes) > 1:
+        steps = joined_at_once(steps, tracer.shapes, len(space.shapes))
+    plan = plan_of(model.name, steps, tracer.shapes, tracer.constants, ends)
     return plan, tracer.is_lasting
 
 
