@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers as kl
-from test_several_inputs import given, net
+from test_several_inputs import input_of, net
 
 from tfhash import geometry
 from tfhash.geometry.inputs import input_space
@@ -46,7 +46,7 @@ def test_a_list_and_a_dict_are_the_same():
 
 
 def test_sizes_that_inputs_leave_open_and_subclassed_models(float64):
-    steps, one = given((None, 2), "steps"), given((3,), "one")
+    steps, one = input_of((None, 2), "steps"), input_of((3,), "one")
     h = kl.GlobalAveragePooling1D()(kl.Conv1D(4, 2, activation="relu")(steps))
     open_ = keras.Model(
         [steps, one], kl.Dense(2)(kl.Dense(4, "relu")(kl.Add()([h, kl.Dense(4)(one)])))
@@ -82,7 +82,7 @@ def test_sizes_that_inputs_leave_open_and_subclassed_models(float64):
     of_two(*x)
     with pytest.raises(ValueError, match=r"takes several, .*Wrap it: keras.Model\(\[a, b\]"):
         geometry.region(of_two, x)
-    a, b = given((2,)), given((3,))
+    a, b = input_of((2,)), input_of((3,))
     wrapped = geometry.region(keras.Model([a, b], of_two(a, b)), x)
     assert wrapped.weights.shape == (2, 5)
 

@@ -16,13 +16,13 @@ from tfhash.geometry.stack import dense_stack
 from tfhash.geometry.trace import plan_for
 
 
-def given(shape, name=None):
+def input_of(shape, name=None):
     return keras.Input(shape, name=name, dtype="float64")
 
 
 def added():
     """Two branches whose sum bends; `b` goes round the first layer too."""
-    a, b = given((2,), "a"), given((1,), "b")
+    a, b = input_of((2,), "a"), input_of((1,), "b")
     h = kl.ReLU(name="sum")(kl.Add()([kl.Dense(6, name="of_a")(a), kl.Dense(6, name="of_b")(b)]))
     h = kl.Dense(5, "relu", name="second")(kl.Concatenate()([h, b]))
     return keras.Model([a, b], kl.Dense(3, name="logits")(h))
@@ -30,7 +30,7 @@ def added():
 
 def concatenated():
     """A stack on both inputs, in a dict whose keys are not in order."""
-    b, a = given((1,), "first"), given((2,), "second")
+    b, a = input_of((1,), "first"), input_of((2,), "second")
     h = kl.Dense(6, "relu", name="one")(kl.Concatenate()([a, b]))
     h = kl.Dense(5, "relu", name="two")(h)
     return keras.Model({"b": b, "a": a}, kl.Dense(3, name="logits")(h))
@@ -38,7 +38,7 @@ def concatenated():
 
 def convolved():
     """An image through a convolution and a pool, and a vector."""
-    image, vector = given((4, 4, 2), "image"), given((3,), "vector")
+    image, vector = input_of((4, 4, 2), "image"), input_of((3,), "vector")
     h = kl.Conv2D(3, 3, activation="relu", padding="same", name="conv")(image)
     h = kl.MaxPooling2D(2, name="pool")(h)
     h = kl.Concatenate()([kl.Flatten()(h), vector])
