@@ -119,3 +119,43 @@ def test_what_does_not_fit_is_named():
     with pytest.raises(ValueError, match=r"directions for input 'a' of shape \(4, 2\) or \(2,\)"):
         geometry.chords(net("added"), [a, b], [a[:3] + 1, b[:3]])
     assert input_space(net("added")).shape == (3, 1)
+
+
+ODD = (None, "a", -1, 99, 1.5, [0.5], [True, False], {"a": 1}, {1, 2}, keras.KerasTensor((2,)))
+
+
+def test_parts_of_results_are_asked_for_by_numbers_that_there_are():
+    model = net("added")
+    plane = geometry.plane_regions(model, [[0, 0], [0]], [[1, 0], [0]], [[0, 1], [0]])
+    cells = geometry.box_regions(model, (-1, 1))
+    for odd in ODD:
+        for ask in (plane.polygon, cells.corners):
+            with pytest.raises(ValueError, match="whole number from 0 to"):
+                ask(odd)
+        with pytest.raises(ValueError, match="Expected coordinates"):
+            cells.inputs(odd)
+        if odd is not None:
+            with pytest.raises(ValueError, match="Expected faces"):
+                cells.polygons(odd)
+    assert cells.polygons([]) == [] and len(cells.polygons()) > len(cells)
+    for odd in ([np.nan, 0, 0], [1j, 0, 0], np.ma.masked_greater([0.0, 5.0, 1.0], 2)):
+        with pytest.raises(ValueError, match=r"finite|real numbers|masked"):
+            cells.inputs(odd)
+
+
+def test_ends_of_boxes_and_windows_are_pairs_of_real_numbers():
+    model, x = net("added"), [[0, 0], [0]]
+    u, v = [[1, 0], [0]], [[0, 1], [0]]
+    complex_, strings = (-1j, 1j), ("-1", "1")
+    for odd in (*ODD[1:3], *ODD[5:], complex_, strings, (1, -1), (0, np.nan), (0, 1, 2), None):
+        with pytest.raises(ValueError, match="low below high"):
+            geometry.box_regions(model, odd)
+        if odd is not None:
+            with pytest.raises(ValueError, match="low below high"):
+                geometry.region(model, x, bounds=odd)
+        with pytest.raises(ValueError, match="low below high"):
+            geometry.slice_regions(model, x, [[[1, 0], [0, 1]], [[0], [0]]], odd)
+        with pytest.raises(ValueError, match=r"a_min, a_max, b_min, b_max"):
+            geometry.plane_regions(model, x, u, v, odd)
+    with pytest.raises(ValueError, match="bounds that are finite"):
+        geometry.box_regions(model, (-np.inf, np.inf))

@@ -13,7 +13,8 @@ with named_if_missing("tfhash.geometry"):
     from tfhash.geometry.planes import PlaneRegions, plane_regions
     from tfhash.geometry.regions import Region
     from tfhash.geometry.regions_at import neighbors, region
-    from tfhash.geometry.slices import SliceRegions, box_regions, slice_regions
+    from tfhash.geometry.sliced import SliceRegions
+    from tfhash.geometry.slices import box_regions, slice_regions
 
 __all__ = [
     "BoundaryDistances",

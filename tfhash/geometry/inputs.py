@@ -137,13 +137,14 @@ class InputSpace:
 
         Raises
         ------
-        ValueError, TypeError
+        ValueError
+            Where they are no real numbers, or not of the shapes.
         """
-        is_number = not isinstance(x, Mapping | list | tuple) and np.ndim(x) == 0
+        is_number = not isinstance(x, Mapping | list | tuple) and numbers_of(x, "an end").ndim == 0
         parts = [x] * len(self.names) if is_number else self.parts(x, "an end")
         return np.concatenate(
             [
-                np.broadcast_to(np.asarray(part, np.float64), shape).ravel()
+                np.broadcast_to(numbers_of(part, "an end"), shape).astype(np.float64).ravel()
                 for part, shape in zip(parts, self.shapes, strict=True)
             ]
         )
@@ -216,7 +217,7 @@ def input_space(model: Any, x: Any = None, what: str = "x") -> InputSpace:
         return space
     parts = space.parts(x, what) if x is not None else [()] * len(symbols)
     closed = [
-        _closed(model, shape, _shape_of(part, what), space._named(name))
+        _closed(model, shape, numbers_of(part, what).shape, space._named(name))
         for shape, part, name in zip(space.shapes, parts, space.names, strict=True)
     ]
     return dataclasses.replace(space, shapes=tuple(closed))
@@ -232,9 +233,23 @@ def _takes_several(model: keras.Model) -> bool:
     return len(set(needed) - {"mask", "training"}) > 1
 
 
-def numbers_of(x: ArrayLike, what: str) -> NDArray[Any]:
+def numbers_of(x: Any, what: str) -> NDArray[Any]:
     """An array of real numbers; raises ValueError where it is none."""
-    array = plain_array(x) if hasattr(x, "__array__") else _array_of_lists(x, what)
+    if isinstance(x, keras.KerasTensor):
+        raise ValueError(
+            f"Expected {what} to be an array of numbers. Received: a symbolic tensor, which holds "
+            "none."
+        )
+    if isinstance(x, np.ma.MaskedArray):
+        array = plain_array(x)
+    else:
+        try:
+            array = np.asarray(x)
+        except (RuntimeError, TypeError, ValueError) as error:
+            received = "lists of different lengths" if isinstance(x, list | tuple) else str(error)
+            raise ValueError(
+                f"Expected {what} to be an array of numbers. Received: {received}."
+            ) from error
     if array.dtype.kind not in "fiub":
         raise ValueError(f"Expected {what} to be real numbers. Received dtype: {array.dtype}.")
     return array
@@ -250,19 +265,6 @@ def check_finite(array: NDArray[Any], what: str, n_axes: int = 1) -> None:
         if not finite.all():
             where = f", row {start + int(np.argwhere(~finite)[0, 0])}" if n_axes else ""
             raise ValueError(f"Expected {what} to be finite. Received: NaN or infinity{where}.")
-
-
-def _array_of_lists(x: Any, what: str) -> NDArray[Any]:
-    try:
-        return np.asarray(x)
-    except ValueError as error:
-        raise ValueError(
-            f"Expected {what} to be an array of numbers. Received: lists of different lengths."
-        ) from error
-
-
-def _shape_of(x: Any, what: str) -> Shape:
-    return tuple(x.shape) if hasattr(x, "shape") else _array_of_lists(x, what).shape
 
 
 def _closed(model: Any, shape: tuple[int | None, ...], points: Shape, which: str) -> Shape:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfhash import _native, backend
-from tfhash.codes import Codes
-from tfhash.geometry.inputs import Points, input_space
+from tfhash.codes import Codes, whole_number
+from tfhash.geometry.inputs import Points, input_space, numbers_of
 from tfhash.geometry.mesh import Mesh, Patch
 from tfhash.geometry.stack import Polygons, dense_stack
 from tfhash.geometry.steps import Layer, check_region, codes_of_layers
@@ -53,7 +53,14 @@ class PlaneRegions:
         return int(self.regions.max()) + 1
 
     def polygon(self, i: int) -> NDArray[np.float64]:
-        """float64 [n_corners, 2]: the corners of polygon `i`, in order around it."""
+        """float64 [n_corners, 2]: the corners of polygon `i`, in order around it.
+
+        Raises
+        ------
+        ValueError
+            Where `i` is no whole number from 0 to `len(self) - 1`.
+        """
+        i = whole_number(i, "i (a polygon)", 0, len(self) - 1)
         return self.points[self.corners[self.offsets[i] : self.offsets[i + 1]]]
 
     @property
@@ -250,13 +257,16 @@ def _joined_points(
 
 
 def _checked_window(extent: float | Sequence[float]) -> tuple[float, float, float, float]:
-    window = np.asarray(extent, np.float64)
+    try:
+        window = numbers_of(extent, "extent").astype(np.float64)
+    except ValueError:
+        window = np.empty(0)
     if window.ndim == 0:
         window = window * np.array([-1.0, 1.0, -1.0, 1.0])
     good = window.shape == (4,) and np.isfinite(window).all()
     if not good or not (window[0] < window[1] and window[2] < window[3]):
         raise ValueError(
             "Expected extent to be a number above 0, or (a_min, a_max, b_min, b_max), ascending. "
-            f"Received: {extent}."
+            f"Received: {extent!r}."
         )
     return tuple(window.tolist())

@@ -14,12 +14,19 @@ from tfhash.geometry.interior import Vector
 Bounds = tuple[Any, Any]
 
 
+def pair_of(ends: Any) -> Any:
+    """Two ends, a list, tuple or array of them; raises ValueError where it is none."""
+    if not isinstance(ends, list | tuple | np.ndarray) or len(ends) != 2:
+        raise ValueError("Expected (low, high).")
+    return ends
+
+
 def checked_ends(bounds: Bounds, space: InputSpace) -> tuple[Vector, Vector]:
     """Low and high as float64 [size]; raises ValueError where they are none."""
     try:
-        low, high = (space.numbers(end) for end in bounds)
+        low, high = (space.numbers(end) for end in pair_of(bounds))
         good = bool((low < high).all())
-    except (TypeError, ValueError):
+    except ValueError:
         good = False
     if not good:
         several = "" if len(space.names) == 1 else f", a list or dict of them for {space.names}"

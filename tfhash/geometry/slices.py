@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -12,124 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash import _native, backend
-from tfhash.codes import Codes, whole_number
+from tfhash.codes import whole_number
 from tfhash.geometry.cell_complex import CellComplex
-from tfhash.geometry.inputs import InputSpace, Points, input_space
-from tfhash.geometry.region_inputs import Bounds, checked_ends
+from tfhash.geometry.inputs import InputSpace, Points, input_space, numbers_of
+from tfhash.geometry.region_inputs import Bounds, checked_ends, pair_of
+from tfhash.geometry.sliced import SliceRegions
 from tfhash.geometry.slicing import Slicing
-from tfhash.geometry.steps import Layer, check_region, codes_of_layers
+from tfhash.geometry.steps import check_region
 from tfhash.geometry.trace import plan_for
 
 MOST_DIMENSIONS = 4
-
-
-@dataclass(frozen=True, eq=False)
-class SliceRegions:
-    """The regions of a network in a box of the slice `origin + coordinates @ directions`.
-
-    Attributes
-    ----------
-    points : float64 [n_points, d]
-        Corners of the cells, as coordinates in the slice.
-    regions : int64 [n_cells]
-        The region each cell lies in, from 0 on in order of appearance. A region is one cell,
-        unless the model has maxima (max pooling) or classes were asked for, which cut it.
-    classes : int64 [n_cells] or None
-        The likeliest class of each cell.
-    layers : tuple of Layer
-        The layers of units: name, number of units, and whether their switches change the code.
-    is_complete : bool
-        False where there were more cells than `max_regions`: cells are then those of the units that
-        were gone through by then, and units after them count as off.
-    """
-
-    points: NDArray[np.float64]
-    regions: NDArray[np.int64]
-    classes: NDArray[np.int64] | None
-    layers: tuple[Layer, ...]
-    is_complete: bool
-    _cells: CellComplex = field(repr=False)
-    _words: tuple[NDArray[np.uint64], ...] = field(repr=False)
-    _space: InputSpace = field(repr=False)
-    _at: NDArray[np.float64] = field(repr=False)
-    _directions: NDArray[np.float64] = field(repr=False)
-
-    def __len__(self) -> int:
-        return self._cells.n_cells
-
-    @property
-    def n_regions(self) -> int:
-        """Regions that meet the box."""
-        return int(self.regions.max()) + 1
-
-    @property
-    def volumes(self) -> NDArray[np.float64]:
-        """float64 [n_cells]: volumes (areas, in two dimensions), in the slice's coordinates.
-
-        The sum over cells is the box's. In units of the input they are larger by
-        `sqrt(det(directions @ directions.T))`, which is 1 for `box_regions`.
-        """
-        return self._cells.volumes(self.points)
-
-    @property
-    def centers(self) -> NDArray[np.float64]:
-        """float64 [n_cells, d]: the mean of each cell's corners, a point inside it."""
-        corners = self._cells.corners_of()
-        found: NDArray[np.float64] = (corners @ self.points) / corners.sum(axis=1)[:, None]
-        return found
-
-    def corners(self, cell: int) -> NDArray[np.float64]:
-        """float64 [n, d]: the corners of a cell, in no particular order."""
-        return self.points[np.flatnonzero(self._cells.corners_of()[[cell]].toarray())]
-
-    def polygons(self, faces: ArrayLike | None = None) -> list[NDArray[np.float64]]:
-        """The polygons that cells are made of, or bounded by in three dimensions.
-
-        Parameters
-        ----------
-        faces : int [n], optional
-            Their numbers; all of them if None.
-
-        Returns
-        -------
-        list of float64 [n_corners, d]
-            The corners of each in order around it.
-        """
-        of_polygons = self._cells.corners_of(2)
-        wanted = np.arange(of_polygons.shape[0]) if faces is None else np.asarray(faces)
-        return [
-            _around(self.points[of_polygons.indices[start:stop]])
-            for start, stop in zip(
-                of_polygons.indptr[wanted], of_polygons.indptr[wanted + 1], strict=True
-            )
-        ]
-
-    def faces(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """int64 [n] and [n]: cells, and the numbers of faces that bound them, side by side.
-
-        In three dimensions a face is a polygon (see `polygons`), in two an edge.
-        """
-        return self._cells.faces.incidences[-1]
-
-    def neighbors(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """int64 [n, 2] and [n]: pairs of cells that share a face, and that face's number."""
-        return self._cells.neighbors()
-
-    def codes(self) -> Codes:
-        """The activation pattern in each cell: `len(self)` codes.
-
-        One bit for each unit of the layers whose switches change the code, as in
-        `LineRegions.codes`.
-        """
-        return codes_of_layers(self.layers, self._words)
-
-    def inputs(self, coordinates: ArrayLike) -> Any:
-        """float64 [n, ...input shape]: the model's inputs at coordinates [n, d] in the slice.
-
-        Of a model with several inputs, a list or dict with an array for each, as it takes them.
-        """
-        given = np.asarray(coordinates, np.float64)
-        return self._space.split(self._at + given @ self._directions)
 
 
 def slice_regions(
@@ -284,7 +175,9 @@ def box_regions(
             f"Expected a model with 2 to {MOST_DIMENSIONS} inputs. Received: {d}. Look at a slice "
             "of its input space: geometry.slice_regions."
         )
-    low, high = _checked_box(checked_ends(bounds, space), d)
+    low, high = checked_ends(bounds, space)
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        raise ValueError(f"Expected bounds that are finite. Received: {bounds!r}.")
     return _sliced(model, space, np.zeros(d), np.eye(d), low, high, region, classes, max_regions)
 
 
@@ -310,11 +203,14 @@ def _checked_box(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     try:
         ends: Any = extent
-        if np.shape(ends) == ():
+        if not isinstance(ends, list | tuple) and numbers_of(ends, "extent").ndim == 0:
             ends = (-ends, ends)
-        low, high = (np.broadcast_to(np.asarray(end, np.float64), (d,)) for end in ends)
+        low, high = (
+            np.broadcast_to(numbers_of(end, "extent"), (d,)).astype(np.float64)
+            for end in pair_of(ends)
+        )
         good = bool(np.isfinite(low).all() and np.isfinite(high).all() and (low < high).all())
-    except (TypeError, ValueError):
+    except ValueError:
         good = False
     if not good:
         raise ValueError(
@@ -322,11 +218,3 @@ def _checked_box(
             f"Received: {extent!r}."
         )
     return low, high
-
-
-def _around(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The corners of a convex polygon, in order around it."""
-    spokes = corners - corners.mean(axis=0)
-    plane = np.linalg.svd(spokes, full_matrices=False)[2][:2]
-    a, b = plane @ spokes.T
-    return corners[np.argsort(np.arctan2(b, a))]
