@@ -176,6 +176,7 @@ PYBIND11_MODULE(_native, m) {
   tfhash::translate_interrupted();
   tfhash::bind_threads(m);
   tfhash::bind_pack(m);
+  tfhash::bind_cells(m);
   tfhash::bind_geometry(m);
   tfhash::bind_models(m);
   tfhash::bind_regions(m);

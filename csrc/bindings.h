@@ -119,6 +119,7 @@ CodesView view(const Array<uint64_t>& words, int64_t n_bits);
 Progress progress_of(const pybind11::object& callback);
 
 void bind_affinities(pybind11::module_& m);
+void bind_cells(pybind11::module_& m);
 void bind_geometry(pybind11::module_& m);
 void bind_models(pybind11::module_& m);
 void bind_graph(pybind11::module_& m);

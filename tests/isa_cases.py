@@ -13,6 +13,7 @@ import numpy as np
 
 from reference import BIT_SIZES, random_bits
 from tfhash import Codes, _native, metrics
+from tfhash.geometry.cell_complex import CellComplex
 from tfhash.metrics import kmeans as kmeans_module
 
 
@@ -219,6 +220,15 @@ def dense_planes() -> Iterator[np.ndarray]:
         yield from (*polygons, *codes)
 
 
+def cells() -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    for d, n_units in ((2, 70), (3, 20), (4, 7)):
+        cube = CellComplex(-np.ones(d), np.ones(d))
+        rows = np.hstack([cube.corners, cube.corners @ rng.normal(size=(d, n_units))])
+        made = cube.cut(rows, range(d, d + n_units), 10**6)
+        yield from (made.rows, made.origin, made.above, *cube.faces.incidences[-1])
+
+
 def polytopes() -> Iterator[np.ndarray]:
     rng = np.random.default_rng(0)
     for n, d in ((1, 1), (5, 3), (30, 4), (60, 9), (90, 33)):
@@ -260,6 +270,7 @@ CASES: tuple[Callable[[], Iterator[np.ndarray]], ...] = (
     local_lines,
     planes,
     dense_planes,
+    cells,
     polytopes,
     affinities,
 )

@@ -146,6 +146,21 @@ def dense_plane(
     tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], list[NDArray[np.uint64]]]
     | None
 ): ...
+def cut_cells(
+    values: NDArray[np.float64],
+    columns: NDArray[np.int64],
+    tolerances: NDArray[np.float64],
+    bounds: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
+    most_cells: int,
+) -> (
+    tuple[
+        NDArray[np.float64],
+        list[tuple[NDArray[np.int64], NDArray[np.int64]]],
+        NDArray[np.int64],
+        NDArray[np.bool_],
+    ]
+    | None
+): ...
 def cut_polygons(
     z: NDArray[np.float64],
     tolerance: NDArray[np.float64],

@@ -66,6 +66,20 @@ def chords(layer, first_unit):
     )
 
 
+def cut_cells(values=None, columns=(0,), tolerances=(0.0,), edges=(0, 1, 1, 2, 2, 3, 3, 0), **rest):
+    """Of a square with its edges."""
+    return _native.cut_cells(
+        SQUARE if values is None else values,
+        np.array(columns, np.int64),
+        np.array(tolerances),
+        [
+            (np.arange(0, len(edges) + 1, 2), np.array(edges, np.int64)),
+            (np.array(rest.get("offsets", [0, 4]), np.int64), np.arange(4)),
+        ],
+        100,
+    )
+
+
 # What is changed of a call of local_lines that is right.
 LOCAL: tuple[dict[str, Any], ...] = (
     {"table": ((0, 2),)},
@@ -190,6 +204,18 @@ REFUSED: dict[str, Callable[[], object]] = {
         100,
     ),
     "line_events of infinities": partial(_native.line_events, np.array([[-np.inf], [np.inf]])),
+    **{
+        f"cut_cells {changes}": partial(cut_cells, **changes)
+        for changes in (
+            *({"columns": [column]} for column in (-1, 2, HUGE)),
+            *({"edges": [*edges, 2, 3, 3, 0]} for edges in ([0, 1, 1, n] for n in (4, -1, HUGE))),
+            {"edges": [0, 1, 1, 2, 2, 3]},
+            *({"offsets": offsets} for offsets in ([], [4], [0, 3], [0, HUGE], [1, 4], [0, -1, 4])),
+            {"tolerances": [0.0, 0.0]},
+            {"values": np.zeros(4)},
+            {"values": np.zeros((0, 2))},
+        )
+    },
     "cut_polygons of infinities": partial(
         _native.cut_polygons, np.inf * SQUARE, WITHIN, OFFSETS, CORNERS
     ),

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from tfhash.geometry.face_lists import FaceLists, Growing
-from tfhash.geometry.faces import Faces, Incidence, Numbers, Rows, Signs, joined
+from tfhash import _native
+from tfhash.geometry.faces import Faces, Incidence, Numbers, Rows, joined
 
 _TOLERANCE = 2.0**-44  # of a function's largest value: nearer to 0 it goes through a point
 
@@ -70,7 +70,7 @@ class CellComplex:
         self.corners = np.array(
             [[low[i] if s == "-" else high[i] for i, s in enumerate(f)] for f in faces[0]]
         )
-        self._lists: list[FaceLists] = []
+        self._bounds: list[tuple[Numbers, Numbers]] = []
         for wholes, parts in zip(faces[1:], faces[:-1], strict=True):
             place = {face: i for i, face in enumerate(parts)}
             pairs = [
@@ -80,9 +80,9 @@ class CellComplex:
                 if face[j] == "*"
                 for end in "-+"
             ]
-            incidence = Incidence(*np.array(pairs, np.int64).T)
-            self._lists.append(FaceLists(incidence, len(wholes)))
-        self._places = [np.empty(0, np.int64) for _ in self._lists]
+            whole, part = np.array(pairs, np.int64).T
+            offsets = np.searchsorted(whole, np.arange(len(wholes) + 1))
+            self._bounds.append((offsets, np.ascontiguousarray(part)))
         self._faces: Faces | None = None
 
     @property
@@ -93,7 +93,11 @@ class CellComplex:
     def faces(self) -> Faces:
         """All of them, as they are now."""
         if self._faces is None:
-            self._faces = Faces([lists.all() for lists in self._lists], list(self.counts))
+            incidences = [
+                Incidence(np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)), parts)
+                for offsets, parts in self._bounds
+            ]
+            self._faces = Faces(incidences, list(self.counts))
         return self._faces
 
     def corners_of(self, k: int | None = None) -> csr_array:
@@ -137,132 +141,23 @@ class CellComplex:
         columns : the columns that are cut along
         most_cells : int
             Stop after the column with which there are more cells.
+
+        Raises
+        ------
+        ArithmeticError
+            Where the values are not affine in each cell, by more than roundings.
         """
         wanted = np.asarray(columns, np.int64)
         tolerances = _TOLERANCE * np.abs(rows[:, wanted]).max(axis=0, initial=0.0)
-        corners = self.corners_of()
+        made = _native.cut_cells(
+            np.ascontiguousarray(rows), wanted, tolerances, self._bounds, most_cells
+        )
+        if made is None:
+            raise ArithmeticError(
+                "Expected values that are affine in each cell. Received: values that are not, by "
+                "more than roundings: the numbers of the network are too far apart for float64."
+            )
+        values, self._bounds, origin, above = made
         self._faces = None
-        points = Growing(_packed(rows[:, wanted], tolerances))
-        cells = Growing(_united(points.rows, corners.indices, corners.indptr))
-        origin = Growing(np.arange(self.n_cells))
-        values, n_done = Growing(rows), 0
-        for i, column in enumerate(wanted.tolist()):
-            n_done = i + 1
-            at = i // 64, np.uint64(1 << (i % 64))
-            here = cells.rows[:, :, at[0]]
-            (crossed,) = np.nonzero(here[:, 0] & here[:, 1] & at[1])
-            if not len(crossed):
-                continue
-            part, numbers = self._part(crossed)
-            signs = part.consistent_signs(values.rows[numbers[0], column], float(tolerances[i]))
-            for side in (0, 1):  # rounding may leave a cell on one side
-                cells.rows[crossed[(signs[-1] & (1 << side)) == 0], side, at[0]] &= ~at[1]
-            (parents,) = np.nonzero(signs[-1] == 3)
-            if not len(parents):
-                continue
-            start, stop = part.cut_edges(signs)
-            made = _between(values.rows, numbers[0][start], numbers[0][stop], column)
-            values.append(made)
-            new = _packed(made[:, wanted], tolerances)
-            halves = _of_halves(part, signs, points.rows[numbers[0]], new)
-            points.append(new)
-            self._divide(part, numbers, signs)
-            # What is above 0 keeps its number; what is below is new.
-            cut = crossed[parents]
-            later = _packed_later(i, halves.shape[-1])
-            halves = (halves[parents] & later) | (cells.rows[cut, None] & ~later)
-            halves[:, 0, 1, at[0]] &= ~at[1]
-            halves[:, 1, 0, at[0]] &= ~at[1]
-            cells.rows[cut] = halves[:, 0]
-            cells.append(halves[:, 1])
-            origin.append(origin.rows[cut])
-            if self.n_cells > most_cells:
-                break
-        above = np.unpackbits(cells.rows[:, 0].view(np.uint8), axis=1, bitorder="little")
-        is_whole = self.n_cells <= most_cells
-        return Cut(values.rows, origin.rows, above[:, :n_done].astype(bool), is_whole)
-
-    def _part(self, cells: Numbers) -> tuple[Faces, list[Numbers]]:
-        """Some cells with their faces, numbered anew, and the numbers of those here."""
-        numbers, incidences = [cells], []
-        for k in range(self.dimension - 1, -1, -1):
-            whole, part = self._lists[k].of(numbers[-1])
-            if len(self._places[k]) < self.counts[k]:
-                self._places[k] = np.empty(2 * self.counts[k], np.int64)
-            place, order = self._places[k], np.arange(len(part))
-            place[part] = order  # of several that are equal one stays
-            kept = part[place[part] == order]
-            place[kept] = np.arange(len(kept))
-            numbers.append(kept)
-            incidences.append(Incidence(whole, place[part]))
-        numbers.reverse()
-        incidences.reverse()
-        return Faces(incidences, [len(each) for each in numbers]), numbers
-
-    def _divide(self, part: Faces, numbers: list[Numbers], signs: Signs) -> None:
-        """Divide the faces of some cells that are cut, there and here."""
-        part.divide(signs)
-        changed = []
-        for k, count in enumerate(part.counts):
-            n_new = count - len(numbers[k])
-            changed.append(np.append(signs[k] == 3, np.ones(n_new, bool)))
-            numbers[k] = np.append(numbers[k], self.counts[k] + np.arange(n_new))
-            self.counts[k] += n_new
-        for k in range(1, self.dimension + 1):
-            whole, bound = part.incidences[k - 1]
-            kept = np.flatnonzero(changed[k][whole])
-            kept = kept[np.argsort(whole[kept], kind="stable")]
-            rank = np.cumsum(changed[k]) - 1
-            bounds = Incidence(rank[whole[kept]], numbers[k - 1][bound[kept]])
-            self._lists[k - 1].put(numbers[k][changed[k]], bounds)
-
-
-# Signs of functions, packed: uint64 [n, 2, words], where each is above 0 and where it is below.
-Packed = NDArray[np.uint64]
-
-
-def _packed(z: Rows, tolerances: Rows) -> Packed:
-    padded = np.zeros((len(z), 2, -(-z.shape[1] // 64) * 64), bool)
-    np.greater(z, tolerances, out=padded[:, 0, : z.shape[1]])
-    np.less(z, -tolerances, out=padded[:, 1, : z.shape[1]])
-    return np.packbits(padded, axis=-1, bitorder="little").view(np.uint64)
-
-
-def _packed_later(i: int, n_words: int) -> NDArray[np.uint64]:
-    """The bits of the functions after the i-th."""
-    bits = np.arange(64 * n_words) > i
-    return np.packbits(bits, bitorder="little").view(np.uint64)
-
-
-def _united(points: Packed, indices: Numbers, starts: Numbers) -> Packed:
-    """Of each cell, whose corners are `indices[starts[i]:starts[i + 1]]`: on which sides it is."""
-    return np.bitwise_or.reduceat(points[indices], starts[:-1], axis=0)
-
-
-def _of_halves(part: Faces, signs: Signs, points: Packed, made: Packed) -> Packed:
-    """uint64 [n_cells, 2, 2, words]: the sides on which cells' halves above 0 and below 0 are.
-
-    From the points up, `made` being those new ones that cut the edges.
-    """
-    is_there = np.stack([signs[0] != 2, signs[0] != 1], axis=1)
-    found = points[:, None] * is_there[:, :, None, None]
-    for k, (whole, bound) in enumerate(part.incidences):  # sorted by whole
-        starts = np.flatnonzero(np.diff(whole, prepend=-1))
-        found = np.bitwise_or.reduceat(found[bound], starts, axis=0)
-        if k == 0:
-            found[signs[1] == 3] |= made[:, None]
-    return found
-
-
-def _between(rows: Rows, start: Numbers, stop: Numbers, column: int) -> Rows:
-    """The points of edges at which a column is 0."""
-    one, other = rows[start], rows[stop]
-    z, other_z = one[:, column], other[:, column]
-    made = other - one
-    made *= (z / (z - other_z))[:, None]
-    made += one
-    # Between the ends whatever is rounded, so that points stay in their window.
-    np.maximum(made, np.minimum(one, other), out=made)
-    np.minimum(made, np.maximum(one, other, out=other), out=made)
-    made[:, column] = 0.0
-    return made
+        self.counts = [len(values), *(len(offsets) - 1 for offsets, _ in self._bounds)]
+        return Cut(values, origin, above, self.n_cells <= most_cells)

@@ -107,12 +107,14 @@ class Slicing:
 
     def cut(self, number: int, name: str) -> NDArray[np.bool_]:
         """Cut along the zeros of the columns of a value; gives where each is above 0, by cell."""
+        # No function that is on one side of 0 at all points cuts, now or later.
+        lowest, highest = self.alive[number].min(axis=0), self.alive[number].max(axis=0)
+        (may,) = np.nonzero((lowest <= 0) & (highest > 0))
+        if not len(may):
+            return np.broadcast_to(lowest > 0, (self.cells.n_cells, len(lowest)))
         kept = {_POINTS: self.points, **self.alive}
         ends = np.cumsum([0, *(each.shape[1] for each in kept.values())])
         first = int(ends[list(kept).index(number)])
-        # No function that is on one side of 0 at all points cuts, now or later.
-        lowest, highest = kept[number].min(axis=0), kept[number].max(axis=0)
-        (may,) = np.nonzero((lowest <= 0) & (highest > 0))
         rows = np.hstack([*kept.values()])
         made = self.cells.cut(rows, (first + may).tolist(), self.most_cells)
         if not made.is_whole:
