@@ -7,9 +7,9 @@ import keras
 import numpy as np
 from keras import layers as kl
 from keras import ops
-from numpy.typing import ArrayLike
 
 from tfhash import Encoder, geometry
+from tfhash.geometry.inputs import Points
 
 
 def float64_net(build: Callable[[], keras.Model]) -> Callable[[], keras.Model]:
@@ -195,7 +195,7 @@ def points(net: keras.Model, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndar
 
 
 def regions_along(
-    net: keras.Model, start: ArrayLike, stop: ArrayLike, *, region: str = "activation"
+    net: keras.Model, start: Points, stop: Points, *, region: str = "activation"
 ) -> geometry.LineRegions:
     """The line regions of one segment: of several, `geometry.line_regions` gives a list."""
     found = geometry.line_regions(net, start, stop, region=region)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from typing import Any
 
 import keras
@@ -73,24 +72,13 @@ def variable_values(variable: keras.Variable) -> np.ndarray:
     """What a Keras variable holds now, not to be written to: the same memory where it can be."""
     value = variable.value
     if keras.backend.backend() == "tensorflow":
-        read, with_buffers = _tensorflow_reading()
-        dtype = value.dtype
-        value = read(resource=value.handle, dtype=dtype)
-        if dtype in with_buffers:
+        import tensorflow as tf
+
+        # What `value()` does, without what gradients need: a third of the time.
+        value = tf.raw_ops.ReadVariableOp(resource=value.handle, dtype=value.dtype)
+        if variable.dtype in ("float32", "float64"):  # no buffer can be of bfloat16
             return np.asarray(memoryview(value))  # a tensor's own `numpy` would copy
     return to_numpy(value)
-
-
-@cache
-def _tensorflow_reading() -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """What reads a variable, and the types whose tensors NumPy can look at: no buffer can be of
-    bfloat16.
-
-    It does what `value()` does, without what gradients need: a third of the time.
-    """
-    import tensorflow as tf
-
-    return tf.raw_ops.ReadVariableOp, (tf.float32, tf.float64)
 
 
 def compiled_finite_check(variables: Sequence[Any]) -> Callable[[], bool]:

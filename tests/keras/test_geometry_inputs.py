@@ -6,6 +6,7 @@ import pytest
 from keras import layers as kl
 from test_several_inputs import input_of, net
 
+import nets
 from tfhash import geometry
 from tfhash.geometry.inputs import input_space
 
@@ -40,8 +41,8 @@ def test_a_list_and_a_dict_are_the_same():
             geometry.boundary_distances(net("added"), given).distances, expected
         )
     of_dict = geometry.boundary_distances(net("concatenated"), {"a": a, "b": b}).distances
-    for given in ([a, b], {"second": a, "first": b}):
-        found = geometry.boundary_distances(net("concatenated"), given).distances
+    for other in ([a, b], {"second": a, "first": b}):
+        found = geometry.boundary_distances(net("concatenated"), other).distances
         np.testing.assert_array_equal(found, of_dict)
 
 
@@ -58,7 +59,7 @@ def test_sizes_that_inputs_leave_open_and_subclassed_models(float64):
         assert here.x[0].shape == (n, 2) and here.weights.shape == (2, 2 * n + 3)
         found = here.weights @ np.concatenate([x[0].ravel(), x[1]]) + here.bias
         np.testing.assert_allclose(found, open_.predict([x[0][None], x[1][None]], verbose=0)[0])
-        assert geometry.line_regions(open_, [x[0], x[1]], [-x[0], -x[1]]).n_regions > 1
+        assert nets.regions_along(open_, [x[0], x[1]], [-x[0], -x[1]]).n_regions > 1
     with pytest.raises(ValueError, match=r"\(None, None, 2\) for input 'steps'"):
         geometry.region(open_, [[0.0], [0.0, 1.0, 2.0]])
 
@@ -70,9 +71,13 @@ def test_sizes_that_inputs_leave_open_and_subclassed_models(float64):
         def call(self, inputs):
             return self.last(keras.ops.relu(self.first(inputs[0]) + self.second(inputs[1])))
 
-    class OfTwo(OfList):
+    class OfTwo(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = OfList()
+
         def call(self, one, other):
-            return super().call([one, other])
+            return self.inner([one, other])
 
     x = rng.normal(size=(1, 2)), rng.normal(size=(1, 3))
     subclassed, of_two = OfList(), OfTwo()

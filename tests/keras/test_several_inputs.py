@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from keras import layers as kl
 
+import nets
 import reference
 from tfhash import geometry
 from tfhash.geometry import lines
@@ -169,6 +170,7 @@ def test_chords_end_where_numpys_signs_change(name, region):
 def test_regions_along_lines_have_numpys_signs(name):
     start, stop = 2 * np.random.default_rng(1).normal(size=(2, 5, size(name)))
     found = geometry.line_regions(net(name), split(name, start), split(name, stop))
+    assert isinstance(found, list)
     for line, a, b in zip(found, start, stop, strict=True):
         middle = (line.edges[1:] + line.edges[:-1]) / 2
         wide = np.diff(line.edges) > 1e-9
@@ -178,19 +180,20 @@ def test_regions_along_lines_have_numpys_signs(name):
         signs = bits(name, a + t[:, None] * (b - a))
         assert (signs[1:] != signs[:-1]).any(axis=1).sum() <= len(line) - 1 < 60
         assert line.length == pytest.approx(np.linalg.norm(b - a))
-    alone = geometry.line_regions(net(name), split(name, start[0]), split(name, stop[0]))
+    alone = nets.regions_along(net(name), split(name, start[0]), split(name, stop[0]))
     np.testing.assert_allclose(alone.breakpoints, found[0].breakpoints, rtol=1e-14)
     path = geometry.path_regions(net(name), split(name, np.array([start[0], stop[0], start[1]])))
+    assert isinstance(path, geometry.PathRegions)
     assert path.counts[0] == len(found[0]) and path.joined.all()
     paths = geometry.path_regions(net(name), split(name, np.stack([start, stop])))
-    assert [len(each.segments) for each in paths] == [4, 4]
+    assert isinstance(paths, list) and [len(each.segments) for each in paths] == [4, 4]
 
 
 def test_lines_of_a_stack_agree_with_rational_arithmetic():
     layers = [weights("concatenated", layer) for layer in ("one", "two")]
     start, stop = np.random.default_rng(2).normal(scale=3, size=(2, 3))
     expected = reference.exact_line_regions(layers, start, stop)
-    found = geometry.line_regions(
+    found = nets.regions_along(
         net("concatenated"), split("concatenated", start), split("concatenated", stop)
     )
     np.testing.assert_allclose(found.breakpoints, [float(t) for t, _, _ in expected], atol=1e-13)
@@ -203,11 +206,11 @@ def test_lines_have_a_kernel_and_are_the_same_without(name, monkeypatch):
         assert (dense_stack(plan) is not None) == (name == "concatenated")
     start, stop = np.random.default_rng(3).normal(size=(2, size(name)))
     ends = split(name, start), split(name, stop)
-    kernel = geometry.line_regions(net(name), *ends)
+    kernel = nets.regions_along(net(name), *ends)
     monkeypatch.setattr(lines, "dense_stack", lambda *_: None)
-    pixels = geometry.line_regions(net(name), *ends)
+    pixels = nets.regions_along(net(name), *ends)
     monkeypatch.setattr(lines, "local_network", lambda *_: None)
-    swept = geometry.line_regions(net(name), *ends)
+    swept = nets.regions_along(net(name), *ends)
     for other in (pixels, swept):
         np.testing.assert_allclose(kernel.breakpoints, other.breakpoints, atol=1e-13)
         np.testing.assert_array_equal(kernel.codes().words, other.codes().words)
@@ -224,6 +227,7 @@ def test_planes_and_slices_have_numpys_signs_and_volumes(name):
         plane.codes().to_bits()[wide], bits(name, at + plane.centers[wide] @ np.stack(rows[:2]))
     )
     classes = geometry.plane_regions(net(name), split(name, at), u, v, 1.5, classes=True)
+    assert classes.classes is not None
     np.testing.assert_array_equal(
         classes.classes[classes.areas > 1e-9],
         read(name, at + classes.centers @ np.stack(rows[:2]))[1].argmax(axis=1)[

@@ -103,28 +103,19 @@ class InputSpace:
         of_shape: str,
         n_points: int | None = None,
     ) -> NDArray[Any]:
-        arrays, leading = [], []
-        for part, name, shape in zip(parts, self.names, self.shapes, strict=True):
-            which = what + self._named(name)
-            array = numbers_of(part, which)
-            n_axes = array.ndim - len(shape)
-            fits = n_axes in axes and array.shape[n_axes:] == shape
-            if not fits or (n_axes and n_points not in (None, len(array))):
-                expected = _shapes_with(axes, shape, n_points)
-                raise ValueError(
-                    f"Expected {which} {of_shape} {expected}. Received shape: {array.shape}."
-                )
-            check_finite(array, which, n_axes)
-            arrays.append(array)
-            leading.append(array.shape[:n_axes])
+        given = [
+            _checked(part, what + self._named(name), shape, axes, of_shape, n_points)
+            for part, name, shape in zip(parts, self.names, self.shapes, strict=True)
+        ]
+        if len(given) == 1:
+            return given[0]
+        leading = [a.shape[: a.ndim - len(s)] for a, s in zip(given, self.shapes, strict=True)]
         if any(each != leading[0] for each in leading):
-            received = dict(zip(self.names, (a.shape for a in arrays), strict=True))
+            received = dict(zip(self.names, (a.shape for a in given), strict=True))
             raise ValueError(
                 f"Expected {what} with as many points for each input. Received shapes: {received}."
             )
-        if len(arrays) == 1:
-            return arrays[0]
-        rows = [a.reshape(*leading[0], prod(s)) for a, s in zip(arrays, self.shapes, strict=True)]
+        rows = [a.reshape(*leading[0], prod(s)) for a, s in zip(given, self.shapes, strict=True)]
         return np.concatenate(rows, axis=-1)[..., None]
 
     def numbers(self, x: Any) -> NDArray[np.float64]:
@@ -255,9 +246,23 @@ def numbers_of(x: Any, what: str) -> NDArray[Any]:
     return array
 
 
+def _checked(
+    x: Any, what: str, shape: Shape, axes: Sequence[int], of_shape: str, n_points: int | None
+) -> NDArray[Any]:
+    """What is given for one input, as `InputSpace.points` takes it; raises as it does."""
+    array = numbers_of(x, what)
+    n_axes = array.ndim - len(shape)
+    fits = n_axes in axes and array.shape[n_axes:] == shape
+    if not fits or (n_axes and n_points not in (None, len(array))):
+        expected = _shapes_with(axes, shape, n_points)
+        raise ValueError(f"Expected {what} {of_shape} {expected}. Received shape: {array.shape}.")
+    check_finite(array, what, n_axes)
+    return array
+
+
 def check_finite(array: NDArray[Any], what: str, n_axes: int = 1) -> None:
     """Raise ValueError, with the row, where an array with `n_axes` of points is not finite."""
-    if array.dtype.kind != "f":
+    if array.dtype.kind != "f" or (array.size < 10_000 and np.isfinite(array).all()):
         return
     rows = array if n_axes else array[None]
     for start in range(0, len(rows), 1024):  # no mask as large as the input
