@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from reference import cube
 from tfhash import _native
 
 RNG = np.random.default_rng(0)
@@ -117,6 +118,12 @@ def dense_planes():
     return lambda: _native.dense_plane(layers, square, square, 1 << 25)
 
 
+def cells():
+    corners, bounds = cube(4)
+    rows = corners @ RNG.normal(size=(4, 120)) + RNG.normal(size=120) / 4
+    return lambda: _native.cut_cells(rows, np.arange(120), np.full(120, 1e-12), bounds, 10**9)
+
+
 CASES: tuple[Callable[[], Callable[[], object]], ...] = (
     knn,
     kmeans_many_starts,
@@ -130,6 +137,7 @@ CASES: tuple[Callable[[], Callable[[], object]], ...] = (
     local_lines,
     planes,
     dense_planes,
+    cells,
 )
 
 

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from reference import BIT_SIZES, random_bits
+from reference import BIT_SIZES, cube, random_bits
 from tfhash import Codes, _native, metrics
-from tfhash.geometry.cell_complex import CellComplex
 from tfhash.metrics import kmeans as kmeans_module
 
 
@@ -223,10 +222,13 @@ def dense_planes() -> Iterator[np.ndarray]:
 def cells() -> Iterator[np.ndarray]:
     rng = np.random.default_rng(0)
     for d, n_units in ((2, 70), (3, 20), (4, 7)):
-        cube = CellComplex(-np.ones(d), np.ones(d))
-        rows = np.hstack([cube.corners, cube.corners @ rng.normal(size=(d, n_units))])
-        made = cube.cut(rows, range(d, d + n_units), 10**6)
-        yield from (made.rows, made.origin, made.above, *cube.faces.incidences[-1])
+        corners, bounds = cube(d)
+        rows = np.hstack([corners, corners @ rng.normal(size=(d, n_units))])
+        columns, within = np.arange(d, d + n_units), np.full(n_units, 1e-12)
+        made = _native.cut_cells(rows, columns, within, bounds, 10**6)
+        assert made is not None
+        values, lists, *rest = made
+        yield from (values, *rest, *(part for pair in lists for part in pair))
 
 
 def polytopes() -> Iterator[np.ndarray]:

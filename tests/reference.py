@@ -1,7 +1,7 @@
 """Plain NumPy oracles: the obvious way to compute what the kernels compute."""
 
 from fractions import Fraction
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,6 +141,27 @@ def chord_ends(
         result.append(distance.min(axis=1, initial=limit))
         result.append(np.where(blocked, nearest, -1))
     return tuple(result)
+
+
+def cube(d: int) -> tuple[NDArray[np.float64], list[tuple[NDArray[np.int64], NDArray[np.int64]]]]:
+    """The corners of [-1, 1]^d, and what bounds its edges, squares and so on up to itself.
+
+    For each dimension, offsets and numbers of faces of one dimension less.
+    """
+    faces = [[f for f in product((-1, 1, 0), repeat=d) if f.count(0) == k] for k in range(d + 1)]
+    bounds = []
+    for wholes, parts in pairwise(faces[::-1]):
+        place = {face: i for i, face in enumerate(parts)}
+        found = [
+            place[(*face[:j], end, *face[j + 1 :])]
+            for face in wholes
+            for j in range(d)
+            if face[j] == 0
+            for end in (-1, 1)
+        ]
+        n = len(found) // len(wholes)
+        bounds.append((np.arange(0, len(found) + 1, n), np.array(found)))
+    return np.array(faces[0], float), bounds[::-1]
 
 
 def line_events(z: NDArray[np.float64]) -> list[tuple[int, float, int, bool]]:

@@ -7,70 +7,16 @@
 #include <utility>
 
 #include "interrupt.h"
+#include "kernels/cell_faces.h"
 
 namespace tfhash {
 namespace {
 
-using Numbers = std::vector<int64_t>;
-using Signs = std::vector<uint8_t>;
 using Words = std::vector<uint64_t>;
 
 constexpr uint8_t kAbove = 1, kBelow = 2, kCut = 3;  // of a face: points on which sides it has
 constexpr int kMostDoublings = 30;
-
-// Lists that can be replaced and added to.
-class Lists {
- public:
-  explicit Lists(const FaceBounds& bounds) : parts_(bounds.parts) {
-    for (size_t i = 0; i + 1 < bounds.offsets.size(); ++i) {
-      starts_.push_back(bounds.offsets[i]);
-      sizes_.push_back(bounds.offsets[i + 1] - bounds.offsets[i]);
-    }
-  }
-
-  int64_t size() const { return int64_t(starts_.size()); }
-  const int64_t* begin(int64_t i) const { return parts_.data() + starts_[i]; }
-  const int64_t* end(int64_t i) const { return begin(i) + sizes_[i]; }
-
-  // Makes list i, or the one after the last, that of `parts`.
-  void put(int64_t i, const Numbers& parts) {
-    if (i == size()) {
-      starts_.push_back(0);
-      sizes_.push_back(0);
-    }
-    starts_[i] = int64_t(parts_.size());
-    sizes_[i] = int64_t(parts.size());
-    parts_.insert(parts_.end(), parts.begin(), parts.end());
-  }
-
-  FaceBounds compact() const {
-    FaceBounds found;
-    found.offsets.push_back(0);
-    for (int64_t i = 0; i < size(); ++i) {
-      found.parts.insert(found.parts.end(), begin(i), end(i));
-      found.offsets.push_back(int64_t(found.parts.size()));
-    }
-    return found;
-  }
-
- private:
-  Numbers starts_, sizes_, parts_;
-};
-
-// Some cells with their faces. Faces of each dimension have numbers of their own here.
-struct Part {
-  std::vector<Numbers> numbers;    // of each dimension: the faces' numbers among all
-  std::vector<FaceBounds> bounds;  // bounds[k]: of the (k + 1)-faces, by numbers here
-  std::vector<Signs> signs;        // of each dimension
-
-  int64_t size(int k) const { return int64_t(numbers[k].size()); }
-  const int64_t* begin(int k, int64_t i) const {
-    return bounds[k - 1].parts.data() + bounds[k - 1].offsets[i];
-  }
-  const int64_t* end(int k, int64_t i) const {
-    return bounds[k - 1].parts.data() + bounds[k - 1].offsets[i + 1];
-  }
-};
+constexpr int64_t kFace = 50;  // nanoseconds, about, for each face that is looked at
 
 // Faces of a cut face that are cut, and faces of theirs at which others touch the cut.
 struct InCut {
@@ -196,7 +142,7 @@ class Cutter {
   void take(Part* part) {
     part->bounds.resize(d_);
     part->signs.resize(d_ + 1);
-    CheckNowAndThen check;
+    CheckNowAndThen check(kFace);
     for (int k = d_ - 1; k >= 0; --k) {
       FaceBounds& bounds = part->bounds[k];
       bounds.offsets.push_back(0);
@@ -230,6 +176,7 @@ class Cutter {
   }
 
   void note_signs(int64_t column, double tolerance, Part* part) const {
+    CheckNowAndThen check;
     Signs& points = part->signs[0];
     points.clear();
     for (const int64_t point : part->numbers[0]) {
@@ -243,6 +190,7 @@ class Cutter {
         for (const int64_t* p = part->begin(k, i); p != part->end(k, i); ++p) {
           signs[i] |= part->signs[k - 1][*p];
         }
+        check();
       }
     }
   }
@@ -309,6 +257,7 @@ class Cutter {
   Words sides_of_halves(const Part& part, int64_t n_points) const {
     const int64_t width = 2 * n_words_;
     Words found;
+    CheckNowAndThen check(kFace);
     for (int64_t i = 0; i < part.size(0); ++i) {
       const uint64_t* sides = points_.data() + part.numbers[0][i] * width;
       for (const uint8_t other : {kBelow, kAbove}) {
@@ -320,6 +269,7 @@ class Cutter {
       Words above(part.size(k) * 2 * width, 0);
       for (int64_t i = 0; i < part.size(k); ++i) {
         uint64_t* const to = above.data() + i * 2 * width;
+        check();
         for (const int64_t* p = part.begin(k, i); p != part.end(k, i); ++p) {
           for (int64_t w = 0; w < 2 * width; ++w) to[w] |= found[*p * 2 * width + w];
         }
@@ -351,6 +301,7 @@ class Cutter {
       }
     }
     Numbers upper, lower, doubled;
+    CheckNowAndThen check(kFace);
     for (int k = 1; k <= d_; ++k) {
       Lists& lists = lists_[k - 1];
       std::vector<Numbers> lowers;
@@ -368,12 +319,14 @@ class Cutter {
         lower.push_back(within[k - 1][i]);
         lists.put(part->numbers[k][i], upper);
         lowers.push_back(lower);
+        check();
       }
       for (const Numbers& each : lowers) lists.put(lists.size(), each);
       if (k == d_) continue;
       for (int64_t i = 0; i < part->size(k + 1); ++i) {
         if (part->signs[k + 1][i] != kCut) continue;
         lists.put(lists.size(), bounds_within(*part, k, i, within[k - 1]));
+        check();
       }
     }
     for (int k = 0; k <= d_; ++k) counts_[k] += n_cut[k] + n_cut[k + 1];

@@ -40,8 +40,8 @@ def test_cells_are_those_of_numpy(d, coarse, most_cells):
             values, bounds, origin, above = found
             for ours, other in zip((values, origin, above), expected, strict=True):
                 np.testing.assert_array_equal(ours, other)
-            for ours, other in zip(bounds, theirs.bounds, strict=True):
-                for one, two in zip(ours, other, strict=True):
+            for lists, others in zip(bounds, theirs.bounds, strict=True):
+                for one, two in zip(lists, others, strict=True):
                     np.testing.assert_array_equal(one, two)
             rows, n_cut = values, n_cut + len(origin) - 1
             if len(origin) > most_cells:
