@@ -242,7 +242,8 @@ def test_planes_and_slices_have_numpys_signs_and_volumes(name):
     np.testing.assert_array_equal(found.codes().to_bits()[wide], bits(name, expected[wide]))
     inputs = found.inputs(found.centers)
     assert type(inputs) is type(split(name, at))
-    np.testing.assert_allclose(np.asarray(net(name)(inputs)), read(name, expected)[1], atol=1e-9)
+    outputs = keras.ops.convert_to_numpy(net(name)(inputs))  # of float32 on JAX
+    np.testing.assert_allclose(outputs, read(name, expected)[1], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("passes", (False, pytest.param(True, marks=pytest.mark.full)))
