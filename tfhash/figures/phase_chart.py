@@ -53,12 +53,13 @@ def phase_chart(chart: pd.DataFrame, caption: Caption) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Three rows of up to four panels: width against steps, width against sample size, and sample
-        size against steps.
+        Three rows of up to four panels, as many as there are values: width against steps, width
+        against sample size, and sample size against steps.
     """
     with matplotlib.rc_context({**style.STYLE, "axes.grid": False}):
-        figure = style.Figure(figsize=(11, 7.6), layout="constrained")
-        grid = figure.subplots(len(SLICES), PANELS, squeeze=False)
+        n_panels = min(PANELS, max(chart[kept].nunique() for _, _, kept in SLICES))
+        figure = style.Figure(figsize=(0.6 + 2.6 * n_panels, 7.6), layout="constrained")
+        grid = figure.subplots(len(SLICES), n_panels, squeeze=False)
         for row, (x, y, kept) in zip(grid, SLICES, strict=True):
             values = sorted(set(chart[kept]))
             chosen = np.unique(np.linspace(0, len(values) - 1, PANELS).round().astype(int))
@@ -76,7 +77,7 @@ def phase_chart(chart: pd.DataFrame, caption: Caption) -> Figure:
             Line2D([], [], color=color, linestyle=dashes, linewidth=1, label=f"equal {name}")
             for name, (color, dashes) in LINES.items()
         ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=5)
+        figure.legend(handles=handles, loc="outside lower center", ncols=5 if n_panels > 2 else 3)
         figure.suptitle(
             f"{caption.title}: {caption.subtitle}. {caption.ours}", x=0.01, ha="left", fontsize=9
         )
@@ -125,6 +126,8 @@ def _number(axes: Axes, lines: ContourSet, at: Sequence[float]) -> None:
     longest = (max(pieces, key=len) for pieces in lines.allsegs if pieces)
     places = []
     for i, piece in enumerate(longest):
+        if np.ptp(piece, axis=0).max() < 1:  # the number would be all that is seen of it
+            continue
         # Of an upright piece, near its middle: at its ends numbers are cut off.
         apart = np.abs(piece - (at[i % len(at)], np.ptp(piece[:, 1]) / 2 + piece[:, 1].min()))
         places.append(piece[(apart @ (1, 0.5)).argmin()])
