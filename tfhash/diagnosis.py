@@ -81,7 +81,7 @@ class Diagnosis:
             shown = [(ENCODING_PROPERTIES[name].heading, v) for name, v in self.properties.items()]
             widest = max(len(heading) for heading, _ in shown)
             lines += [f"  {heading:{widest}} {value:.4f}" for heading, value in shown]
-        lines += self.notes
+        lines += [note for note in self.notes if note not in self.reasons]
         lines.append("Layers (on the training set)")
         lines += ["  " + line for line in self.layers.to_string(index=False).splitlines()]
         if self.regime is None:
@@ -142,7 +142,8 @@ class Diagnosis:
         if self.regime is not None:
             found = f": the model is {REGIME_TITLES[self.regime]}"
         title = f"Chart of {TITLES[self.dataset]}{found}"
-        return place(points, *(self.properties[name] for name in names), title)
+        redundancy, accuracy = (self.properties[name] for name in names)
+        return place(points, redundancy, accuracy, title)
 
 
 def diagnose(
@@ -162,7 +163,7 @@ def diagnose(
     train, test
         Inputs `x` [n, ...], or `(x, y)` with labels [n] or [n, 1]: what the model was trained on,
         and what it was not. Without labels redundancy alone is measured; without a labeled test set
-        there is no regime.
+        there is no regime. Labels in the batches of a dataset are not read: give them apart.
     batch_size
         As in `Encoder.encode`.
     random_state
@@ -320,11 +321,10 @@ def _reasons(
         return tuple(notes)
     if missing:
         names = " and ".join(ENCODING_PROPERTIES[name].heading for name in missing)
-        return (
-            f"{names}: not measured, which takes labeled training and test examples (labels in "
-            "batches are not read: give inputs and labels apart), and redundancy and knn among "
-            "the metrics",
-        )
+        why = "which takes a labeled test set, and redundancy and knn among the metrics"
+        if labels is None:
+            why = "as there are no labels beside the training inputs"
+        return (f"{names}: not measured, {why}",)
     lines = []
     if n_inputs is None:
         lines.append(
@@ -335,7 +335,8 @@ def _reasons(
         lines.append(f"inputs have {n_inputs:,} numbers; those of the charts have {theirs}")
     n_classes = len(np.unique(labels))
     if n_classes != chart.n_classes:
-        lines.append(f"there are {n_classes} classes; the chart's data has {chart.n_classes}")
+        there = "is 1 class" if n_classes == 1 else f"are {n_classes} classes"
+        lines.append(f"there {there}; the chart's data has {chart.n_classes}")
     lines += chart.outside(
         width=codes.n_bits,
         sample_size=len(codes),

@@ -75,6 +75,8 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
     from tfhash.encoder import Encoder
     from tfhash.metrics.properties import measurable_properties
 
+    if not options.metrics:
+        raise InputError(f"Expected metrics among {', '.join(FAMILIES)}. Received: none.")
     for family in options.metrics:
         if family not in FAMILIES:
             raise unknown_name("metrics", family, FAMILIES)
@@ -105,7 +107,13 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
     if not found:
         raise InputError(f"--metrics: {' '.join(notes)} Give more examples, or other metrics.")
     rows = [("", "", f"{len(train):,} training and {len(test):,} test examples")]
-    rows += [("bits of a code", f"{train.n_bits:,}", f"of {len(train.layers)} layers")]
+    rows += [
+        (
+            "bits of a code",
+            f"{train.n_bits:,}",
+            f"of {len(train.layers)} layer{'s' if len(train.layers) > 1 else ''}",
+        )
+    ]
     for name, codes in zip(SETS.values(), (train, test), strict=True):
         n = metrics.count_regions(codes)
         rows.append((f"regions, {name}", f"{n:,}", "distinct codes: linear regions with examples"))

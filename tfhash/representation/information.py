@@ -153,7 +153,7 @@ def noise_sweep(
 
     with named_if_missing("noise_sweep"):
         import pandas as pd
-    variances = [noise_variances] if np.ndim(noise_variances) == 0 else list(noise_variances)
+    variances = np.atleast_1d(np.asarray(noise_variances)).tolist()
     rows = [mutual_information(z, y, variance) for variance in variances]
     index = pd.Index(variances, name="noise_variance")
     return pd.DataFrame(rows, index=index, columns=list(MutualInformation._fields))
