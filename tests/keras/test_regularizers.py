@@ -129,17 +129,41 @@ def test_what_is_left_of_other_calls_is_forgotten():
     assert model.evaluate(x, y, verbose=0) == pytest.approx(wanted)
 
 
+class Subclassed(keras.Model):
+    """Without layers of its own."""
+
+    def call(self, inputs):
+        return inputs
+
+
+def test_images_are_no_labels_of_a_class_wise_penalty():
+    """As in `fit(x, x)` of an autoencoder; the error is not one of the compiled step."""
+    layers = [keras.layers.Flatten(), keras.layers.Dense(5, "relu", name="hidden")]
+    layers += [keras.layers.Dense(16), keras.layers.Reshape((4, 4))]
+    model = regularizers.apply(
+        keras.Sequential([keras.Input((4, 4)), *layers]), "hidden", "cw_vr", 0.1
+    )
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).normal(size=(12, 4, 4))
+    with pytest.raises(ValueError, match="Expected labels of shape"):
+        model.fit(x, x, verbose=0)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     (
         (lambda: regularizers.get("cw_vx"), "cw_vr"),
         (lambda: regularizers.get("cr", -1), "at least 0"),
         (lambda: regularizers.get("cr", np.nan), "at least 0"),
+        (lambda: regularizers.get("cr", "strong"), "at least 0. Received: 'strong'"),
         (lambda: regularizers.get("dropout", 1.0), r"\[0, 1\)"),
+        (lambda: regularizers.get("dropout", "half"), r"\[0, 1\). Received: 'half'"),
         (lambda: regularizers.penalty("l1w", np.eye(3)), "penalty on representations"),
         (lambda: regularizers.penalty("cw_cr", np.eye(3)), "Expected labels for 'cw_cr'"),
         (lambda: regularizers.penalty("cw_cr", np.eye(3), [0, 1]), "each of 3 rows"),
+        (lambda: regularizers.penalty("cw_vr", np.eye(3), np.ones((3, 2, 2))), r"\(3, 2, 2\)"),
         (lambda: regularizers.penalty("cr", np.ones(3)), r"shape \[n, ...\]"),
+        (lambda: regularizers.apply(Subclassed(), "hidden", "cr"), "Sequential or Functional"),
         (lambda: regularizers.apply(small_model(), "last_hiden", "cr"), "last_hidden"),
         (lambda: regularizers.apply(small_model(), 7, "cr"), "index from -3 to 2"),
     ),

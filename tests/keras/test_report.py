@@ -12,6 +12,7 @@ import pytest
 
 import tfhash
 from tfhash import Encoder, metrics
+from tfhash.phases.chart import REGIME_TITLES
 
 VOID = {"meta", "link", "br", "img"}
 
@@ -197,4 +198,4 @@ def test_the_regime_is_that_of_the_diagnosis(tmp_path):
     regime = tfhash.diagnose(network, (x, y), (data.x_test, data.y_test)).regime
     assert regime is not None
     path = tfhash.report(network, (x, y[:, None]), (data.x_test, data.y_test), tmp_path / "a.html")
-    assert f"<strong>Regime:</strong> {regime.replace('_', ' ')}</p>" in path.read_text()
+    assert f"<strong>Regime:</strong> {REGIME_TITLES[regime]}</p>" in path.read_text()
