@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from keras import layers as kl
 
 import regularizer_cases
-from tfhash import regularizers
+from tfhash import Encoder, geometry, regularizers
 
 HERE = Path(__file__).parents[1]
 OTHERS = [b for b in ("tensorflow", "jax", "torch") if b != keras.backend.backend()]
@@ -93,6 +94,19 @@ def test_saved_and_loaded_with_the_model(tmp_path):
     assert layer.regularizer.get_config() == {"name": "cw_cr", "weight": 3.0, "normalized": True}
     np.testing.assert_array_equal(loaded(x), model(x))
     np.testing.assert_allclose(loaded.train_on_batch(x, y), model.train_on_batch(x, y), rtol=1e-6)
+
+
+def test_codes_of_a_regularized_model_are_those_of_the_model():
+    """Its penalty gives its inputs back as they came: nothing is left out, and nothing said."""
+    model = small_model()
+    regularized = regularizers.apply(model, "last_hidden", "cw_vr", 0.1)
+    x = np.random.default_rng(0).normal(size=(20, *model.input_shape[1:])).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        codes = Encoder(regularized).encode(x)
+    np.testing.assert_array_equal(codes.to_bits(), Encoder(model).encode(x).to_bits())
+    found, wanted = (geometry.line_regions(one, x[0], x[1]) for one in (regularized, model))
+    np.testing.assert_array_equal(found.breakpoints, wanted.breakpoints)
 
 
 def test_mixed_precision():
