@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,10 @@ from tfhash import phases
 from tfhash.codes import Codes
 from tfhash.encoder import Encoder
 from tfhash.errors import InputError
-from tfhash.metrics._inputs import as_labels
+from tfhash.metrics._inputs import as_labels, check_labels
 from tfhash.metrics.properties import measurable_properties
 from tfhash.metrics.units import times_on
-from tfhash.phases.chart import AXES
+from tfhash.phases.chart import AXES, REGIME_TITLES
 from tfhash.phases.shipped import SIZES, Chart
 from tfhash.properties import ENCODING_PROPERTIES
 
@@ -56,6 +56,8 @@ class Diagnosis:
         without a regime, or where nothing improves any more.
     dataset : str
         What the chart's networks were trained on.
+    notes : tuple of str
+        A sentence for each property that examples are too few for.
     """
 
     properties: dict[str, float]
@@ -66,6 +68,7 @@ class Diagnosis:
     nearest: pd.DataFrame
     axis: str | None
     dataset: str
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.describe()
@@ -78,6 +81,7 @@ class Diagnosis:
             shown = [(ENCODING_PROPERTIES[name].heading, v) for name, v in self.properties.items()]
             widest = max(len(heading) for heading, _ in shown)
             lines += [f"  {heading:{widest}} {value:.4f}" for heading, value in shown]
+        lines += [note for note in self.notes if note not in self.reasons]
         lines.append("Layers (on the training set)")
         lines += ["  " + line for line in self.layers.to_string(index=False).splitlines()]
         if self.regime is None:
@@ -85,7 +89,7 @@ class Diagnosis:
             lines += [f"  {reason}" for reason in self.reasons]
             return "\n".join(lines)
         lines.append(
-            f"Regime: {self.regime.replace('_', ' ')} (confidence {self.confidence:.2f}, chart of "
+            f"Regime: {REGIME_TITLES[self.regime]} (confidence {self.confidence:.2f}, chart of "
             f"{TITLES[self.dataset]})"
         )
         if len(self.layers) > 1:
@@ -95,7 +99,8 @@ class Diagnosis:
             )
         lines.append("Nearest networks of the chart")
         columns = [*AXES, "redundancy", "accuracy", "regime"]
-        table = self.nearest[columns].to_string(index=False, float_format="{:.3f}".format)
+        table = self.nearest[columns].replace({"regime": REGIME_TITLES})
+        table = table.to_string(index=False, float_format="{:.3f}".format)
         lines += ["  " + line for line in table.splitlines()]
         step = "nothing improves there any more" if self.axis is None else ADVICE[self.axis]
         lines.append(f"What helps such networks most: {step}")
@@ -113,6 +118,7 @@ class Diagnosis:
             "nearest": nearest.to_dict("records"),
             "axis": self.axis,
             "dataset": self.dataset,
+            "notes": list(self.notes),
         }
 
     def figure(self) -> Figure:
@@ -132,7 +138,12 @@ class Diagnosis:
                 "are the model's place. Received: a diagnosis without. Give `test=(x, y)`."
             )
         points = phases.shipped_chart(self.dataset).points
-        return place(points, *(self.properties[name] for name in names))
+        found = ", which does not hold for the model"
+        if self.regime is not None:
+            found = f": the model is {REGIME_TITLES[self.regime]}"
+        title = f"Chart of {TITLES[self.dataset]}{found}"
+        redundancy, accuracy = (self.properties[name] for name in names)
+        return place(points, redundancy, accuracy, title)
 
 
 def diagnose(
@@ -152,7 +163,7 @@ def diagnose(
     train, test
         Inputs `x` [n, ...], or `(x, y)` with labels [n] or [n, 1]: what the model was trained on,
         and what it was not. Without labels redundancy alone is measured; without a labeled test set
-        there is no regime.
+        there is no regime. Labels in the batches of a dataset are not read: give them apart.
     batch_size
         As in `Encoder.encode`.
     random_state
@@ -173,16 +184,28 @@ def diagnose(
         Labels do not match the inputs, or as `Encoder.encode` and `metrics.encoding_properties`
         raise.
     """
-    (x, y), (x_test, y_test) = _pair(train, "train"), _pair(test, "test")
+    x, y = _pair(train, "train")
+    x_test, y_test = (None, None) if test is None else _pair(test, "test")
     encoder = Encoder(model)
     codes = encoder.encode(x, batch_size)
+    if y is not None:
+        check_labels(y, len(codes), "labels of train")
     test_codes = None if x_test is None else encoder.encode(x_test, batch_size)
-    properties = measurable_properties(codes, y, test_codes, y_test, random_state=random_state)
-    return diagnose_codes(codes, properties, x=x, labels=y)
+    if y_test is not None and test_codes is not None:
+        check_labels(y_test, len(test_codes), "labels of test")
+    properties, notes = measurable_properties(
+        codes, y, test_codes, y_test, random_state=random_state
+    )
+    return diagnose_codes(codes, properties, x=x, labels=y, notes=notes)
 
 
 def diagnose_codes(
-    codes: Codes, properties: Mapping[str, float], *, x: Any, labels: Any
+    codes: Codes,
+    properties: Mapping[str, float],
+    *,
+    x: Any,
+    labels: Any,
+    notes: Sequence[str] = (),
 ) -> Diagnosis:
     """As `diagnose`, from a model's training codes and properties that are measured already.
 
@@ -196,10 +219,12 @@ def diagnose_codes(
         The training inputs.
     labels
         Training labels [n], or None.
+    notes
+        What `measurable_properties` says of those that it left out.
     """
     n_inputs = _n_inputs(x)
     chart = _chart(n_inputs)
-    reasons = _reasons(chart, codes, properties, n_inputs, labels)
+    reasons = _reasons(chart, codes, properties, n_inputs, labels, notes)
     regime = confidence = axis = None
     nearest = chart.points.iloc[:0]
     if not reasons:
@@ -217,14 +242,22 @@ def diagnose_codes(
         axes = nearest.loc[nearest["axis"] != "", "axis"]
         axis = None if axes.empty else str(axes.mode().iloc[0])
     return Diagnosis(
-        dict(properties), _layers(codes), regime, confidence, reasons, nearest, axis, chart.dataset
+        dict(properties),
+        _layers(codes),
+        regime,
+        confidence,
+        reasons,
+        nearest,
+        axis,
+        chart.dataset,
+        tuple(notes),
     )
 
 
 def _pair(data: Any, name: str) -> tuple[Any, np.ndarray | None]:
-    """Inputs and labels, each None where there are none."""
+    """Inputs, and labels or None."""
     if data is None:
-        return None, None
+        data = (None, None)
     if not isinstance(data, tuple):
         return data, None
     if len(data) != 2:
@@ -232,6 +265,8 @@ def _pair(data: Any, name: str) -> tuple[Any, np.ndarray | None]:
             f"Expected {name} as inputs, or as (inputs, labels). Received: {len(data)} parts."
         )
     x, y = data
+    if x is None:
+        raise InputError(f"Expected {name} as inputs, or as (inputs, labels). Received: no inputs.")
     try:
         return x, None if y is None else as_labels(y, f"labels of {name}")
     except ValueError as error:
@@ -278,15 +313,18 @@ def _reasons(
     properties: Mapping[str, float],
     n_inputs: int | None,
     labels: Any,
+    notes: Sequence[str],
 ) -> tuple[str, ...]:
     """Why the chart does not hold, a line each."""
     missing = [n for n in ("test_redundancy_ratio", "knn_accuracy") if n not in properties]
+    if missing and notes:
+        return tuple(notes)
     if missing:
         names = " and ".join(ENCODING_PROPERTIES[name].heading for name in missing)
-        return (
-            f"{names}: not measured, which takes labeled training and test examples, and "
-            "redundancy and knn among the metrics",
-        )
+        why = "which takes a labeled test set, and redundancy and knn among the metrics"
+        if labels is None:
+            why = "as there are no labels beside the training inputs"
+        return (f"{names}: not measured, {why}",)
     lines = []
     if n_inputs is None:
         lines.append(
@@ -297,7 +335,8 @@ def _reasons(
         lines.append(f"inputs have {n_inputs:,} numbers; those of the charts have {theirs}")
     n_classes = len(np.unique(labels))
     if n_classes != chart.n_classes:
-        lines.append(f"there are {n_classes} classes; the chart's data has {chart.n_classes}")
+        there = "is 1 class" if n_classes == 1 else f"are {n_classes} classes"
+        lines.append(f"there {there}; the chart's data has {chart.n_classes}")
     lines += chart.outside(
         width=codes.n_bits,
         sample_size=len(codes),

@@ -258,7 +258,13 @@ def _graph_of(
     kwargs = {name: value for name, value in kwargs.items() if value is not None}
     with nodes_restored(layer):
         try:
-            outputs = layer.call(*args, **kwargs)
+            # An input that is given back as it came has no operation behind it: a cast to what it
+            # is stands for one.
+            given = {id(one) for one in inputs}
+            outputs = keras.tree.map_structure(
+                lambda one: keras.ops.cast(one, one.dtype) if id(one) in given else one,
+                layer.call(*args, **kwargs),
+            )
             return keras.Function(inputs, outputs)
         except Exception as error:
             raise NotTraced(_briefly(error)) from error

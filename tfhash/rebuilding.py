@@ -34,11 +34,7 @@ def copied(model: keras.Model, clone: Clone | None = None, call: Call | None = N
         configuration leaves no place for.
     """
     graph.check_built(model)
-    if not graph.is_traceable(model):
-        raise ValueError(
-            f"Expected a Sequential or Functional model. Received: {model.name!r} of class "
-            f"{type(model).__name__}: build it as keras.Model(inputs, outputs)."
-        )
+    _check_traceable(model)
     if isinstance(model, keras.Sequential):
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     new = keras.models.clone_model(model, clone_function=clone or with_config, call_function=call)
@@ -101,6 +97,8 @@ def layer_of(model: keras.Model, layer: Any) -> keras.Layer:
         Where there is none; near matches are named.
     """
     layers = model.layers
+    if not layers:
+        _check_traceable(model)
     if (
         isinstance(layer, int)
         and not isinstance(layer, bool)
@@ -116,6 +114,14 @@ def layer_of(model: keras.Model, layer: Any) -> keras.Layer:
         f"{len(layers) - 1}, such as {near_layers(name, [own.name for own in layers])}. Received: "
         f"{name!r}."
     )
+
+
+def _check_traceable(model: keras.Model) -> None:
+    if not graph.is_traceable(model):
+        raise ValueError(
+            f"Expected a Sequential or Functional model. Received: {model.name!r} of class "
+            f"{type(model).__name__}: build it as keras.Model(inputs, outputs)."
+        )
 
 
 def with_config(layer: keras.Layer, **changes: Any) -> keras.Layer:

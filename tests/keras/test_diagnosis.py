@@ -58,9 +58,13 @@ def test_regime_is_that_of_the_thresholds(diagnosis):
     assert diagnosis.confidence == np.mean(np.array(named) == diagnosis.regime)
     assert diagnosis.reasons == () and len(diagnosis.nearest) == 5
     text = str(diagnosis)
-    assert diagnosis.regime.replace("_", " ") in text and "Layers" in text
+    words = phases.chart.REGIME_TITLES[diagnosis.regime]
+    assert f"Regime: {words} (confidence" in text and "Layers" in text
+    assert "_expressive" not in text
     assert json.loads(json.dumps(diagnosis.to_dict()))["regime"] == diagnosis.regime
-    assert diagnosis.figure().axes[0].get_ylabel() == "K-NN accuracy"
+    axes = diagnosis.figure().axes[0]
+    assert axes.get_ylabel() == "K-NN accuracy"
+    assert axes.get_title(loc="left") == f"Chart of the digits: the model is {words}"
 
 
 def test_the_chart_is_that_of_the_inputs_size(data):
@@ -111,13 +115,26 @@ def test_no_regime_outside_of_the_chart(model, data):
     assert found.regime is None and found.reasons[0] == (
         "inputs have 3 numbers; those of the charts have 64 (digits) or 784 (mnist)"
     )
+    title = found.figure().axes[0].get_title(loc="left")
+    assert title == "Chart of the digits, which does not hold for the model"
+
+
+def test_examples_that_are_few_or_of_one_class_are_said(model, data):
+    """What they are enough for is measured."""
+    x, y, x_test, y_test = data
+    found = tfhash.diagnose(model, (x[:8], y[:8]), (x_test, y_test))
+    assert "train_kmeans_accuracy" in found.properties and found.regime is None
+    assert "knn_accuracy" not in found.properties and "a vote of 9" in str(found)
+    assert found.to_dict()["notes"] == list(found.notes) != []
+    found = tfhash.diagnose(model, (x, y * 0), (x_test, y_test))
+    assert "knn_accuracy" in found.properties and "of one class" in str(found)
 
 
 def test_without_labels_redundancy_alone(model, data):
     x, _, x_test, _ = data
     found = tfhash.diagnose(model, x, x_test)
     assert sorted(found.properties) == ["test_redundancy_ratio", "train_redundancy_ratio"]
-    assert found.regime is None and "labeled" in found.reasons[0]
+    assert found.regime is None and "no labels beside" in found.reasons[0]
     with pytest.raises(InputError, match="labeled test set"):
         found.figure()
 

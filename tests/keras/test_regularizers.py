@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from keras import layers as kl
 
 import regularizer_cases
-from tfhash import regularizers
+from tfhash import Encoder, geometry, regularizers
 
 HERE = Path(__file__).parents[1]
 OTHERS = [b for b in ("tensorflow", "jax", "torch") if b != keras.backend.backend()]
@@ -95,6 +96,20 @@ def test_saved_and_loaded_with_the_model(tmp_path):
     np.testing.assert_allclose(loaded.train_on_batch(x, y), model.train_on_batch(x, y), rtol=1e-6)
 
 
+def test_codes_of_a_regularized_model_are_those_of_the_model():
+    """Its penalty gives its inputs back as they came: nothing is left out, and nothing said."""
+    model = small_model()
+    regularized = regularizers.apply(model, "last_hidden", "cw_vr", 0.1)
+    x = np.random.default_rng(0).normal(size=(20, *model.input_shape[1:])).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        codes = Encoder(regularized).encode(x)
+    np.testing.assert_array_equal(codes.to_bits(), Encoder(model).encode(x).to_bits())
+    lines = [geometry.line_regions(one, x[:1], x[1:2]) for one in (regularized, model)]
+    (found,), (wanted,) = (list(one) for one in lines if isinstance(one, list))
+    np.testing.assert_array_equal(found.breakpoints, wanted.breakpoints)
+
+
 def test_mixed_precision():
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
@@ -129,17 +144,41 @@ def test_what_is_left_of_other_calls_is_forgotten():
     assert model.evaluate(x, y, verbose=0) == pytest.approx(wanted)
 
 
+class Subclassed(keras.Model):
+    """Without layers of its own."""
+
+    def call(self, inputs):
+        return inputs
+
+
+def test_images_are_no_labels_of_a_class_wise_penalty():
+    """As in `fit(x, x)` of an autoencoder; the error is not one of the compiled step."""
+    layers = [keras.layers.Flatten(), keras.layers.Dense(5, "relu", name="hidden")]
+    layers += [keras.layers.Dense(16), keras.layers.Reshape((4, 4))]
+    model = regularizers.apply(
+        keras.Sequential([keras.Input((4, 4)), *layers]), "hidden", "cw_vr", 0.1
+    )
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).normal(size=(12, 4, 4))
+    with pytest.raises(ValueError, match="Expected labels of shape"):
+        model.fit(x, x, verbose=0)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     (
         (lambda: regularizers.get("cw_vx"), "cw_vr"),
         (lambda: regularizers.get("cr", -1), "at least 0"),
         (lambda: regularizers.get("cr", np.nan), "at least 0"),
+        (lambda: regularizers.get("cr", "strong"), "at least 0. Received: 'strong'"),
         (lambda: regularizers.get("dropout", 1.0), r"\[0, 1\)"),
+        (lambda: regularizers.get("dropout", "half"), r"\[0, 1\). Received: 'half'"),
         (lambda: regularizers.penalty("l1w", np.eye(3)), "penalty on representations"),
         (lambda: regularizers.penalty("cw_cr", np.eye(3)), "Expected labels for 'cw_cr'"),
         (lambda: regularizers.penalty("cw_cr", np.eye(3), [0, 1]), "each of 3 rows"),
+        (lambda: regularizers.penalty("cw_vr", np.eye(3), np.ones((3, 2, 2))), r"\(3, 2, 2\)"),
         (lambda: regularizers.penalty("cr", np.ones(3)), r"shape \[n, ...\]"),
+        (lambda: regularizers.apply(Subclassed(), "hidden", "cr"), "Sequential or Functional"),
         (lambda: regularizers.apply(small_model(), "last_hiden", "cr"), "last_hidden"),
         (lambda: regularizers.apply(small_model(), 7, "cr"), "index from -3 to 2"),
     ),

@@ -12,6 +12,7 @@ import pytest
 
 import tfhash
 from tfhash import Encoder, metrics
+from tfhash.phases.chart import REGIME_TITLES
 
 VOID = {"meta", "link", "br", "img"}
 
@@ -127,9 +128,9 @@ def test_few_examples_and_one_class_are_noted(model, tmp_path):
     x, y = images(20)
     path = tmp_path / "page.html"
     text = tfhash.report(model, (x[:5], y[:5]), (x, y), path, against=model).read_text()
-    assert "of 5 it is not measured" in text and "nearest codes" in text
+    assert "a vote of 9 training examples, and there are 5." in text and "nearest codes" in text
     text = tfhash.report(model, (x, y * 0), (x, y * 0), path).read_text()
-    assert "All training examples have one label" in text and "K-NN accuracy" in text
+    assert "all training examples are of one class" in text and "K-NN accuracy" in text
 
 
 def test_inputs_may_be_tensors_lists_and_batches(model, tmp_path):
@@ -197,4 +198,4 @@ def test_the_regime_is_that_of_the_diagnosis(tmp_path):
     regime = tfhash.diagnose(network, (x, y), (data.x_test, data.y_test)).regime
     assert regime is not None
     path = tfhash.report(network, (x, y[:, None]), (data.x_test, data.y_test), tmp_path / "a.html")
-    assert f"<strong>Regime:</strong> {regime.replace('_', ' ')}</p>" in path.read_text()
+    assert f"<strong>Regime:</strong> {REGIME_TITLES[regime]}</p>" in path.read_text()

@@ -130,10 +130,10 @@ def test_outputs_are_identical(build, layer, kind, shifted, precision):
         (dense, "linear", np.eye(7), None, r"shape \(8, 8\)"),
         (dense, "linear", np.full(8, np.nan), None, "finite transform"),
         (dense, "linear", np.eye(8), np.ones(3), r"shift of shape \(8,\)"),
-        (dense, "relu", invertible(8), None, "comparable_network"),
-        (dense, "relu", -np.eye(8), None, "entry > 0"),
-        (dense, "relu", np.eye(8), np.ones(8), "a shift of 0"),
-        (dense, "no_bias", invertible(6), None, "'rectified'.*behind it is a ReLU"),
+        (dense, "relu", invertible(8), None, "8 entries that are not 0 in row 0.*comparable_net"),
+        (dense, "relu", -np.eye(8), None, r"entry > 0.*-1, a negative entry, at \[0, 0\]"),
+        (dense, "relu", np.eye(8), np.arange(8), "a shift of 0.*Received: 1 at unit 1"),
+        (dense, "no_bias", invertible(6), None, "'rectified'.*behind it is a ReLU.*comparable_net"),
         (dense, "scores", np.eye(3), None, "the model gives out"),
         (dense, "liner", np.eye(8), None, "linear"),
         (dense, "dropout", np.eye(6), None, "Expected a"),
@@ -265,6 +265,17 @@ def test_inputs_that_are_not_good():
     x[3, 2] = np.nan
     with pytest.raises(ValueError, match="3"):
         representation.characteristics(model, x)
+
+
+def test_constant_units_are_named_and_said():
+    """Of three units one is 2 wherever it is positive, and one is dead."""
+    model = keras.Sequential([keras.Input((3,)), kl.ReLU(name="rectified")])
+    x = np.random.default_rng(0).normal(size=(9, 3)).astype(np.float32)
+    x[:, 1], x[:, 2] = np.where(x[:, 1] > 0, 2, -1), -1
+    with pytest.warns(UserWarning, match="left out of it: 1 of 'rectified'"):
+        table = representation.characteristics(model, x)
+    assert table.attrs["constant_units"] == {"rectified": [1]}
+    assert table.attrs["dead_units"] == {"rectified": 1} and np.isnan(table["correlation"].item())
 
 
 @pytest.mark.full

@@ -8,7 +8,13 @@ from test_results import make_run
 
 from tfhash import results
 from tfhash.runs.conditions import CONDITIONS
-from tfhash.studies import drawing, drawing_phases, drawing_shifts, regularizers
+from tfhash.studies import (
+    drawing,
+    drawing_phases,
+    drawing_representations,
+    drawing_shifts,
+    regularizers,
+)
 from tfhash.studies.drawing_record import MeasuredRuns, are_alike
 
 SHIFTS = {"none": 0.0, "batch_norm": -0.1, "l2": 0.05, "clipping": 0.01}
@@ -43,6 +49,19 @@ def test_runs_are_read_once_however_many_draw_of_them(tmp_path, monkeypatch):
     assert len(calls) == 2
 
 
+def test_what_is_left_out_is_said_once_for_all_tables(tmp_path, caplog):
+    """The second paper's tables draw of the same networks, which have no validation accuracy."""
+    make_run(tmp_path, experiment="representations", dataset="digits")
+    measured = MeasuredRuns(tmp_path)
+    with caplog.at_level(logging.WARNING, logger="tfhash"):
+        files = [
+            one.draw(measured, {"digits"}, tmp_path) for one in drawing_representations.DRAWINGS
+        ]
+    assert not any(files) and len(files) > 2
+    said = "representations of digits is left out. Expected networks whose validation accuracy"
+    assert caplog.text.count(said) == 1
+
+
 @pytest.mark.full
 def test_figures_of_regularizers_and_the_seeds_that_are_missing(tmp_path, caplog):
     root, out = tmp_path / "runs", tmp_path / "figures"
@@ -63,10 +82,8 @@ def test_figures_of_regularizers_and_the_seeds_that_are_missing(tmp_path, caplog
         measured = MeasuredRuns(root)
         names = [one.draw(measured, {"mnist"}, out).get("mnist") for one in drawing_shifts.DRAWINGS]
     assert names[:2] == [["figure_6_mnist.png"], ["figure_10_mnist.png"]] and names[3] is None
-    assert (
-        "figure_6 of mnist: seeds 2 of batch_norm are missing: drawn as what is there."
-        in caplog.text
-    )
+    said = "regularizers of mnist: seeds 2 of batch_norm are missing: drawn as what is there."
+    assert caplog.text.count(said) == 1  # and not once for each figure and table
     assert "1 to 2 seeds" in (out / "figure_6_mnist.svg").read_text()
     table = pd.read_csv(out / "regularizers_shifts_mnist.csv")
     found = table[table["metric"] == "knn_accuracy"].set_index("condition")

@@ -34,6 +34,24 @@ def test_networks_of_the_study():
         specs_of(n_factors=(9, 3))
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            ["representation_factors", "--n_factors=5,100"],
+            "n_factors of at most 64, the values in one input of digits. Received: 100.",
+        ),
+        (["representations_cnn", "--n_classes=11"], "n_classes of at most 10, the classes of"),
+        (["phase_chart", "--sample_sizes=10,5000"], "sample_size of at most 1433, the training"),
+    ],
+)
+def test_what_the_dataset_has_not_is_refused_before_training(tmp_path, capsys, flags, message):
+    program = ["tfhash", "run", *flags, "--dataset=digits", f"--save_path={tmp_path}"]
+    assert cli.tfhash([*program, "--epoch=1", "--repeat=1"]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.keras"))
+
+
 def test_runs_train_and_are_measured_on_inputs_of_their_factors():
     digits = datasets.load("digits")
     one, other = specs_of(dataset="digits", n_factors=(4, 6), sample_sizes=(50,))[::13]

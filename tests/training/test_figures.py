@@ -2,6 +2,7 @@
 
 import warnings
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import matplotlib.image
 import numpy as np
@@ -9,9 +10,11 @@ import pandas as pd
 import pytest
 from test_results import PROPERTIES, make_run
 
-from tfhash import figures, results
+from tfhash import figures, phases, results
 from tfhash.datasets import NAMES
 from tfhash.errors import InputError
+from tfhash.figures import style
+from tfhash.figures.phase_chart import place
 from tfhash.studies import STUDIES, drawing, study
 
 WIDTHS = (3, 30, 60, 100)
@@ -209,3 +212,33 @@ def test_a_notebook_shows_a_figure_without_pyplot(runs):
     ours, paper = results.curves(results.summary(table), "width"), results.paper_curves()
     figure = kinds("width")[0].draw(ours, paper, caption)
     assert figure._repr_png_().startswith(b"\x89PNG")
+    pairs = pd.DataFrame(
+        [("l2", "knn_accuracy", "test", 10, 1, 0.5, 0.6)],
+        columns=["condition", "metric", "split", "width", "repeat", "x", "y"],
+    )
+    chart = phases.shipped_chart("digits").points
+    for one in (
+        figures.figure_6(pairs.assign(metric="logistic_accuracy"), caption),
+        figures.figure_10(pairs, caption),
+        figures.phase_chart(chart, caption),
+        place(chart, 0.1, 0.9),
+    ):
+        assert isinstance(one, style.Figure)
+
+
+def test_with_and_without_have_the_same_ticks():
+    """The line y = x is the diagonal of a square panel."""
+    rng = np.random.default_rng(0)
+    pairs = pd.DataFrame({"x": rng.uniform(0.27, 0.7, 16), "y": rng.uniform(0.3, 0.75, 16)})
+    pairs = pairs.assign(condition="batch_norm", metric="kmeans_accuracy", split="test")
+    (axes,) = figures.figure_10(pairs, figures.Caption("MNIST", "", "", "")).axes
+    assert axes.get_xticks().tolist() == axes.get_yticks().tolist()
+    assert axes.get_aspect() == 1
+    texts = [label.get_text() for label in axes.get_xticklabels()]
+    assert "40%" in texts and not any("." in text for text in texts)
+
+
+def test_the_gallery_has_every_figure():
+    gallery = Path("docs/gallery.md").read_text(encoding="utf-8")
+    for picture in Path("figures").glob("*.png"):
+        assert f"{{figure}} ../figures/{picture.name}" in gallery

@@ -213,6 +213,11 @@ def test_a_linear_layer_has_identical_outputs_and_table_3_keeps_the_error(tmp_pa
         assert cli.tfhash(program) == 0
     program = ["tfhash", "run", "representation_examples", "--dataset=digits"]
     assert cli.tfhash([*program, "--candidates=5", f"--load_path={tmp_path}"]) == 0
+    title = "Digits, test set: 2 hidden layers of 12 units, all training examples, 8 epochs"
+    picture = tmp_path / "figures/representations_figure_1_digits.svg"
+    assert title in picture.read_text(encoding="utf-8")
+    assert cli.tfhash([*program, "--repeat=2", f"--load_path={tmp_path}"]) == 2
+    assert "a repeat that was measured, one of 1. Received: 2." in capsys.readouterr().err
     linear = pd.read_csv(tmp_path / "figures/representations_table_2_digits.csv")
     assert linear["network"].tolist()[:4] == [
         *("Baseline (1st)", "Baseline (2nd)", "Baseline (3rd)", "Baseline (3rd, whitened)")

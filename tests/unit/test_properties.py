@@ -51,8 +51,23 @@ def test_unknown_families_are_named_with_near_ones(families, message):
 def test_without_all_labels_redundancy_is_measured():
     ratios = [metrics.redundancy_ratio(bits) for bits in (BITS, BITS[:15])]
     both = {"train_redundancy_ratio": ratios[0], "test_redundancy_ratio": ratios[1]}
-    assert measurable_properties(BITS) == {"train_redundancy_ratio": ratios[0]}
-    assert measurable_properties(BITS, Y, BITS[:15]) == both
-    assert measurable_properties(BITS, None, BITS[:15], Y[:15]) == both
+    assert measurable_properties(BITS) == ({"train_redundancy_ratio": ratios[0]}, ())
+    assert measurable_properties(BITS, Y, BITS[:15]) == (both, ())
+    assert measurable_properties(BITS, None, BITS[:15], Y[:15]) == (both, ())
     whole = measurable_properties(BITS, Y, BITS[:15], Y[:15])
-    assert whole == encoding_properties(BITS, Y, BITS[:15], Y[:15]).given()
+    assert whole == (encoding_properties(BITS, Y, BITS[:15], Y[:15]).given(), ())
+
+
+def test_what_examples_are_too_few_for_is_left_out_and_said():
+    few, (note,) = measurable_properties(BITS[:8], Y[:8], BITS[8:], Y[8:])
+    rest = tuple(name for name in FAMILIES if name != "knn")
+    assert few == encoding_properties(BITS[:8], Y[:8], BITS[8:], Y[8:], families=rest).given()
+    assert note.startswith("K-NN accuracy is not measured: it is a vote of 9") and "are 8" in note
+    one, (note,) = measurable_properties(BITS, Y * 0, BITS[:15], Y[:15])
+    assert "logistic_accuracy" not in one and "knn_accuracy" in one
+    assert note.startswith("Logistic regression is not measured")
+    # Nothing is said of what is not asked for.
+    asked = measurable_properties(BITS[:1], Y[:1], BITS, Y, families=("redundancy",))
+    assert list(asked.properties) == ["train_redundancy_ratio", "test_redundancy_ratio"]
+    assert asked.notes == ()
+    assert measurable_properties(BITS[:1], Y[:1], BITS, Y, families=("knn",)).properties == {}

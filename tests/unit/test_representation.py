@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
 import reference
+from processes import memory_grown
 from tfhash.representation import (
     Statistics,
     mutual_information,
@@ -79,6 +80,23 @@ def test_large_batches_are_cut(monkeypatch):
     assert summed(z).result().sparsity == whole.sparsity
 
 
+def test_blocks_of_units_are_all_pairs(monkeypatch):
+    monkeypatch.setattr(statistics, "BLOCK", 5)
+    z = relu(60, 23)
+    check(summed(z[:40], z[40:]).result(), z)
+
+
+@pytest.mark.full
+def test_the_result_takes_two_matrices_beside_the_sums():
+    """Of 3,000 units a matrix is 72 MB: five of sums, two for the result, and what is in blocks."""
+    before = """
+from tfhash.representation import Statistics
+z = np.maximum(np.random.default_rng(0).normal(size=(512, 3000)), 0)
+"""
+    grown = memory_grown(before, "s = Statistics(3000); s.update(z); s.result()")
+    assert grown < 9.5 * 3000**2 * 8  # twice as much where all pairs are worked on at once
+
+
 def test_narrow_layers_are_multiplied_by_one_thread(monkeypatch):
     """Threads would wait for one another; what they are outside of it is as before."""
     seen = []
@@ -144,6 +162,18 @@ def test_what_has_no_value_is_nan():
         (lambda: stable_rank(np.ones((2, 3))), r"shape \[d, d\]"),
         (lambda: stable_rank(np.full((2, 2), np.nan)), "finite covariance"),
         (lambda: Statistics(2).merge(Statistics(3)), "of 2 units"),
+        (lambda: Statistics(2).merge(np.eye(2)), "Expected Statistics. Received: ndarray"),
+        (lambda: Statistics(2).covariance, "at least 2 samples"),
+        (lambda: Statistics(2).update(np.eye(2) * 1j), "real numbers. Received: .* complex128"),
+        (lambda: Statistics(2).update([["1", "2"]]), "real numbers. Received: words"),
+        (lambda: Statistics(2).update([[1, 2], [1]]), "real numbers. Received: .*inhomogeneous"),
+        (lambda: Statistics(2).update(np.ma.masked_equal(np.eye(2), 0)), "masked"),
+        (lambda: Statistics(1).update(np.array([["a"]], object)), "Received: words"),
+        (lambda: stable_rank(np.eye(2) * 1j), "a covariance of real numbers"),
+        (lambda: mutual_information(np.eye(2) * 1j), "activations of real numbers"),
+        (lambda: mutual_information(None), "activations of real numbers"),
+        (lambda: mutual_information(np.eye(3), noise_variance="low"), "Received: 'low'"),
+        (lambda: mutual_information(np.ones((2, 2, 2))), "flattens those of images"),
         (lambda: summed(np.ones((1, 2))).result(), "at least 2 samples"),
         (lambda: mutual_information(np.ones((1, 2))), "at least 2"),
         (lambda: mutual_information(np.ones(3)), "at least 2"),
@@ -204,6 +234,7 @@ def test_noise_sweep():
     pytest.importorskip("pandas")
     z = np.random.default_rng(0).normal(size=(40, 3))
     table = noise_sweep(z, noise_variances=(0.01, 1.0))
+    assert table.loc[[1.0]].equals(noise_sweep(z, noise_variances=1.0))
     assert table.index.tolist() == [0.01, 1.0]
     np.testing.assert_array_equal(table.loc[1.0], mutual_information(z, noise_variance=1.0))
     assert table["x_upper"].is_monotonic_decreasing

@@ -120,7 +120,8 @@ def duplicate_groups(codes: CodesLike, pairs: NDArray[np.int64]) -> list[Duplica
     ----------
     codes : Codes, or 0/1 matrix [n, n_bits]
     pairs : int [m, 2] or [m, 3]
-        Rows `(i, j)` or `(i, j, distance)`, as `near_duplicates` gives them.
+        Rows `(i, j)` or `(i, j, distance)`, as `near_duplicates` gives them; none at all give no
+        groups.
 
     Returns
     -------
@@ -134,6 +135,8 @@ def duplicate_groups(codes: CodesLike, pairs: NDArray[np.int64]) -> list[Duplica
     """
     checked = as_codes(codes, "codes")
     edges = np.asarray(pairs)
+    if edges.shape == (0,):  # a list without pairs
+        edges = np.zeros((0, 2), np.int64)
     n = len(checked)
     if edges.ndim != 2 or edges.shape[1] not in (2, 3) or edges.dtype.kind not in "iu":
         raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfhash.errors import InputError, plain, unknown_name
-from tfhash.properties import ENCODING_PROPERTIES, FAMILIES, NEIGHBORS, SETS
+from tfhash.properties import ENCODING_PROPERTIES, FAMILIES, SETS
 from tfhash.studies.loading import load_model
 from tfhash.studies.option import option
 
@@ -75,6 +75,8 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
     from tfhash.encoder import Encoder
     from tfhash.metrics.properties import measurable_properties
 
+    if not options.metrics:
+        raise InputError(f"Expected metrics among {', '.join(FAMILIES)}. Received: none.")
     for family in options.metrics:
         if family not in FAMILIES:
             raise unknown_name("metrics", family, FAMILIES)
@@ -92,42 +94,37 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
         checked(lambda inputs=inputs: encoder.encode(inputs, options.batch_size))
         for inputs in (x, x_test)
     )
-    _check_enough(len(train), len(test), () if missing else options.metrics)
-    rows = [("", "", f"{len(train):,} training and {len(test):,} test examples")]
-    rows += [("bits of a code", f"{train.n_bits:,}", f"of {len(train.layers)} layers")]
-    for name, codes in zip(SETS.values(), (train, test), strict=True):
-        n = metrics.count_regions(codes)
-        rows.append((f"regions, {name}", f"{n:,}", "distinct codes: linear regions with examples"))
-    found = checked(
+    if len(train) == 0:
+        raise InputError(
+            "Expected at least one training and one test example. Received: "
+            f"{len(train)} training and {len(test)} test examples."
+        )
+    found, notes = checked(
         lambda: measurable_properties(
             train, y, test, y_test, families=options.metrics, random_state=options.seed
         )
     )
+    if not found:
+        raise InputError(f"--metrics: {' '.join(notes)} Give more examples, or other metrics.")
+    rows = [("", "", f"{len(train):,} training and {len(test):,} test examples")]
+    rows += [
+        (
+            "bits of a code",
+            f"{train.n_bits:,}",
+            f"of {len(train.layers)} layer{'s' if len(train.layers) > 1 else ''}",
+        )
+    ]
+    for name, codes in zip(SETS.values(), (train, test), strict=True):
+        n = metrics.count_regions(codes)
+        rows.append((f"regions, {name}", f"{n:,}", "distinct codes: linear regions with examples"))
     for name, value in found.items():
         known = ENCODING_PROPERTIES[name]
         rows.append((known.heading, f"{value:.4f}", known.says))
     print(table(rows), flush=True)
-    diagnosis = diagnose_codes(train, found, x=x, labels=y)
+    diagnosis = diagnose_codes(train, found, x=x, labels=y, notes=notes)
     print(f"\n{diagnosis.describe(properties=False)}", flush=True)
     if missing:
         print(f"\nNo labels in the file ({missing}): redundancy alone is measured.", flush=True)
-
-
-def _check_enough(n_train: int, n_test: int, families: Sequence[str]) -> None:
-    """Raise InputError where there are too few examples for what is measured."""
-    if n_train == 0 or n_test == 0:
-        raise InputError(
-            "Expected at least one training and one test example. Received: "
-            f"{n_train} training and {n_test} test examples."
-        )
-    if "knn" in families and n_train < NEIGHBORS:
-        rest = [family for family in families if family != "knn"]
-        raise InputError(
-            f"Expected at least {NEIGHBORS} training examples for knn, the vote of the {NEIGHBORS} "
-            f"nearest. Received: {n_train} training and {n_test} test examples. Give more"
-            + (f", or leave it out: --metrics={','.join(rest)}" if rest else "")
-            + "."
-        )
 
 
 def _size(n_bytes: int) -> str:

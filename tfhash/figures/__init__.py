@@ -20,6 +20,7 @@ with named_if_missing("tfhash.figures"):
     )
     from tfhash.figures.style import TITLES, Caption, save
     from tfhash.figures.tsne import figure_1
+    from tfhash.figures.unit_pictures import unit_pictures
 
 __all__ = [
     "FIGURES",
@@ -41,6 +42,7 @@ __all__ = [
     "save",
     "slice_in_3d",
     "unit_histogram",
+    "unit_pictures",
     "unit_scatter",
     "units_by_regularizer",
 ]

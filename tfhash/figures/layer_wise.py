@@ -6,7 +6,6 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
 
 from tfhash.figures import style
 from tfhash.figures.style import GRAY, Caption
@@ -14,7 +13,7 @@ from tfhash.properties import ENCODING_PROPERTIES
 
 # Column of the table: its panel's title. Of redundancy the test set is drawn dashed.
 PROPERTIES = {
-    one.name: one.title
+    one.name: one.heading if one.quantity == "accuracy" and one.is_of_both_sets else one.title
     for one in ENCODING_PROPERTIES.values()
     if one.split == ("train" if one.quantity == "ratio" else "test")
 }
@@ -72,7 +71,7 @@ def figure_5(measured: pd.DataFrame, caption: Caption) -> Figure:
             for axes, (name, title) in zip(row, shown.items(), strict=True):
                 axes.set_xscale("symlog", linthresh=1)
                 axes.xaxis.set_major_formatter("{x:,.0f}")
-                axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+                style.as_percent(axes.yaxis)
                 if kind == kinds[0]:
                     axes.set_title(title)
                 if kind == kinds[-1]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from tfhash.figures import style
 from tfhash.figures.labels import ACCURACY_KMEANS_TEST
@@ -59,7 +59,9 @@ def _grid(
     conditions = [name for name in TITLES if name in set(pairs["condition"])]
     shape = (len(conditions), len(shown)) if by_row else (len(shown), len(conditions))
     with matplotlib.rc_context(style.STYLE):
-        figure = Figure(figsize=(0.6 + 2.5 * shape[1], 0.6 + 2.4 * shape[0]), layout="constrained")
+        figure = style.Figure(
+            figsize=(0.6 + 2.5 * shape[1], 0.6 + 2.4 * shape[0]), layout="constrained"
+        )
         panels = figure.subplots(*shape, squeeze=False)
         for i, condition in enumerate(conditions):
             for j, (metric, split) in enumerate(shown):
@@ -94,5 +96,7 @@ def _panel(axes: Axes, points: pd.DataFrame, color: str, guides: bool) -> None:
     axes.scatter(points["x"], points["y"], s=12, color=color, alpha=0.7, linewidth=0)
     axes.set_xlim(*ends)
     axes.set_ylim(*ends)
+    axes.set_aspect("equal")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(xmax=1))
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))  # the same of both
+    style.as_percent(axes.xaxis, axes.yaxis)

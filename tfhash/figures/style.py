@@ -11,8 +11,9 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure as MatplotlibFigure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import Formatter
 
 from tfhash.datasets import RECORDS
 from tfhash.files import replacing
@@ -56,6 +57,36 @@ class Figure(MatplotlibFigure):
             return file.getvalue()
 
 
+class PercentTicks(Formatter):
+    """Ticks as percent, with as many decimals as those of the axis need: 70%, and not 70.0%.
+
+    Parameters
+    ----------
+    whole
+        What is 100%.
+    """
+
+    def __init__(self, whole: float = 1.0) -> None:
+        self.whole = whole
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        """The texts of all ticks of an axis."""
+        percents = [100 * float(value) / self.whole for value in values]
+        exact = (n for n in range(4) if all(abs(p - round(p, n)) < 1e-6 for p in percents))
+        decimals = next(exact, 4)
+        # A tick of -1e-17 is 0%, and not -0%.
+        return [f"{round(p, decimals) + 0.0:.{decimals}f}%" for p in percents]
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return self.format_ticks([x])[0]
+
+
+def as_percent(*axes: Axis, whole: float = 1.0) -> None:
+    """Let axes read as percent of `whole`."""
+    for axis in axes:
+        axis.set_major_formatter(PercentTicks(whole))
+
+
 @dataclass(frozen=True)
 class Caption:
     """The words on a figure.
@@ -81,7 +112,7 @@ def new_axes(caption: Caption, x_label: str, y_label: str) -> tuple[Figure, Axes
     add_title(axes, caption)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
-    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+    as_percent(axes.yaxis)
     return figure, axes
 
 
@@ -110,7 +141,7 @@ def new_row(
         axes.set_xlabel(x_label)
     figure.suptitle(f"{caption.title}: {caption.subtitle}", x=0.01, ha="left", fontsize=9)
     row[0].set_ylabel(y_label)
-    row[0].yaxis.set_major_formatter(PercentFormatter(xmax=1))
+    as_percent(row[0].yaxis)
     return figure, row
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from tfhash.errors import InputError, unknown_name
 from tfhash.metrics._inputs import CodesLike, as_codes, check_labels, check_same_width
 from tfhash.metrics.families import MEASURED_BY, Examples
 from tfhash.metrics.regions import redundancy_ratio
-from tfhash.properties import FAMILIES, EncodingProperties
+from tfhash.properties import FAMILIES, NEIGHBORS, EncodingProperties
 
 
 def encoding_properties(
@@ -43,14 +45,7 @@ def encoding_properties(
         Where codes are empty or differ in width, labels do not match them, there are fewer
         training examples than neighbors or classes, or a family is unknown; near ones are named.
     """
-    if isinstance(families, str):
-        raise InputError(
-            f"families: Expected a sequence of names, such as ({families!r},). Received: the one "
-            f"word {families!r}."
-        )
-    for family in families:
-        if family not in FAMILIES:
-            raise unknown_name("families", family, FAMILIES)
+    _check_families(families)
     codes, test_codes = as_codes(train, "train"), as_codes(test, "test")
     check_same_width(codes, test_codes, "train", "test")
     here = Examples(codes, check_labels(y_train, len(codes), "y_train"))
@@ -62,6 +57,33 @@ def encoding_properties(
     return EncodingProperties(**found)
 
 
+def _check_families(families: Sequence[str]) -> None:
+    """Raise InputError unless these are names of families; near ones are named."""
+    if isinstance(families, str):
+        raise InputError(
+            f"families: Expected a sequence of names, such as ({families!r},). Received: the one "
+            f"word {families!r}."
+        )
+    for family in families:
+        if family not in FAMILIES:
+            raise unknown_name("families", family, FAMILIES)
+
+
+class Measurable(NamedTuple):
+    """What could be measured, and what could not.
+
+    Attributes
+    ----------
+    properties : dict of str to float
+        By the names of `EncodingProperties`.
+    notes : tuple of str
+        A sentence for each family that labeled examples are too few for.
+    """
+
+    properties: dict[str, float]
+    notes: tuple[str, ...]
+
+
 def measurable_properties(
     train: CodesLike,
     y_train: ArrayLike | None = None,
@@ -70,15 +92,32 @@ def measurable_properties(
     *,
     families: Sequence[str] = FAMILIES,
     random_state: int | None = 0,
-) -> dict[str, float]:
-    """The encoding properties by name: all `families`, or redundancy alone without all labels.
+) -> Measurable:
+    """The encoding properties that can be measured: of `families`, or redundancy alone.
 
-    Parameters and errors are those of `encoding_properties`; what is missing is None.
+    Parameters and errors are those of `encoding_properties`; what is missing is None. Without
+    labels of both sets redundancy alone is measured. K-NN is left out where there are fewer
+    training examples than neighbors, logistic regression where they are all of one class.
     """
-    if y_train is not None and test is not None and y_test is not None:
-        measured = encoding_properties(
-            train, y_train, test, y_test, families=families, random_state=random_state
+    _check_families(families)
+    if y_train is None or test is None or y_test is None:
+        sets = {"train": train} if test is None else {"train": train, "test": test}
+        ratios = {f"{n}_redundancy_ratio": redundancy_ratio(codes) for n, codes in sets.items()}
+        return Measurable(ratios, ())
+    codes = as_codes(train, "train")
+    labels = check_labels(y_train, len(codes), "y_train")
+    why = {}
+    if len(codes) < NEIGHBORS:
+        why["knn"] = (
+            f"K-NN accuracy is not measured: it is a vote of {NEIGHBORS} training examples, and "
+            f"there {'is' if len(codes) == 1 else 'are'} {len(codes)}."
         )
-        return measured.given()
-    sets = {"train": train} if test is None else {"train": train, "test": test}
-    return {f"{name}_redundancy_ratio": redundancy_ratio(codes) for name, codes in sets.items()}
+    if len(np.unique(labels)) < 2:
+        why["logistic"] = (
+            "Logistic regression is not measured: all training examples are of one class."
+        )
+    rest = [family for family in families if family not in why]
+    measured = encoding_properties(
+        codes, labels, test, y_test, families=rest, random_state=random_state
+    )
+    return Measurable(measured.given(), tuple(why[name] for name in families if name in why))

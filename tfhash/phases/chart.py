@@ -26,6 +26,11 @@ from tfhash.errors import InputError
 
 AXES = ("width", "steps", "sample_size")
 REGIMES = ("under_expressive", "critically_expressive", "sufficiently_expressive")
+REGIME_TITLES = {  # of the regimes, in texts and figures
+    "under_expressive": "under-expressive",
+    "critically_expressive": "critically expressive",
+    "sufficiently_expressive": "sufficiently expressive",
+}
 SHARES = ("redundancy", "accuracy")  # what is measured
 VALUES = ("distinct", "accuracy")  # what has elasticities
 # An elasticity of one hundredth counts, 0.7% more for a doubling, where it is significant at 5%.

@@ -81,9 +81,9 @@ def get(name: str, weight: float | None = None, normalized: bool = False) -> Any
     if name == "bn":
         return keras.layers.BatchNormalization()
     if name == "dropout":
-        rate = 0.5 if weight is None else float(weight)
+        rate = 0.5 if weight is None else _number(weight)
         if not 0 <= rate < 1:
-            raise ValueError(f"Expected a dropout rate in [0, 1). Received: {rate}.")
+            raise ValueError(f"Expected a dropout rate in [0, 1). Received: {weight!r}.")
         return keras.layers.Dropout(rate)
     weight = _weight(0.1 if weight is None else weight)
     if name == "l1w":
@@ -121,7 +121,15 @@ def penalty(name: str, z: Any, y: Any = None, normalized: bool = False) -> Any:
 
 
 def _weight(weight: float) -> float:
-    value = float(weight)
+    value = _number(weight)
     if not 0 <= value < float("inf"):
-        raise ValueError(f"Expected a weight of at least 0. Received: {weight}.")
+        raise ValueError(f"Expected a finite weight of at least 0. Received: {weight!r}.")
     return value
+
+
+def _number(value: Any) -> float:
+    """NaN where it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")

@@ -163,6 +163,11 @@ def _together(y: Any, z: Any) -> Any:
     """[n, n]: 1 where two rows are of one class. `y` is [n], [n, 1], or one-hot rows."""
     ops = keras.ops
     y = ops.convert_to_tensor(y)
+    if len(y.shape) not in (1, 2):
+        raise ValueError(
+            "Expected labels of shape [n] or [n, 1], or one-hot ones [n, k], as the penalty is a "
+            f"sum over classes. Received shape: {tuple(y.shape)}."
+        )
     if len(y.shape) == 2 and y.shape[1] != 1:
         y = ops.argmax(y, axis=1)
     y = ops.reshape(y, (-1,))

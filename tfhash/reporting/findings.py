@@ -22,8 +22,7 @@ from tfhash.encoder import Encoder
 from tfhash.metrics._inputs import as_codes, check_labels
 from tfhash.metrics.properties import measurable_properties
 from tfhash.metrics.units import SLAB, times_on
-from tfhash.properties import FAMILIES
-from tfhash.properties import NEIGHBORS as VOTES
+from tfhash.phases.chart import REGIME_TITLES
 
 NEIGHBORS = 10
 MAPPED = 2000  # examples on the map
@@ -93,11 +92,9 @@ def gather(
         if test is None or test_codes is None or test[1] is None
         else check_labels(test[1], len(test_codes), "labels of test")
     )
-    families = _families(found, len(codes), labels)
     with found.timed("encoding properties"):
-        found.properties = measurable_properties(
-            codes, labels, test_codes, test_labels, families=families
-        )
+        found.properties, notes = measurable_properties(codes, labels, test_codes, test_labels)
+        found.notes += notes
     with found.timed("neighbors"):
         _neighbors(found, codes, labels)
     with found.timed("leakage and coverage"):
@@ -107,28 +104,11 @@ def gather(
     with found.timed("diagnosis"):
         regime = diagnose_codes(codes, found.properties, x=x, labels=labels).regime
     if regime is not None:
-        found.regime = [("Regime", regime.replace("_", " "))]
+        found.regime = [("Regime", REGIME_TITLES[regime])]
     if against is not None:
         with found.timed("earlier checkpoint"):
-            _compare(found, codes, labels, test_labels, against, x, test, families)
+            _compare(found, codes, labels, test_labels, against, x, test)
     return found
-
-
-def _families(found: Findings, n: int, labels: Any) -> list[str]:
-    """What of the encoding properties can be measured; a note says what cannot, and why."""
-    families = list(FAMILIES)
-    if n < VOTES:
-        families.remove("knn")
-        found.notes.append(
-            f"The K-NN accuracy is a vote of {VOTES} training examples: of {n} it is not measured."
-        )
-    if labels is not None and len(np.unique(labels)) < 2:
-        families.remove("logistic")
-        found.notes.append(
-            "All training examples have one label: logistic regression has no two classes to tell "
-            "apart."
-        )
-    return families
 
 
 def _units(codes: Codes) -> list[dict[str, Any]]:
@@ -223,16 +203,13 @@ def _compare(
     against: keras.Model,
     x: Any,
     test: Any,
-    families: list[str],
 ) -> None:
     encoder = Encoder(against)
     earlier = encoder.encode(x)
     earlier_test = None if test is None else encoder.encode(test[0])
     found.earlier = {
         "model": against.name,
-        "properties": measurable_properties(
-            earlier, labels, earlier_test, test_labels, families=families
-        ),
+        "properties": measurable_properties(earlier, labels, earlier_test, test_labels).properties,
         "layers": {layer["name"]: layer for layer in _units(earlier)},
         "flipped": None,
     }

@@ -13,28 +13,34 @@ from tfhash.representation.information import (
     mutual_information,
     noise_sweep,
 )
-from tfhash.representation.statistics import Characteristics, Statistics, stable_rank
+from tfhash.representation.ranks import stable_rank
+from tfhash.representation.statistics import Characteristics, Statistics
 
 if TYPE_CHECKING:
     from tfhash.representation.layers import characteristics
     from tfhash.representation.networks import comparable_network, identical_output_network
+    from tfhash.representation.units import UnitTables, unit_tables
 
 __all__ = [
     "Characteristics",
     "MutualInformation",
     "Statistics",
+    "UnitTables",
     "characteristics",
     "comparable_network",
     "identical_output_network",
     "mutual_information",
     "noise_sweep",
     "stable_rank",
+    "unit_tables",
 ]
 
 _FROM_MODULES = {
     "characteristics": "tfhash.representation.layers",
     "comparable_network": "tfhash.representation.networks",
     "identical_output_network": "tfhash.representation.networks",
+    "UnitTables": "tfhash.representation.units",
+    "unit_tables": "tfhash.representation.units",
 }
 
 

@@ -87,6 +87,17 @@ def is_permuted_positive(matrix: Array) -> bool:
     )
 
 
+def not_permuted_positive(matrix: Array) -> str:
+    """What keeps a square matrix from being as `is_permuted_positive` wants it."""
+    for axis, line in ((1, "row"), (0, "column")):
+        counts = (matrix != 0).sum(axis=axis)
+        if (counts != 1).any():
+            first = int(np.flatnonzero(counts != 1)[0])
+            return f"{counts[first]} entries that are not 0 in {line} {first}"
+    row, column = np.argwhere(matrix < 0)[0]
+    return f"{matrix[row, column]:g}, a negative entry, at [{row}, {column}]"
+
+
 def through(layer: Any, affine: Affine) -> Affine:
     """The map behind a layer; batch normalization is changed where that is needed.
 
@@ -122,7 +133,7 @@ def _through_activation(layer: Any, affine: Affine) -> Affine:
         if not affine.keeps_signs:
             raise NotPossible(
                 "behind it is a ReLU, which only a permuted positive diagonal matrix without shift "
-                "passes"
+                "passes; comparable_network takes any invertible one"
             )
         return affine
     if affine.shift.any() or not (

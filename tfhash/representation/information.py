@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfhash import _native, progress
 from tfhash.metrics._inputs import check_labels
+from tfhash.representation.reals import real_array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,27 +75,32 @@ def mutual_information(
     Raises
     ------
     ValueError
-        Where `z` is no matrix of at least two rows, or holds NaN or infinity; where `y` has
-        another length, or labels that are missing (NaN) or cannot be sorted; where the variance is
-        not a positive number, or so small that the squared distances have no room in float64.
+        Where `z` is no matrix of real numbers of at least two rows, or holds NaN or infinity; where
+        `y` has another length, or labels that are missing (NaN) or cannot be sorted; where the
+        variance is not a positive number, or so small that the squared distances have no room in
+        float64.
 
     Notes
     -----
     Each pair of points is looked at once, in blocks: memory beyond `z` is that of a copy of it in
     float64 and of 32 bytes a point. Results are the same bits for every number of threads.
     """
-    array = np.asarray(z)
+    array = real_array(z, "activations")
     if array.ndim != 2 or array.shape[0] < 2 or array.shape[1] < 1:
+        advice = ": z.reshape(len(z), -1) flattens those of images" if array.ndim > 2 else ""
         raise ValueError(
             "Expected activations of shape [n, n_units], n at least 2. Received shape: "
-            f"{array.shape}: z.reshape(len(z), -1) flattens the activations of an image."
+            f"{array.shape}{advice}."
         )
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
     array = np.ascontiguousarray(array)
-    variance = float(noise_variance)
+    try:
+        variance = float(noise_variance)
+    except (TypeError, ValueError):
+        variance = math.nan
     if not (math.isfinite(variance) and variance > 0):
-        raise ValueError(f"Expected noise_variance > 0. Received: {noise_variance}.")
+        raise ValueError(f"Expected noise_variance > 0. Received: {noise_variance!r}.")
     labels, entropy = _classes(y, len(array))
     n, scale = len(array), 1 / math.sqrt(8 * variance)
     units, largest = _varying_units(array)
@@ -125,7 +131,7 @@ def mutual_information(
 def noise_sweep(
     z: ArrayLike,
     y: ArrayLike | None = None,
-    noise_variances: Sequence[float] = (1e-3, 1e-2, 0.1, 1.0, 10.0),
+    noise_variances: Sequence[float] | float = (1e-3, 1e-2, 0.1, 1.0, 10.0),
 ) -> pd.DataFrame:
     """The bounds at several variances of the noise: one row each, its index the variance.
 
@@ -136,7 +142,7 @@ def noise_sweep(
     ----------
     z, y
         As `mutual_information` takes them.
-    noise_variances : sequence of float
+    noise_variances : sequence of float, or one of them
 
     Returns
     -------
@@ -147,8 +153,9 @@ def noise_sweep(
 
     with named_if_missing("noise_sweep"):
         import pandas as pd
-    rows = [mutual_information(z, y, variance) for variance in noise_variances]
-    index = pd.Index(list(noise_variances), name="noise_variance")
+    variances = np.atleast_1d(np.asarray(noise_variances)).tolist()
+    rows = [mutual_information(z, y, variance) for variance in variances]
+    index = pd.Index(variances, name="noise_variance")
     return pd.DataFrame(rows, index=index, columns=list(MutualInformation._fields))
 
 

@@ -69,7 +69,8 @@ def characteristics(
     flatten : bool
         What a unit of a layer with positions (convolutions, sequences) is. False: a channel, every
         position of every input being a sample; the channels lie along the axis that the layer's
-        `data_format` says. True: each position of each channel.
+        `data_format` says. True: each position of each channel; the memory is then that of
+        `Statistics` of so many units, 14 GB for 16,000.
 
     Returns
     -------
@@ -79,7 +80,8 @@ def characteristics(
         mi_x_lower, mi_x_upper, mi_y_lower and mi_y_upper (nats) where they are asked for.
         `attrs["units"]` says what a unit is, "channels" or "flattened"; `attrs["constant_units"]`
         gives for each layer the units that have one value alone where they are positive, which are
-        left out of the correlation, and `attrs["dead_units"]` how many are 0 throughout.
+        left out of the correlation, and `attrs["dead_units"]` how many are 0 throughout. A warning
+        says where there are constant units, and where samples are fewer than units.
 
     Raises
     ------
@@ -97,7 +99,7 @@ def characteristics(
         import pandas as pd
     if batch_size is not None:
         batch_size = whole_number(batch_size, "batch_size", 1)
-    names, read, inputs, whole_model = _reader(model, layers)
+    names, read, inputs, whole_model = reader(model, layers)
     source = Source(inputs, x)
     if mutual_information and y is not None and source.n is not None:
         check_labels(y, source.n)  # now, and not after the pass
@@ -108,11 +110,11 @@ def characteristics(
         for name, output in zip(names, keras.tree.flatten(read.outputs), strict=True)
     ]
     n = 0
-    for arrays in _batches(read, inputs, source, batch_size, names):
+    for arrays in batches(read, inputs, source, batch_size, names):
         for i, (name, array) in enumerate(zip(names, arrays, strict=True)):
             if mutual_information:
                 kept[i].append(array.reshape(len(array), -1))
-            z = _units(array, axes[i], flatten)
+            z = as_units(array, axes[i], flatten)
             known = sums[i] or Statistics(z.shape[1])
             sums[i] = known
             try:
@@ -135,6 +137,14 @@ def characteristics(
         constant[name] = one.constant_units.tolist()
         dead[name] = round(one.dead_units * one.n_units)
         rows.append(row)
+    if left_out := {name: len(units) for name, units in constant.items() if units}:
+        first = [f"{count} of {name!r}" for name, count in list(left_out.items())[:5]]
+        warnings.warn(
+            f"Units that have one value alone where they are positive have no correlation, and are "
+            f"left out of it: {', '.join(first)}{', ...' if len(left_out) > 5 else ''}. "
+            'attrs["constant_units"] of the table names them.',
+            stacklevel=2,
+        )
     if short:
         warnings.warn(
             f"There are fewer samples than units in {', '.join(map(repr, short[:5]))}"
@@ -152,10 +162,13 @@ def _bounds(parts: list[NDArray[Any]], y: ArrayLike | None) -> MutualInformation
     return mutual_information(np.concatenate(parts), y)
 
 
-def _reader(
+def reader(
     model: keras.Model | Encoder, layers: Choice | Sequence[Choice] | None
 ) -> tuple[list[str], keras.Model, Inputs, keras.Model]:
-    """Names of the layers, a model that gives their outputs, what it takes, and the whole model."""
+    """Names of the layers, a model that gives their outputs, what it takes, and the whole model.
+
+    Parameters and errors are those of `characteristics`.
+    """
     if isinstance(model, Encoder):
         read = model.activation_model
         return model.layer_names, read, Inputs(read.input), model.model
@@ -187,7 +200,7 @@ def _own_layer(model: keras.Model, choice: Any) -> keras.Layer | None:
     return layer if single else None
 
 
-def _batches(
+def batches(
     read: keras.Model, inputs: Inputs, source: Source, batch_size: int | None, names: list[str]
 ) -> Iterator[list[NDArray[Any]]]:
     """The outputs of a model, batch by batch."""
@@ -218,7 +231,7 @@ def _fitting_batch(read: keras.Model) -> int:
     return min(1024, 1 << (fitting.bit_length() - 1))
 
 
-def _units(array: NDArray[Any], channels: int, flatten: bool) -> NDArray[Any]:
+def as_units(array: NDArray[Any], channels: int, flatten: bool) -> NDArray[Any]:
     """Samples by units, which lie along the axis `channels` where they are not flattened."""
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float32)

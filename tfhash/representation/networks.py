@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from tfhash import rebuilding
 from tfhash.representation import affine as maps
 from tfhash.representation.affine import Affine, Array, NotPossible
+from tfhash.representation.reals import real_array
 from tfhash.representation.refitting import refit
 
 WEIGHTED = (keras.layers.Dense, *maps.CONVOLUTIONS)
@@ -58,16 +59,19 @@ def identical_output_network(
     matrix, moved = _checked(transform, shift, _units_of(source))
     rectified = any(maps.is_relu(one) for one in (source, *after))
     if rectified and (moved.any() or not maps.is_permuted_positive(matrix)):
-        which = (
-            "a shift of 0"
-            if maps.is_permuted_positive(matrix)
-            else "a positive diagonal matrix with its rows permuted (one entry > 0 in each row and "
-            "column, all others 0)"
-        )
+        if maps.is_permuted_positive(matrix):
+            unit = int(np.flatnonzero(moved)[0])
+            which, came = "a shift of 0", f"{moved[unit]:g} at unit {unit}"
+        else:
+            which = (
+                "a positive diagonal matrix with its rows permuted (one entry > 0 in each row and "
+                "column, all others 0)"
+            )
+            came = maps.not_permuted_positive(matrix)
         raise ValueError(
             f"Expected {which}, as layer {getattr(layer, 'name', layer)!r} is a ReLU layer "
-            "(Theorem 2). Received another: its outputs would change. comparable_network takes any "
-            "invertible matrix and fits the weights behind it anew."
+            f"(Theorem 2). Received: {came}: the outputs would change. comparable_network takes "
+            "any invertible matrix and any shift, and fits the weights behind it anew."
         )
     _transform(new, source, after, matrix, moved)
     return new
@@ -125,7 +129,7 @@ def comparable_network(
 
 
 def _has_shift(shift: ArrayLike | None) -> bool:
-    return shift is not None and bool(np.any(np.asarray(shift)))
+    return shift is not None and bool(np.any(real_array(shift, "a shift")))
 
 
 def _copied(model: keras.Model, layer: Any, shifted: bool) -> tuple[Any, Any, list[Any]]:
@@ -177,7 +181,7 @@ def _units_of(source: Any) -> int:
 
 
 def _checked(transform: ArrayLike, shift: ArrayLike | None, d: int) -> tuple[Array, Array]:
-    matrix = np.asarray(transform, np.float64)
+    matrix = real_array(transform, "a transform").astype(np.float64)
     if matrix.ndim == 1:
         matrix = np.diag(matrix)
     if matrix.shape != (d, d):
@@ -194,7 +198,7 @@ def _checked(transform: ArrayLike, shift: ArrayLike | None, d: int) -> tuple[Arr
             f"Expected an invertible transform. Received: one of rank {rank} of {d}: what it loses "
             "no weights behind it can bring back."
         )
-    moved = np.zeros(d) if shift is None else np.asarray(shift, np.float64)
+    moved = np.zeros(d) if shift is None else real_array(shift, "a shift").astype(np.float64)
     if moved.shape != (d,) or not np.isfinite(moved).all():
         raise ValueError(
             f"Expected a finite shift of shape {(d,)}. Received: {moved.shape}, "

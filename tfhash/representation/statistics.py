@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash.codes.words import whole_number
+from tfhash.representation.ranks import stable_rank
+from tfhash.representation.reals import real_array
 
 MOST_UNITS = 20_000  # of which all pairs are summed up: 2.4 GB for each 10,000 units squared
 SAMPLED_UNITS = 4096  # of wider layers, whose pairs are
@@ -20,6 +22,7 @@ CHUNK, LEAST_ROWS = 1 << 16, 512
 # Up to so many units one thread multiplies: products of a chunk are so small that threads would
 # spend their time waiting for one another, the more so beside a backend's that compute a layer.
 NARROW = 128
+BLOCK = 1024  # units whose pairs with all others are worked on at once
 LARGEST = 1e150  # of activations: beyond, their squares have no room
 CONSTANT = 1e-12  # a variance below this share of the mean square is rounding: a constant
 
@@ -73,7 +76,8 @@ class Statistics:
     """Sums over activations, from which their characteristics follow.
 
     Batches may come in any order and any sizes: results differ by float64 rounding alone. The
-    memory is that of five matrices of `n_units` times `n_units` numbers. Of layers with more than
+    memory is that of five matrices of `n_units` times `n_units` numbers, and of two more for the
+    result: 0.9 GB for 4,000 units, 14 GB for 16,000. Of layers with more than
     20,000 units the pairs of 4,096 of them are summed up, drawn once with a fixed seed: covariance
     and correlation are then unbiased estimates of the means over all pairs, whose standard error is
     about that of a mean over 4,096 units, and the stable rank is that of these units.
@@ -114,6 +118,9 @@ class Statistics:
         self._both_square = np.zeros((width, width))
         self._both_product = np.zeros((width, width))
 
+    def __repr__(self) -> str:
+        return f"Statistics({self.n_units}) of {self.n:,} samples"
+
     def update(self, z: ArrayLike) -> None:
         """Take in a batch of activations.
 
@@ -125,16 +132,14 @@ class Statistics:
         Raises
         ------
         ValueError
-            Where the shape is another, or a number is NaN, infinite or beyond 1e150, whose square
-            has no room; nothing of the batch is taken in then.
+            Where they are no real numbers, the shape is another, or a number is NaN, infinite or
+            beyond 1e150, whose square has no room; nothing of the batch is taken in then.
         """
-        array = np.asarray(z)
+        array = real_array(z, "activations")
         if array.ndim != 2 or array.shape[1] != self.n_units:
             raise ValueError(
                 f"Expected activations of shape [n, {self.n_units}]. Received shape: {array.shape}."
             )
-        if array.dtype.kind not in "fiub":
-            array = array.astype(np.float64)
         step = max(LEAST_ROWS, CHUNK // self.n_units)
         chunks = [array[start : start + step] for start in range(0, len(array), step)]
         for number, chunk in enumerate(chunks):
@@ -157,8 +162,10 @@ class Statistics:
         Raises
         ------
         ValueError
-            Where it is of another number of units.
+            Where it is none, or of another number of units.
         """
+        if not isinstance(other, Statistics):
+            raise ValueError(f"Expected Statistics. Received: {type(other).__name__}.")
         if other.n_units != self.n_units:
             raise ValueError(
                 f"Expected statistics of {self.n_units} units. Received: of {other.n_units}."
@@ -178,10 +185,7 @@ class Statistics:
         ValueError
             Where fewer than two samples were seen: one has no covariance.
         """
-        if self.n < 2:
-            raise ValueError(
-                f"Expected at least 2 samples, as one has no covariance. Received: {self.n}."
-            )
+        self._check_several()
         alive = self._positives > 0
         zeros = self.n - self._positives - self._negatives
         mean, square = (
@@ -194,10 +198,10 @@ class Statistics:
             n=self.n,
             n_units=self.n_units,
             amplitude=_mean(self._positive_sum[alive] / self._positives[alive]),
-            covariance=_mean(covariance),
-            correlation=_mean(correlation),
-            absolute_covariance=_mean(np.abs(covariance)),
-            absolute_correlation=_mean(np.abs(correlation)),
+            covariance=covariance.plain,
+            correlation=correlation.plain,
+            absolute_covariance=covariance.absolute,
+            absolute_correlation=correlation.absolute,
             sparsity=float(zeros.sum() / (self.n * self.n_units)),
             dead_units=float(np.mean(zeros == self.n)),
             stable_rank=stable_rank(self.covariance),
@@ -206,14 +210,27 @@ class Statistics:
 
     @property
     def covariance(self) -> NDArray[np.float64]:
-        """Of all values, divided by their number: float64 [n_units, n_units]."""
+        """Of all values, divided by their number: float64 [n_units, n_units].
+
+        Raises ValueError as `result` does.
+        """
+        self._check_several()
         mean = self._sum / self.n
-        covariance = self._products / self.n - np.outer(mean, mean)
+        covariance = self._products / self.n
+        for start in range(0, len(mean), BLOCK):
+            rows = slice(start, start + BLOCK)
+            covariance[rows] -= np.outer(mean[rows], mean)
         # What is left of a constant unit is rounding.
         rounding = np.diag(covariance) <= CONSTANT * np.diag(self._products) / self.n
         covariance[rounding] = 0
         covariance[:, rounding] = 0
         return covariance
+
+    def _check_several(self) -> None:
+        if self.n < 2:
+            raise ValueError(
+                f"Expected at least 2 samples, as one has no covariance. Received: {self.n}."
+            )
 
     def _add(self, z: NDArray[np.float64]) -> None:
         has_negative = bool(z.min(initial=0) < 0)
@@ -221,98 +238,99 @@ class Statistics:
         self.n += len(z)
         if has_negative:
             self._negatives += np.count_nonzero(z < 0, axis=0)
+        paired = (z, kept)
+        if self._sampled is not None:
+            paired = (z[:, self._sampled], kept[:, self._sampled])
+        self._sum += paired[0].sum(axis=0)
+        width = len(self._sum)
+        parts = [
+            self._add_pairs(*paired, slice(start, start + BLOCK), has_negative)
+            for start in range(0, width, BLOCK)
+        ]
         if self._sampled is None:
             # A unit and itself are both positive where it is.
-            both, both_sum, product = self._add_pairs(z, kept, has_negative)
-            of_units = both.diagonal(), both_sum.diagonal(), product.diagonal()
+            of_units = [np.concatenate(part) for part in zip(*parts, strict=True)]
         else:
-            self._add_pairs(z[:, self._sampled], kept[:, self._sampled], has_negative)
-            of_units = (
+            of_units = [
                 np.count_nonzero(z > 0, axis=0),
                 kept.sum(axis=0),
                 np.square(kept).sum(axis=0),
-            )
+            ]
         self._positives += of_units[0]
         self._positive_sum += of_units[1]
         self._positive_square += of_units[2]
 
     def _add_pairs(
-        self, z: NDArray[np.float64], kept: NDArray[np.float64], has_negative: bool
+        self,
+        z: NDArray[np.float64],
+        kept: NDArray[np.float64],
+        rows: slice,
+        has_negative: bool,
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        """Add to the sums over pairs, and return those of z alone: how many, z_i and z_i z_j."""
+        """Add to the sums over pairs of the units `rows` with all.
+
+        Returns how many values of each of these units are positive, their sum and that of their
+        squares.
+        """
         positive = z > 0
         mask, single = positive.astype(np.float64), positive.astype(np.float32)
+        own = kept[:, rows]
         # Exact in float32: a chunk has fewer than 2^24 rows.
-        both = (single.T @ single).astype(np.int64)
-        both_sum, product = kept.T @ mask, kept.T @ kept
-        self._both += both
-        self._both_sum += both_sum
-        self._both_square += np.square(kept).T @ mask
-        self._both_product += product
-        self._products += z.T @ z if has_negative else product
-        self._sum += z.sum(axis=0) if has_negative else both_sum.diagonal()
-        return both, both_sum, product
+        both = (single[:, rows].T @ single).astype(np.int64)
+        both_sum, product = own.T @ mask, own.T @ kept
+        self._both[rows] += both
+        self._both_sum[rows] += both_sum
+        self._both_square[rows] += np.square(own).T @ mask
+        self._both_product[rows] += product
+        self._products[rows] += z[:, rows].T @ z if has_negative else product
+        at = np.arange(len(both)), np.arange(len(both)) + rows.start
+        return both[at], both_sum[at], product[at]
 
-    def _pairs(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Covariances, and correlations, of those pairs of units that have any."""
-        counted = self._both >= 2
-        np.fill_diagonal(counted, False)
-        n = np.where(counted, self._both, 1)
-        mean, square = self._both_sum / n, self._both_square / n
-        covariance = self._both_product / n - mean * mean.T
-        variance = square - mean**2
-        varies = counted & (variance > CONSTANT * square)
-        varies &= varies.T
-        deviation = np.sqrt(np.where(varies, variance, 1))
-        correlation = covariance / deviation / deviation.T
-        return covariance[counted], correlation[varies]
+    def _pairs(self) -> tuple[_Means, _Means]:
+        """Means over pairs of units: of the covariances, and of the correlations that there are."""
+        covariances, correlations = _Means(), _Means()
+        for start in range(0, len(self._both), BLOCK):
+            rows = slice(start, start + BLOCK)
+            both = self._both[rows]
+            counted = both >= 2
+            here = np.arange(len(both))
+            counted[here, here + start] = False
+            n = np.where(counted, both, 1)
+            mean, mean_of_other = self._both_sum[rows] / n, self._both_sum[:, rows].T / n
+            variance = [
+                self._both_square[rows] / n - mean**2,
+                self._both_square[:, rows].T / n - mean_of_other**2,
+            ]
+            covariance = self._both_product[rows] / n - mean * mean_of_other
+            varies = (
+                counted
+                & (variance[0] > CONSTANT * self._both_square[rows] / n)
+                & (variance[1] > CONSTANT * self._both_square[:, rows].T / n)
+            )
+            deviation = np.sqrt(variance[0][varies]) * np.sqrt(variance[1][varies])
+            covariances.add(covariance[counted])
+            correlations.add(covariance[varies] / deviation)
+        return covariances, correlations
 
 
-def stable_rank(covariance: ArrayLike) -> float:
-    """`||C||_F^2 / ||C||_2^2`, the numerator a sum, the denominator by the largest eigenvalue.
+class _Means:
+    """Means of numbers and of their absolute values, NaN of none."""
 
-    Parameters
-    ----------
-    covariance : float64 [d, d]
-        Symmetric, positive semidefinite.
+    def __init__(self) -> None:
+        self._n, self._sum, self._absolute = 0, 0.0, 0.0
 
-    Returns
-    -------
-    float
-        NaN where the matrix is 0. Up to 1,000 units all eigenvalues are computed; beyond, the
-        largest by Lanczos's method, whose residual bounds its relative error: it is at most 1e-9.
+    def add(self, values: NDArray[np.float64]) -> None:
+        self._n += len(values)
+        self._sum += float(values.sum())
+        self._absolute += float(np.abs(values).sum())
 
-    Raises
-    ------
-    ValueError
-        Where the matrix is not square, or holds NaN or infinity.
-    """
-    from scipy.linalg import eigvalsh
-    from scipy.sparse.linalg import eigsh
+    @property
+    def plain(self) -> float:
+        return self._sum / self._n if self._n else float("nan")
 
-    covariance = np.asarray(covariance, np.float64)
-    if covariance.ndim != 2 or covariance.shape[0] != covariance.shape[1]:
-        raise ValueError(
-            f"Expected a covariance of shape [d, d]. Received shape: {covariance.shape}."
-        )
-    if not np.isfinite(covariance).all():
-        raise ValueError("Expected a finite covariance. Received: NaN or infinity in it.")
-    scale = float(np.abs(covariance).max(initial=0))
-    if scale == 0:
-        return float("nan")
-    # The rank does not depend on the scale, and squares of very large or small numbers would.
-    covariance = covariance / scale
-    total, d = float(np.square(covariance).sum()), len(covariance)
-    if d <= 1000:
-        largest = float(eigvalsh(covariance, subset_by_index=[d - 1, d - 1])[0])
-    else:
-        start = np.random.default_rng(0).normal(size=d)
-        values, vectors = eigsh(covariance, k=1, which="LA", v0=start, tol=1e-12)
-        largest = float(values[0])
-        residual = np.linalg.norm(covariance @ vectors[:, 0] - largest * vectors[:, 0])
-        if residual > 1e-9 * largest:
-            largest = float(eigvalsh(covariance, subset_by_index=[d - 1, d - 1])[0])
-    return total / largest**2
+    @property
+    def absolute(self) -> float:
+        return self._absolute / self._n if self._n else float("nan")
 
 
 @cache

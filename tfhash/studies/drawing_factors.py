@@ -10,7 +10,7 @@ import pandas as pd
 
 from tfhash import figures
 from tfhash.runs.representation import TITLES
-from tfhash.studies.drawing_record import Drawing, MeasuredRuns, write_table
+from tfhash.studies.drawing_record import Drawing, MeasuredRuns, how_trained, write_table
 from tfhash.studies.representation_factors import STUDY
 
 _VARIED = ("n_factors", "regularizer", "regularizer_weight", "regularizer_normalized")
@@ -32,13 +32,11 @@ def draw(
         if table.empty:
             continue
         run = rows.iloc[0]
-        size = "all" if pd.isna(run["sample_size"]) else f"{int(run['sample_size']):,}"
         repeats = rows["repeat"].nunique()
-        layers = f"{run['depth']} hidden layers of {run['width']} units"
+        trained = how_trained(run["depth"], run["width"], run["sample_size"], run["epochs"])
         caption = figures.Caption(
             title=figures.TITLES.get(dataset, dataset),
-            subtitle=f"{TITLES[regularizer]}, {layers}, {size} training examples, "
-            f"{run['epochs']} epochs, "
+            subtitle=f"{TITLES[regularizer]}, {trained}, "
             + (f"mean ± sd of {repeats} repeats" if repeats > 1 else "1 repeat"),
             ours="",
             paper="",

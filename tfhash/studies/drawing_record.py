@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfhash import results
+from tfhash.errors import InputError
 from tfhash.files import write_text
+from tfhash.runs import representation_tables
 from tfhash.runs.trouble import log
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ class MeasuredRuns:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._last: dict[tuple[str, str, tuple[str, ...]], pd.DataFrame | None] = {}
+        self._networks: dict[tuple[str, str], pd.DataFrame | None] = {}
+        self._warned: set[str] = set()
 
     @cached_property
     def encoding(self) -> pd.DataFrame:
@@ -61,6 +65,12 @@ class MeasuredRuns:
         """As `results.load_planes` gives it."""
         return results.load_planes(self.path)
 
+    def warn(self, message: str) -> None:
+        """Log a warning about what was measured, once however many draw of it."""
+        if message not in self._warned:
+            self._warned.add(message)
+            log.warning("%s", message)
+
     def last_epochs(
         self, study: Study, datasets: Collection[str], varied: Collection[str]
     ) -> dict[str, pd.DataFrame]:
@@ -80,6 +90,27 @@ class MeasuredRuns:
             rows = self._last[key]
             if rows is not None:
                 found[str(name)] = rows
+        return found
+
+    def networks(
+        self, study: Study, datasets: Collection[str], varied: Collection[str]
+    ) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+        """By dataset, what `last_epochs` gives of it, and that as one row a network.
+
+        A warning says which dataset is left out, and why.
+        """
+        found = {}
+        for name, rows in self.last_epochs(study, datasets, varied).items():
+            key = study.name, name
+            if key not in self._networks:
+                try:
+                    self._networks[key] = representation_tables.networks(rows)
+                except InputError as error:
+                    self._networks[key] = None
+                    log.warning("%s of %s is left out. %s", *key, error)
+            networks = self._networks[key]
+            if networks is not None:
+                found[name] = rows, networks
         return found
 
 
@@ -121,6 +152,15 @@ def are_alike(rows: pd.DataFrame, varied: Collection[str], what: str) -> bool:
             *(what, name, values),
         )
     return not mixed
+
+
+def how_trained(depth: int, width: int, sample_size: float | None, epochs: int) -> str:
+    """How networks were trained, as figures say it; None, NaN or 0 training examples are all."""
+    examples = f"{int(sample_size):,}" if sample_size and sample_size > 0 else "all"
+    return (
+        f"{depth} hidden layer{'s' if depth > 1 else ''} of {width} units, {examples} training "
+        f"examples, {epochs} epochs"
+    )
 
 
 def write_table(table: pd.DataFrame, file: Path, digits: int = 6) -> None:

@@ -11,16 +11,19 @@ import pandas as pd
 from tfhash import figures
 from tfhash.datasets import record
 from tfhash.datasets.dataset import n_kept
-from tfhash.errors import InputError
 from tfhash.figures import representation_tables as written
 from tfhash.files import write_text
 from tfhash.runs import representation_tables as tables
 from tfhash.runs.paper import paper_representations
 from tfhash.runs.representation import BOUNDS
-from tfhash.runs.trouble import log
 from tfhash.studies import representations_cnn
-from tfhash.studies.definition import Study
-from tfhash.studies.drawing_record import Draw, Drawing, MeasuredRuns, write_table
+from tfhash.studies.drawing_record import (
+    Draw,
+    Drawing,
+    MeasuredRuns,
+    how_trained,
+    write_table,
+)
 from tfhash.studies.representations import STUDY
 
 _VARIED = (*tables.CHOICE, "regularizer_weight", "epochs", "learning_rate")
@@ -38,7 +41,7 @@ def weights(
 ) -> dict[str, list[str]]:
     """Write the loss weights that validation chooses."""
     files = {}
-    for dataset, rows, networks in _networks(measured, STUDY, datasets):
+    for dataset, (rows, networks) in measured.networks(STUDY, datasets, _VARIED).items():
         chosen = tables.chosen_weights(networks)
         chosen = chosen.drop(columns=["optimizer", "n_classes"])  # one of each here
         chosen.insert(0, "dataset", dataset)
@@ -57,7 +60,7 @@ def table_of_errors(
     study, papers_dataset, width = ERRORS[number]
     paper = paper_representations()
     files = {}
-    for dataset, _, networks in _networks(measured, study, datasets):
+    for dataset, (_, networks) in measured.networks(study, datasets, _VARIED).items():
         theirs = paper[(paper["table"] == f"table_{number}") & (dataset == papers_dataset)]
         errors = tables.errors(networks, theirs, width)
         name = f"representations_table_{number}_{dataset}"
@@ -72,7 +75,7 @@ def table_6(
 ) -> dict[str, list[str]]:
     """Write the characteristics of each condition, the paper's beside ours."""
     files: dict[str, list[str]] = {}
-    for dataset, suffix, of_one in _conditions(measured, datasets):
+    for dataset, suffix, _, of_one in _conditions(measured, datasets):
         name = f"representations_table_6_{dataset}{suffix}"
         write_table(of_one, figures_path / f"{name}.csv")
         write_text(figures_path / f"{name}.md", written.characteristics(of_one))
@@ -85,12 +88,15 @@ def figure_4(
 ) -> dict[str, list[str]]:
     """Draw the bounds on mutual information of each condition against the error."""
     files: dict[str, list[str]] = {}
-    for dataset, suffix, of_one in _conditions(measured, datasets):
+    for dataset, suffix, trained, of_one in _conditions(measured, datasets):
         if not set(BOUNDS) <= set(of_one):
             continue
         found = tables.correlations(of_one)
         name = f"representations_figure_4_{dataset}{suffix}"
-        figures.save(figures.information(of_one, found), figures_path / name)
+        n = of_one["repeats"].max()
+        repeats = f"{n} repeat{'s' if n > 1 else ''}"
+        title = f"{figures.TITLES.get(dataset, dataset)}: {trained}, {repeats}"
+        figures.save(figures.information(of_one, found, title), figures_path / name)
         write_table(found, figures_path / f"{name}.csv")
         files.setdefault(dataset, []).append(f"{name}.png")
     return files
@@ -98,30 +104,17 @@ def figure_4(
 
 def _conditions(
     measured: MeasuredRuns, datasets: Collection[str]
-) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Dataset, what its files' names end in and Table 6 of each sample size and width."""
-    for dataset, _, networks in _networks(measured, STUDY, datasets):
+) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
+    """Of each sample size and width: dataset, end of files' names, training in words, Table 6."""
+    for dataset, (rows, networks) in measured.networks(STUDY, datasets, _VARIED).items():
         for key, group in networks.groupby(tables.CONDITION):
             is_papers = key[:2] == (0, PAPERS_WIDTH)
             paper = _paper(dataset)
             suffix = "" if is_papers else f"_sample_size={key[0] or 'all'}_width={key[1]}"
-            yield dataset, suffix, tables.table_6(group, paper if is_papers else paper.iloc[:0])
-
-
-def _networks(
-    measured: MeasuredRuns, study: Study, datasets: Collection[str]
-) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
-    """Of each dataset its name, what was measured, and that as one row a network.
-
-    A warning says which is left out, and why.
-    """
-    for dataset, rows in measured.last_epochs(study, datasets, _VARIED).items():
-        try:
-            networks = tables.networks(rows)
-        except InputError as error:
-            log.warning("%s of %s is left out. %s", study.name, dataset, error)
-            continue
-        yield dataset, rows, networks
+            size, width, *_ = key
+            trained = how_trained(rows["depth"].iloc[0], width, size, group["epochs"].max())
+            table = tables.table_6(group, paper if is_papers else paper.iloc[:0])
+            yield dataset, suffix, trained, table
 
 
 def _paper(dataset: str) -> pd.DataFrame:

@@ -13,7 +13,6 @@ from tfhash import figures
 from tfhash.figures import Caption
 from tfhash.runs.conditions import CONDITIONS, condition_of
 from tfhash.runs.shifts import pairs, shifts
-from tfhash.runs.trouble import log
 from tfhash.studies import label_noise, regularizers
 from tfhash.studies.drawing_record import Drawing, MeasuredRuns, write_table
 
@@ -31,7 +30,7 @@ def draw_pairs(
     """Draw networks with each regularizer beside those without, by `function`."""
     files = {}
     for dataset, rows in _by_condition(measured, datasets).items():
-        paired = _regularizer_pairs(rows, f"{name} of {dataset}")
+        paired = _regularizer_pairs(measured, rows, dataset)
         if paired is None:
             continue
         caption = Caption(
@@ -54,7 +53,7 @@ def regularizers_shifts(
     """Write how much each regularizer shifts each property."""
     files = {}
     for dataset, rows in _by_condition(measured, datasets).items():
-        paired = _regularizer_pairs(rows, f"regularizers_shifts of {dataset}")
+        paired = _regularizer_pairs(measured, rows, dataset)
         if paired is not None:
             name = f"regularizers_shifts_{dataset}.csv"
             write_table(shifts(paired, "condition"), figures_path / name)
@@ -86,20 +85,21 @@ def _by_condition(measured: MeasuredRuns, datasets: Collection[str]) -> dict[str
     }
 
 
-def _regularizer_pairs(rows: pd.DataFrame, what: str) -> pd.DataFrame | None:
+def _regularizer_pairs(
+    measured: MeasuredRuns, rows: pd.DataFrame, dataset: str
+) -> pd.DataFrame | None:
     """Networks with each regularizer beside those without; None where either is missing."""
+    what = f"{regularizers.STUDY.name} of {dataset}"
     missing = [name for name in CONDITIONS if name not in set(rows["condition"])]
     if "none" in missing or len(missing) == len(CONDITIONS) - 1:
         return None
     if missing:
-        log.warning("%s: no networks of %s: drawn without.", what, ", ".join(missing))
+        measured.warn(f"{what}: no networks of {', '.join(missing)}: drawn without.")
     seeds = rows.groupby("condition")["repeat"].unique()
     for name, there in seeds.items():
         if absent := sorted(set(rows["repeat"]) - set(there)):
-            log.warning(
-                "%s: seeds %s of %s are missing: drawn as what is there.",
-                *(what, ", ".join(map(str, absent)), name),
-            )
+            numbers = ", ".join(map(str, absent))
+            measured.warn(f"{what}: seeds {numbers} of {name} are missing: drawn as what is there.")
     return pairs(rows, "condition", "none")
 
 

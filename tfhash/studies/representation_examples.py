@@ -31,6 +31,7 @@ from tfhash.runs.paper import paper_representations
 from tfhash.runs.representation import TITLES
 from tfhash.studies import representation_transforms as transforms
 from tfhash.studies import representations_linear
+from tfhash.studies.drawing_record import how_trained, write_table
 from tfhash.studies.drawing_representations import PAPERS_DATASET
 from tfhash.studies.loading import load_model
 from tfhash.studies.option import option
@@ -39,7 +40,6 @@ from tfhash.studies.representation_transforms import Example
 from tfhash.studies.representations import STUDY
 
 SHOWN = ("none", "dropout", "bn", "cr", "l1r")
-POINTS, BINS = 2_000, 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +69,11 @@ def run(options: ExampleOptions) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     found = {one.spec.regularizer: one for one in _examples(options)}
     suffix = f"{options.dataset}{f'_{options.sample_size}' if options.sample_size else ''}"
-    name = f"representations_figure_1_{suffix}"
-    histograms, scatters = figure_1([one for n in SHOWN if (one := found.get(n))], data, options)
-    figures.save(figures.units_by_regularizer(histograms, scatters), folder / name)
-    for table, end in ((histograms, "histograms"), (scatters, "points")):
-        text = table.round(4).to_csv(index=False, lineterminator="\n")
-        write_text(folder / f"{name}_{end}.csv", text)
-    print(f"Drew {folder / name}.png, of {', '.join(dict.fromkeys(histograms['regularizer']))}")
+    shown = [found[name] for name in SHOWN if name in found]
+    if shown:
+        _draw_figure_1(shown, data, options, folder / f"representations_figure_1_{suffix}")
+    else:
+        print(f"Left out Figure 1: no network with {', '.join(TITLES[name] for name in SHOWN)}.")
     linear = {one.spec.regularizer: one for one in _linear(options)}
     linear = {name: linear[name] for name in TITLES if name in linear}
     made = {}
@@ -93,10 +91,24 @@ def run(options: ExampleOptions) -> None:
         if options.dataset == PAPERS_DATASET and options.sample_size is None:
             table = transforms.beside_papers(table, paper_representations(), f"table_{number}")
         name = f"representations_table_{number}_{suffix}"
-        write_text(folder / f"{name}.csv", table.round(6).to_csv(index=False, lineterminator="\n"))
+        write_table(table, folder / f"{name}.csv")
         text = representation_tables.transformed(table)
         write_text(folder / f"{name}.md", text)
         print(f"{folder / name}.md:\n{text}", flush=True)
+
+
+def _draw_figure_1(
+    examples: list[Example], data: Dataset, options: ExampleOptions, file: Path
+) -> None:
+    """Write Figure 1 and the tables behind it."""
+    histograms, scatters = figure_1(examples, data, options)
+    spec = examples[0].spec
+    trained = how_trained(spec.depth, spec.width, spec.sample_size, spec.epochs)
+    title = f"{figures.TITLES[spec.dataset]}, test set: {trained}"
+    figures.save(figures.units_by_regularizer(histograms, scatters, title), file)
+    for table, end in ((histograms, "histograms"), (scatters, "points")):
+        write_table(table, file.with_name(f"{file.name}_{end}.csv"), digits=4)
+    print(f"Drew {file}.png, of {', '.join(dict.fromkeys(histograms['regularizer']))}")
 
 
 def _examples(options: ExampleOptions) -> Iterator[Example]:
@@ -118,6 +130,12 @@ def _examples(options: ExampleOptions) -> Iterator[Example]:
         (row["width"], row["regularizer"], row["regularizer_normalized"], row["regularizer_weight"])
         for _, row in tables.chosen_weights(widest).iterrows()
     }
+    there = set(networks["repeat"])
+    if options.repeat not in there:
+        raise InputError(
+            f"Expected a repeat that was measured, one of {', '.join(map(str, sorted(there)))}. "
+            f"Received: {options.repeat}."
+        )
     for run in stored_runs(options.load_path):
         spec = run.spec
         if (
@@ -152,8 +170,10 @@ def figure_1(
     """A unit's histograms by class, and points of two units, of each network.
 
     Units are drawn from those that are positive for at least one test example in a hundred, or from
-    all where none is. The histogram is of positive activations alone.
+    all where none is. Zeros are left out of the histogram.
     """
+    from tfhash.representation.units import POINTS, histogram
+
     rng = np.random.default_rng(options.seed)
     rows = np.sort(rng.permutation(len(data.x_test))[:POINTS])
     histograms, scatters = [], []
@@ -162,13 +182,9 @@ def figure_1(
         live = np.flatnonzero((z > 0).mean(axis=0) >= 0.01)
         live = live if live.size else np.arange(z.shape[1])
         first, second = rng.choice(live, 2, replace=len(live) < 2)
-        edges = np.linspace(0, max(float(z[:, first].max()), 1e-6), BINS + 1)
         title = TITLES[one.spec.regularizer]
-        for label in range(data.n_classes):
-            values = z[data.y_test == label, first]
-            counts = np.histogram(values[values > 0], edges)[0]
-            part = {"left": edges[:-1], "right": edges[1:], "count": counts, "label": label}
-            histograms.append(pd.DataFrame({"regularizer": title, "unit": first, **part}))
+        bins = histogram(z[:, first], data.y_test)
+        histograms.append(pd.DataFrame({"regularizer": title, "unit": first, **bins}))
         points = {"first": z[rows, first], "second": z[rows, second], "label": data.y_test[rows]}
         scatters.append(pd.DataFrame({"regularizer": title, **points}))
     return pd.concat(histograms, ignore_index=True), pd.concat(scatters, ignore_index=True)

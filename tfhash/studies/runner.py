@@ -11,6 +11,7 @@ from typing import Any
 from tfhash import training
 from tfhash.errors import InputError
 from tfhash.runs import AnySpec, RunError, Runs, read_spec
+from tfhash.runs.limits import check_fits
 from tfhash.runs.records import PROPERTIES
 from tfhash.runs.trouble import say_once
 from tfhash.studies.definition import Study
@@ -40,7 +41,15 @@ def run(
 def train(
     specs: Sequence[AnySpec], options: Options, trainer: training.Trainer | None = None
 ) -> None:
-    """Train what is not there yet, and say what was done and where it is."""
+    """Train what is not there yet, and say what was done and where it is.
+
+    Raises
+    ------
+    InputError
+        A network asks for more than its dataset has: none is trained then.
+    """
+    for spec in specs:
+        check_fits(spec)
     Runs(options.path, options.tensorboard).check_writable()
     started = time.monotonic()
     print(
