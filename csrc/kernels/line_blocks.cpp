@@ -16,7 +16,8 @@ constexpr double kTiny = 1e-150;  // what is smaller may have a square of 0
 
 constexpr int64_t kTile = 16;  // rows and columns that are transposed together
 
-// Inputs [from, to) of weights [n_inputs, n] into [n, n_inputs]; adds their squares to `sums`.
+// Inputs [from, to) of weights [n_inputs, n] into [n, n_inputs], unless that is null; adds their
+// squares to `sums`.
 template <class Weight>
 void transpose(const Weight* weights, int64_t n_inputs, int64_t n, int64_t from, int64_t to,
                double* by_unit, double* sums) {
@@ -25,7 +26,7 @@ void transpose(const Weight* weights, int64_t n_inputs, int64_t n, int64_t from,
     for (int64_t i = from; i < to; ++i) {
       for (int64_t j = first; j < last; ++j) {
         const double weight = weights[i * n + j];
-        by_unit[j * n_inputs + i] = weight;
+        if (by_unit != nullptr) by_unit[j * n_inputs + i] = weight;
         sums[j] += weight * weight;
       }
     }
@@ -54,11 +55,12 @@ double LineBlocks::value(int64_t point, int64_t unit) const {
   return at >= 0 ? row(at)[point - first_of(block)] : 0;
 }
 
-NormedLayer::NormedLayer(const DenseLayer& given, bool is_first) : layer(given) {
+NormedLayer::NormedLayer(const DenseLayer& given, bool is_first, bool has_many_lines)
+    : layer(given) {
   if (is_first) return;
   const int64_t n_inputs = layer.n_inputs, n = layer.n_units;
   norms.resize(n);
-  by_unit = Aligned<double>(n * n_inputs);
+  if (has_many_lines) by_unit = Aligned<double>(n * n_inputs);
   CheckNowAndThen check(kTile * n);
   for (int64_t i = 0; i < n_inputs; i += kTile) {
     check();
@@ -195,8 +197,16 @@ void BlockedLine::multiply_block(int64_t block) {
     check_interrupt();
     const int64_t some = std::min(kColumnsAtOnce, n - i);
     double* to = out + i * kDenseLanes;
-    dense.multiply_lanes_f64(inputs, active, n_active, layer_->by_unit.data(), 1, layer.n_inputs,
-                             units + i, some, to);
+    if (layer_->by_unit.size() > 0) {
+      dense.multiply_lanes_f64(inputs, active, n_active, layer_->by_unit.data(), 1,
+                               layer.n_inputs, units + i, some, to);
+    } else if (layer.weights_f32 != nullptr) {
+      dense.multiply_lanes_f32(inputs, active, n_active, layer.weights_f32, layer.n_units, 1,
+                               units + i, some, to);
+    } else {
+      dense.multiply_lanes_f64(inputs, active, n_active, layer.weights_f64, layer.n_units, 1,
+                               units + i, some, to);
+    }
   }
   for (int64_t i = 0; i < n; ++i, out += kDenseLanes) {
     const double scale = layer.scale != nullptr ? layer.scale[units[i]] : 1;
