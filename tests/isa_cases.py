@@ -145,7 +145,8 @@ def dense_lines() -> Iterator[np.ndarray]:
                 (rng.normal(size=shape).astype(dtype), None, rng.normal(size=shape[1]), slope)
                 for shape, slope in (((9, n_units), 0.0), ((n_units, 20), 0.1), ((20, 7), 0.0))
             ]
-            yield from _native.dense_lines(layers, rng.normal(size=(2 * 19, 9)), 10_000)
+            for n in (3, 19):  # weights as given, and put in order first
+                yield from _native.dense_lines(layers, rng.normal(size=(2 * n, 9)), 10_000)
 
 
 def pixel_steps(rng: np.random.Generator, n_channels: int, dtype: type) -> list[dict[str, Any]]:

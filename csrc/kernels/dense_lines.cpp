@@ -11,6 +11,7 @@
 namespace tfhash {
 namespace {
 
+constexpr int64_t kManyLines = 16;  // from which on putting weights in order pays
 constexpr int64_t kLines = 8;  // that share one reading of the first layer's weights
 
 int64_t count_new(const std::vector<LineEvent>& events) {
@@ -76,7 +77,9 @@ std::vector<DenseLine> dense_lines(const std::vector<DenseLayer>& layers, const 
   for (const DenseLayer& layer : layers) n_bits += layer.n_units;
   const DenseLayer& first = layers[0];
   std::vector<NormedLayer> normed;
-  for (const DenseLayer& layer : layers) normed.emplace_back(layer, normed.empty());
+  for (const DenseLayer& layer : layers) {
+    normed.emplace_back(layer, normed.empty(), n >= kManyLines);
+  }
   ThreadTeam team((n + kLines - 1) / kLines);
   std::vector<Workspace> workspaces(team.size());
   team.run((n + kLines - 1) / kLines, [&](int64_t block, int worker) {

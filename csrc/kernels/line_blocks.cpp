@@ -14,9 +14,23 @@ namespace {
 constexpr int64_t kColumnsAtOnce = 64;  // of a product, between two looks at whether it is to end
 constexpr double kTiny = 1e-150;  // what is smaller may have a square of 0
 
+constexpr int64_t kTile = 16;  // rows and columns that are transposed together
+
+// Inputs [from, to) of weights [n_inputs, n] into [n, n_inputs], unless that is null; adds their
+// squares to `sums`.
 template <class Weight>
-void add_squares(const Weight* weights, int64_t n, double* sums) {
-  for (int64_t j = 0; j < n; ++j) sums[j] += double(weights[j]) * double(weights[j]);
+void transpose(const Weight* weights, int64_t n_inputs, int64_t n, int64_t from, int64_t to,
+               double* by_unit, double* sums) {
+  for (int64_t first = 0; first < n; first += kTile) {
+    const int64_t last = std::min(n, first + kTile);
+    for (int64_t i = from; i < to; ++i) {
+      for (int64_t j = first; j < last; ++j) {
+        const double weight = weights[i * n + j];
+        if (by_unit != nullptr) by_unit[j * n_inputs + i] = weight;
+        sums[j] += weight * weight;
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -41,17 +55,20 @@ double LineBlocks::value(int64_t point, int64_t unit) const {
   return at >= 0 ? row(at)[point - first_of(block)] : 0;
 }
 
-NormedLayer::NormedLayer(const DenseLayer& given, bool is_first) : layer(given) {
+NormedLayer::NormedLayer(const DenseLayer& given, bool is_first, bool has_many_lines)
+    : layer(given) {
   if (is_first) return;
-  const int64_t n = layer.n_units;
+  const int64_t n_inputs = layer.n_inputs, n = layer.n_units;
   norms.resize(n);
-  CheckNowAndThen check(n);
-  for (int64_t i = 0; i < layer.n_inputs; ++i) {
+  if (has_many_lines) by_unit = Aligned<double>(n * n_inputs);
+  CheckNowAndThen check(kTile * n);
+  for (int64_t i = 0; i < n_inputs; i += kTile) {
     check();
+    const int64_t end = std::min(n_inputs, i + kTile);
     if (layer.weights_f32 != nullptr) {
-      add_squares(layer.weights_f32 + i * n, n, norms.data());
+      transpose(layer.weights_f32, n_inputs, n, i, end, by_unit.data(), norms.data());
     } else {
-      add_squares(layer.weights_f64 + i * n, n, norms.data());
+      transpose(layer.weights_f64, n_inputs, n, i, end, by_unit.data(), norms.data());
     }
   }
   for (int64_t j = 0; j < n; ++j) {
@@ -180,11 +197,14 @@ void BlockedLine::multiply_block(int64_t block) {
     check_interrupt();
     const int64_t some = std::min(kColumnsAtOnce, n - i);
     double* to = out + i * kDenseLanes;
-    if (layer.weights_f32 != nullptr) {
-      dense.multiply_lanes_f32(inputs, active, n_active, layer.weights_f32, layer.n_units,
+    if (layer_->by_unit.size() > 0) {
+      dense.multiply_lanes_f64(inputs, active, n_active, layer_->by_unit.data(), 1,
+                               layer.n_inputs, units + i, some, to);
+    } else if (layer.weights_f32 != nullptr) {
+      dense.multiply_lanes_f32(inputs, active, n_active, layer.weights_f32, layer.n_units, 1,
                                units + i, some, to);
     } else {
-      dense.multiply_lanes_f64(inputs, active, n_active, layer.weights_f64, layer.n_units,
+      dense.multiply_lanes_f64(inputs, active, n_active, layer.weights_f64, layer.n_units, 1,
                                units + i, some, to);
     }
   }

@@ -45,12 +45,15 @@ struct LineBlocks {
   double value(int64_t point, int64_t unit) const;
 };
 
-// A layer and, unless it is the first, what the L2 norms of its units' weights (times their scales)
-// do not exceed: where inputs are off a straight line by d, a unit is off one by d times that.
+// A layer and, unless it is the first, its weights unit by unit, where there are lines enough for
+// that to pay, and what the L2 norms of its units'
+// weights (times their scales) do not exceed: where inputs are off a straight line by d, a unit is
+// off one by d times that.
 struct NormedLayer {
-  NormedLayer(const DenseLayer& given, bool is_first);
+  NormedLayer(const DenseLayer& given, bool is_first, bool has_many_lines);
 
   DenseLayer layer;
+  Aligned<double> by_unit;  // [n_units, n_inputs], or empty
   std::vector<double> norms;
 };
 

@@ -79,19 +79,21 @@ void multiply(const double* rows, int64_t stride, const int32_t* active, int64_t
 // kColumns columns at all points.
 template <class Weight, int kColumns>
 inline void multiply_lanes_tile(const double* inputs, const int32_t* active, int64_t n_active,
-                                const Weight* weights, int64_t n_weights, const int32_t* columns,
-                                double* out) {
+                                const Weight* weights, int64_t input_stride, int64_t unit_stride,
+                                const int32_t* columns, double* out) {
   constexpr int kVectors = int(kDenseLanes / X::kLanes);
   X::Vector sums[kColumns][kVectors];
+  const Weight* of[kColumns];
   TFHASH_UNROLL for (int c = 0; c < kColumns; ++c) {
+    of[c] = weights + columns[c] * unit_stride;
     TFHASH_UNROLL for (int v = 0; v < kVectors; ++v) sums[c][v] = X::zero();
   }
   for (int64_t a = 0; a < n_active; ++a, inputs += kDenseLanes) {
-    const Weight* w = weights + active[a] * n_weights;
+    const int64_t at = active[a] * input_stride;
     X::Vector x[kVectors];
     TFHASH_UNROLL for (int v = 0; v < kVectors; ++v) x[v] = X::load(inputs + X::kLanes * v);
     TFHASH_UNROLL for (int c = 0; c < kColumns; ++c) {
-      const X::Vector part = X::spread(w + columns[c]);
+      const X::Vector part = X::spread(of[c] + at);
       TFHASH_UNROLL for (int v = 0; v < kVectors; ++v) {
         sums[c][v] = X::add(sums[c][v], X::multiply(x[v], part));
       }
@@ -106,16 +108,16 @@ inline void multiply_lanes_tile(const double* inputs, const int32_t* active, int
 
 template <class Weight>
 void multiply_lanes(const double* inputs, const int32_t* active, int64_t n_active,
-                    const Weight* weights, int64_t n_weights, const int32_t* columns,
-                    int64_t n_columns, double* out) {
+                    const Weight* weights, int64_t input_stride, int64_t unit_stride,
+                    const int32_t* columns, int64_t n_columns, double* out) {
   int64_t c = 0;
   for (; c + X::kColumns <= n_columns; c += X::kColumns) {
-    multiply_lanes_tile<Weight, X::kColumns>(inputs, active, n_active, weights, n_weights,
-                                             columns + c, out + kDenseLanes * c);
+    multiply_lanes_tile<Weight, X::kColumns>(inputs, active, n_active, weights, input_stride,
+                                             unit_stride, columns + c, out + kDenseLanes * c);
   }
   for (; c < n_columns; ++c) {
-    multiply_lanes_tile<Weight, 1>(inputs, active, n_active, weights, n_weights, columns + c,
-                                   out + kDenseLanes * c);
+    multiply_lanes_tile<Weight, 1>(inputs, active, n_active, weights, input_stride, unit_stride,
+                                   columns + c, out + kDenseLanes * c);
   }
 }
 
