@@ -234,6 +234,13 @@ def test_a_linear_layer_has_identical_outputs_and_table_3_keeps_the_error(tmp_pa
     assert ones["absolute_correlation"] > 0.8 > white["absolute_correlation"]
 
 
+def test_pictures_of_runs_that_are_not_there_leave_no_folder(tmp_path, capsys):
+    program = ["tfhash", "run", "representation_examples", "--dataset=digits"]
+    assert cli.tfhash([*program, f"--load_path={tmp_path / 'none'}"]) == 2
+    assert "Expected finished runs under" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
 @pytest.mark.full
 def test_digits_from_the_command_to_the_tables(tmp_path, capsys):
     flags = ["--dataset=digits", "--repeat=1", "--epoch=1", "--widths=8", "--depth=2"]

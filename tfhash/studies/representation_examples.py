@@ -65,9 +65,9 @@ OPTIONS = ExampleOptions
 def run(options: ExampleOptions) -> None:
     """Read, transform and draw."""
     data = options.load_dataset()
+    found = {one.spec.regularizer: one for one in _examples(options)}
     folder = options.figures_path or options.load_path / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    found = {one.spec.regularizer: one for one in _examples(options)}
     suffix = f"{options.dataset}{f'_{options.sample_size}' if options.sample_size else ''}"
     shown = [found[name] for name in SHOWN if name in found]
     if shown:
