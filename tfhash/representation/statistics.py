@@ -243,8 +243,10 @@ class Statistics:
             paired = (z[:, self._sampled], kept[:, self._sampled])
         self._sum += paired[0].sum(axis=0)
         width = len(self._sum)
+        positive = paired[0] > 0
+        masks = positive.astype(np.float64), positive.astype(np.float32)
         parts = [
-            self._add_pairs(*paired, slice(start, start + BLOCK), has_negative)
+            self._add_pairs(*paired, *masks, slice(start, start + BLOCK), has_negative)
             for start in range(0, width, BLOCK)
         ]
         if self._sampled is None:
@@ -264,16 +266,16 @@ class Statistics:
         self,
         z: NDArray[np.float64],
         kept: NDArray[np.float64],
+        mask: NDArray[np.float64],
+        single: NDArray[np.float32],
         rows: slice,
         has_negative: bool,
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
         """Add to the sums over pairs of the units `rows` with all.
 
-        Returns how many values of each of these units are positive, their sum and that of their
-        squares.
+        `mask` and `single` are 1 where z is positive. Returns how many values of each of these
+        units are positive, their sum and that of their squares.
         """
-        positive = z > 0
-        mask, single = positive.astype(np.float64), positive.astype(np.float32)
         own = kept[:, rows]
         # Exact in float32: a chunk has fewer than 2^24 rows.
         both = (single[:, rows].T @ single).astype(np.int64)
@@ -297,17 +299,15 @@ class Statistics:
             counted[here, here + start] = False
             n = np.where(counted, both, 1)
             mean, mean_of_other = self._both_sum[rows] / n, self._both_sum[:, rows].T / n
-            variance = [
-                self._both_square[rows] / n - mean**2,
-                self._both_square[:, rows].T / n - mean_of_other**2,
-            ]
+            square, square_of_other = self._both_square[rows] / n, self._both_square[:, rows].T / n
+            variance, variance_of_other = square - mean**2, square_of_other - mean_of_other**2
             covariance = self._both_product[rows] / n - mean * mean_of_other
             varies = (
                 counted
-                & (variance[0] > CONSTANT * self._both_square[rows] / n)
-                & (variance[1] > CONSTANT * self._both_square[:, rows].T / n)
+                & (variance > CONSTANT * square)
+                & (variance_of_other > CONSTANT * square_of_other)
             )
-            deviation = np.sqrt(variance[0][varies]) * np.sqrt(variance[1][varies])
+            deviation = np.sqrt(variance[varies]) * np.sqrt(variance_of_other[varies])
             covariances.add(covariance[counted])
             correlations.add(covariance[varies] / deviation)
         return covariances, correlations
