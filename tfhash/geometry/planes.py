@@ -13,7 +13,7 @@ from tfhash.codes import Codes, whole_number
 from tfhash.geometry.inputs import Points, input_space, numbers_of
 from tfhash.geometry.mesh import Mesh, Patch
 from tfhash.geometry.stack import Polygons, dense_stack
-from tfhash.geometry.steps import Layer, check_region, codes_of_layers
+from tfhash.geometry.steps import Layer, check_classes, check_region, codes_of_layers
 from tfhash.geometry.trace import plan_for
 
 
@@ -185,11 +185,8 @@ def plane_regions(
     window = _checked_window(extent)
     space = input_space(model, origin, "origin")
     with backend.float64(), plan_for(model, space) as plan:
-        if classes and (plan.logits is None or len(plan.shapes[plan.logits]) != 1):
-            raise ValueError(
-                "Expected a model with one output, a logit for each class. Received: "
-                f"{model.name!r}, whose classes cannot be read off."
-            )
+        if classes:
+            check_classes(plan, model.name)
         at, one, other = (
             space.point(x, what) for x, what in ((origin, "origin"), (u, "u"), (v, "v"))
         )

@@ -94,7 +94,7 @@ def origin_of(
         local = maps.at()
     check_finite(local.offsets)
     label = None
-    if local.output is not None and plan.logits is not None and len(plan.shapes[plan.logits]) == 1:
+    if local.output is not None and plan.has_classes:
         logits = local.output[0] @ x + local.output[1]
         label = int(logits.argmax()) if len(logits) > 1 else int(logits[0] > 0)
     return Origin(space, x, box, plan.layers, maps, label), local

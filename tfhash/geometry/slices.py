@@ -17,7 +17,7 @@ from tfhash.geometry.inputs import InputSpace, Points, input_space, numbers_of
 from tfhash.geometry.region_inputs import Bounds, checked_ends, pair_of
 from tfhash.geometry.sliced import SliceRegions
 from tfhash.geometry.slicing import Slicing
-from tfhash.geometry.steps import check_region
+from tfhash.geometry.steps import check_classes, check_region
 from tfhash.geometry.trace import plan_for
 
 MOST_DIMENSIONS = 4
@@ -99,11 +99,8 @@ def _sliced(
     check_region(region)
     max_regions = whole_number(max_regions, "max_regions", 1)
     with backend.float64(), plan_for(model, space) as plan:
-        if classes and (plan.logits is None or len(plan.shapes[plan.logits]) != 1):
-            raise ValueError(
-                "Expected a model with one output, a logit for each class. Received: "
-                f"{model.name!r}, whose classes cannot be read off."
-            )
+        if classes:
+            check_classes(plan, model.name)
         cells = CellComplex(low, high)
         slicing = Slicing(plan, region, classes, max_regions)
         found = slicing.run(cells, at + cells.corners @ directions)

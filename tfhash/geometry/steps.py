@@ -181,6 +181,11 @@ class Plan:
         """Whether linear regions may be smaller than regions of one activation pattern."""
         return any(isinstance(step, Max) for step in self.steps)
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether classes can be read off: of one output, a vector of logits."""
+        return self.logits is not None and len(self.shapes[self.logits]) == 1
+
     def up_to_units(self, region: str) -> tuple[Affine | Activation | Max, ...]:
         """The steps up to the last at which a region of this kind may end."""
         ends = Activation if region == "activation" else Activation | Max
@@ -202,6 +207,15 @@ class Plan:
 def size(shape: Sequence[int]) -> int:
     """Numbers in an array of this shape."""
     return prod(shape)
+
+
+def check_classes(plan: Plan, model_name: str) -> None:
+    """Raise ValueError unless the model's classes can be read off."""
+    if not plan.has_classes:
+        raise ValueError(
+            "Expected a model with one output, a logit for each class. Received: "
+            f"{model_name!r}, whose classes cannot be read off."
+        )
 
 
 def check_region(region: str) -> None:
