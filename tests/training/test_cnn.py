@@ -22,6 +22,7 @@ from tfhash import cli, datasets, models, results, runs, training
 from tfhash.errors import InputError
 from tfhash.runs import CnnSpec, RunError, Runs, SpecError
 from tfhash.studies import drawing
+from tfhash.training import cnn as cnn_training
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "run_scripts"
 SHAPES = {"mnist": (28, 28), "cifar10": (32, 32, 3), "digits": (8, 8)}
@@ -252,16 +253,36 @@ def tiny(monkeypatch):
 
 
 class Progress(tqdm):
-    """A progress bar that stops training, as Ctrl-C does, after some steps."""
+    """A progress bar that nobody sees."""
 
-    def __init__(self, stop_after=None):
+    def __init__(self):
         super().__init__(file=io.StringIO())
-        self.stop_after = stop_after
 
-    def update(self, n=1):
-        super().update(n)
-        if self.n == self.stop_after:
-            raise KeyboardInterrupt
+
+@pytest.fixture
+def stopped_in(monkeypatch):
+    """Training that Ctrl-C is pressed in, in the middle of a step: its weights have moved."""
+    import keras
+
+    train = keras.Model.train_on_batch
+
+    def stopped(step, *given):
+        """Train, with Ctrl-C in the step of that number, from 1, of those that are done now."""
+        done = []
+
+        def pressed(self, *batch, **kwargs):
+            logs = train(self, *batch, **kwargs)
+            done.append(1)
+            if len(done) == step:
+                signal.raise_signal(signal.SIGINT)
+            return logs
+
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(keras.Model, "train_on_batch", pressed)
+            training.train_cnn(*given)
+        assert len(done) == step
+
+    return stopped
 
 
 @pytest.fixture(scope="module")
@@ -280,7 +301,7 @@ def kept(root, one, epoch=2):
 
 @pytest.mark.full
 @pytest.mark.parametrize("protocol", ["paper", "augmented"])
-def test_stopped_anywhere_it_ends_with_the_same_bits(tiny, digits, tmp_path, protocol):
+def test_stopped_anywhere_it_ends_with_the_same_bits(tiny, digits, tmp_path, protocol, stopped_in):
     """In the middle of an epoch, and after its last step, before the test set."""
     import keras
 
@@ -294,9 +315,8 @@ def test_stopped_anywhere_it_ends_with_the_same_bits(tiny, digits, tmp_path, pro
     assert training.train_cnn(one, digits, whole, Progress())
     assert not training.train_cnn(one, digits, whole, Progress())  # it is there
     stopped = Runs(tmp_path / "stopped")
-    for stop_after in (2, 3):
-        with pytest.raises(KeyboardInterrupt):
-            training.train_cnn(one, digits, stopped, Progress(stop_after))
+    for step in (2, 1):
+        stopped_in(step, one, digits, stopped, Progress())
         assert not stopped.path(one).exists()
     other = spec(epochs=3)
     if protocol == "paper":
@@ -321,12 +341,29 @@ def test_stopped_anywhere_it_ends_with_the_same_bits(tiny, digits, tmp_path, pro
 
 
 @pytest.mark.full
+def test_ctrl_c_after_the_last_step_finishes_and_stops(tiny, digits, tmp_path, monkeypatch):
+    """While the test set is gone through, say: the next network is not begun."""
+    evaluate = cnn_training.evaluate
+
+    def pressed(*given):
+        signal.raise_signal(signal.SIGINT)
+        return evaluate(*given)
+
+    monkeypatch.setattr(cnn_training, "evaluate", pressed)
+    specs = [spec(epochs=1, repeat=repeat) for repeat in (1, 2)]
+    with pytest.raises(KeyboardInterrupt):
+        training.CnnTrainer()(specs, digits, Runs(tmp_path), Progress())
+    assert [Runs(tmp_path).is_finished(one) for one in specs] == [True, False]
+
+
+@pytest.mark.full
 @pytest.mark.parametrize("how", ["cut", "empty", "shapes", "epoch"])
-def test_damaged_state_is_set_aside_and_training_starts_anew(tiny, digits, tmp_path, caplog, how):
+def test_damaged_state_is_set_aside_and_training_starts_anew(
+    tiny, digits, tmp_path, caplog, how, stopped_in
+):
     one = spec(epochs=1)
     stopped = Runs(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        training.train_cnn(one, digits, stopped, Progress(2))
+    stopped_in(2, one, digits, stopped, Progress())
     partial = stopped.path(one).parent / ".repeat=1.partial"
     file = partial / "state.npz"
     if how in ("cut", "empty"):

@@ -380,6 +380,21 @@ def test_ctrl_c_saves_first(digits, tmp_path, monkeypatch, capsys):
         assert a.read_text() == b.read_text()
 
 
+@pytest.mark.full
+def test_ctrl_c_in_the_last_epoch_of_a_group_stops_before_the_next(digits, tmp_path, monkeypatch):
+    specs = [spec(width=3, repeat=repeat, epochs=1) for repeat in (1, 2)]
+    epoch = epoch_loop.EpochLoop.epoch
+
+    def interrupted(self, *given):
+        signal.raise_signal(signal.SIGINT)
+        return epoch(self, *given)
+
+    monkeypatch.setattr(epoch_loop.EpochLoop, "epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(specs, digits, tmp_path)
+    assert [Runs(tmp_path).is_finished(one) for one in specs] == [True, False]
+
+
 def test_ctrl_c_twice_stops_at_once(capsys):
     told: list[str] = []
     with pytest.raises(KeyboardInterrupt), Interrupts(told.append) as interrupts:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from tfhash.datasets import Dataset
 from tfhash.models import TITLES
 from tfhash.runs import HISTORY_COLUMNS, CnnSpec, RunError, Runs, RunWriter
 from tfhash.training.evaluating import Sums, evaluate
+from tfhash.training.interrupts import Interrupts
 from tfhash.training.loss import keras_loss
 from tfhash.training.progress import skip
 
@@ -43,7 +46,7 @@ def train_cnn(
         Moved by one for every step; given a line for every epoch.
     save_every
         Seconds between savings of the state (weights, optimizer, random numbers, place in the
-        epoch), which is also saved when Ctrl-C comes.
+        epoch), which is also saved when Ctrl-C is pressed, after the step that it comes in.
 
     Returns
     -------
@@ -54,6 +57,8 @@ def train_cnn(
     ------
     RunError
         The directory holds, finished or not, a run of another spec; or the loss is not finite.
+    KeyboardInterrupt
+        Ctrl-C was pressed.
     """
     import keras
 
@@ -61,12 +66,7 @@ def train_cnn(
     if writer is None:
         return False
     with writer:
-        training = _Training(spec, dataset, writer, progress, save_every)
-        try:
-            training.run()
-        except KeyboardInterrupt:
-            training.save()
-            raise
+        _Training(spec, dataset, writer, progress, save_every).run()
     keras.utils.clear_session()
     return True
 
@@ -127,20 +127,24 @@ class _Training:
         """Train to the end, and finish the run."""
         skip(self.progress, (self.epoch - 1) * self.n_steps + self.step)
         saved = time.monotonic()
-        while self.epoch <= self.spec.epochs:
-            order = self.spec.batch_order(self.epoch, len(self.data.x_train))
-            started = time.monotonic()
-            while self.step < self.n_steps:
-                self._train_step(order)
-                self.progress.update()
-                if time.monotonic() - saved > self.save_every:
-                    self.save()
-                    saved = time.monotonic()
-            self._end_epoch(time.monotonic() - started)
+        # In the middle of a step, weights would be saved that the number of steps does not fit.
+        with Interrupts(partial(self.progress.write, file=sys.stderr), "step") as interrupts:
+            while self.epoch <= self.spec.epochs:
+                order = self.spec.batch_order(self.epoch, len(self.data.x_train))
+                started = time.monotonic()
+                while self.step < self.n_steps:
+                    self._train_step(order)
+                    self.progress.update()
+                    if interrupts.asked or time.monotonic() - saved > self.save_every:
+                        self.save()
+                        saved = time.monotonic()
+                    interrupts.check()
+                self._end_epoch(time.monotonic() - started)
         if self.spec.epochs not in self.spec.checkpoint_epochs:
             self._save_checkpoint(self.spec.epochs)
         self.writer.save_history(self.history)
         self.writer.finish()
+        interrupts.check()  # pressed since the last step: no other network is begun
 
     def save(self) -> None:
         """Write the state of the moment, whole or not at all."""

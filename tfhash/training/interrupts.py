@@ -16,6 +16,8 @@ class Interrupts:
     ----------
     tell
         Prints a line; it is called with the message that training will stop.
+    unit
+        After what the block checks whether to stop, as the message says: "epoch" or "step".
 
     Attributes
     ----------
@@ -23,9 +25,10 @@ class Interrupts:
         Whether Ctrl-C was pressed.
     """
 
-    def __init__(self, tell: Callable[[str], object]) -> None:
+    def __init__(self, tell: Callable[[str], object], unit: str = "epoch") -> None:
         self.asked = False
         self._tell = tell
+        self._unit = unit
         self._before: Any = None
 
     def check(self) -> None:
@@ -52,4 +55,6 @@ class Interrupts:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        self._tell("Stopping after this epoch, with all that is done saved; Ctrl-C again: at once.")
+        self._tell(
+            f"Stopping after this {self._unit}, with all that is done saved; Ctrl-C again: at once."
+        )

@@ -264,6 +264,7 @@ class _Group:
                 interrupts.check()
                 self._train_epoch()
         state.remove(self.folder)
+        interrupts.check()  # pressed in the last epoch: no other group is begun
 
     def _train_epoch(self) -> None:
         state, one = self.state, next(iter(self.writers))
