@@ -85,8 +85,9 @@ def _grid(
 
 
 def _panel(axes: Axes, points: pd.DataFrame, color: str, guides: bool) -> None:
-    low = float(np.nanmin(points[["x", "y"]].to_numpy()))
-    high = float(np.nanmax(points[["x", "y"]].to_numpy()))
+    # Of a property that is not measured with this regularizer there is an empty panel.
+    shown = points[["x", "y"]].to_numpy() if len(points) else np.array([0.0, 1.0])
+    low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
     pad = 0.05 * (high - low) + 0.005
     ends = np.array([low - pad, high + pad])
     axes.plot(ends, ends, color=style.GRAY, linewidth=0.9)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+import pandas as pd
+
 from tfhash import models, results
 from tfhash.figures import tables
 from tfhash.files import write_text
 from tfhash.studies.cnn import STUDY
-from tfhash.studies.drawing_record import Drawing, MeasuredRuns, write_table
+from tfhash.studies.drawing_record import Drawing, MeasuredRuns, are_alike, write_table
 
 TABLES = {"mnist": 1, "cifar10": 2}  # the paper's, by dataset
 
@@ -32,9 +34,16 @@ def draw(
             continue
         (name,) = STUDY.figures_of(str(dataset))
         name += "" if dataset in TABLES else f"_{dataset}"
+        alike = [
+            rows
+            for run, rows in ours.groupby(list(tables.RUN), sort=False)
+            if are_alike(rows, (), f"{run[0]} in {name}")
+        ]
+        if not alike:
+            continue
         paper = results.paper_tables()
         paper = paper[(paper["dataset"] == dataset) & (paper["table"] == TABLES.get(dataset))]
-        written = tables.cnn_table(ours, paper, models.TITLES)
+        written = tables.cnn_table(pd.concat(alike), paper, models.TITLES)
         write_table(written, figures_path / f"{name}.csv")
         text = tables.markdown(written)
         write_text(figures_path / f"{name}.md", text)

@@ -14,7 +14,7 @@ from tfhash.figures import Caption
 from tfhash.runs import StoredRun
 from tfhash.runs.plane import StoredPlane
 from tfhash.studies import random_data
-from tfhash.studies.drawing_record import Drawing, MeasuredRuns, write_table
+from tfhash.studies.drawing_record import Drawing, MeasuredRuns, are_alike, write_table
 
 BINS = 25
 EARLY = 10  # the epoch that the last one is compared with, as in the paper
@@ -69,6 +69,9 @@ def _draw_histograms(
     name: str, panels: tuple[tuple[int, str], ...], lengths: pd.DataFrame, folder: Path
 ) -> bool:
     """Whether there were diameters of all panels to draw."""
+    lengths = lengths[lengths["width"].isin([width for width, _ in panels])]
+    if lengths.empty or not are_alike(lengths, ("width",), name):
+        return False
     last = lengths["epoch"].max()
     rows = []
     for i, (width, compared) in enumerate(panels):
@@ -146,8 +149,14 @@ def _table_5(measured: MeasuredRuns, dataset: str, file: Path) -> bool:
         return False
     here = (table["experiment"] == random_data.STUDY.directory) & (table["dataset"] == dataset)
     trained = table[here & (table["inputs"] == "uniform")]
-    if trained.empty:
+    alike = [
+        rows
+        for protocol, rows in trained.groupby("protocol", sort=False)
+        if are_alike(rows, ("width",), f"Table 5 of {dataset}, {protocol} protocol,")
+    ]
+    if not alike:
         return False
+    trained = pd.concat(alike)
     keys = ["dataset", "protocol", "width", "epoch", "metric"]
     means = trained.groupby(keys)["value"].agg(["mean", "std", "count"]).reset_index()
     paper = results.paper_tables().query("table == 5").copy()

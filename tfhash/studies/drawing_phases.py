@@ -80,7 +80,7 @@ def _draw_one(chart: pd.DataFrame, points: pd.DataFrame, dataset: str, file: Pat
     missing = int((seeds < seeds.max()).sum())
     if missing:
         there = points.groupby("repeat").size()
-        few = [str(repeat) for repeat, n in there.items() if n < there.max()]
+        few = [str(repeat) for repeat, n in there.items() if n < len(chart)]
         log.warning(
             "%s: %d of %d points of the phase chart have fewer seeds than the rest "
             "(of repeats %s some are missing): drawn as what is there.",

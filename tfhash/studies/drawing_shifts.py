@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from tfhash import figures
 from tfhash.figures import Caption
 from tfhash.runs.conditions import CONDITIONS, condition_of
-from tfhash.runs.shifts import pairs, shifts
+from tfhash.runs.shifts import MODEL, pairs, shifts
 from tfhash.studies import label_noise, regularizers
 from tfhash.studies.drawing_record import Drawing, MeasuredRuns, write_table
 
@@ -69,8 +69,11 @@ def label_noise_shifts(
     for dataset, rows in measured.last_epochs(label_noise.STUDY, datasets, _VARIED_NOISE).items():
         if not (rows["label_noise"] == 0).any():
             continue
-        name = f"label_noise_shifts_{dataset}.csv"
         paired = pairs(rows, "label_noise", 0.0)
+        if paired.empty:
+            continue
+        _warn_of_missing(measured, rows, "label_noise", f"{label_noise.STUDY.name} of {dataset}")
+        name = f"label_noise_shifts_{dataset}.csv"
         write_table(shifts(paired, "label_noise"), figures_path / name)
         files[dataset] = [name]
     return files
@@ -88,19 +91,36 @@ def _by_condition(measured: MeasuredRuns, datasets: Collection[str]) -> dict[str
 def _regularizer_pairs(
     measured: MeasuredRuns, rows: pd.DataFrame, dataset: str
 ) -> pd.DataFrame | None:
-    """Networks with each regularizer beside those without; None where either is missing."""
+    """Networks with each regularizer beside those without; None where there are no pairs."""
     what = f"{regularizers.STUDY.name} of {dataset}"
     missing = [name for name in CONDITIONS if name not in set(rows["condition"])]
     if "none" in missing or len(missing) == len(CONDITIONS) - 1:
         return None
     if missing:
         measured.warn(f"{what}: no networks of {', '.join(missing)}: drawn without.")
-    seeds = rows.groupby("condition")["repeat"].unique()
-    for name, there in seeds.items():
-        if absent := sorted(set(rows["repeat"]) - set(there)):
-            numbers = ", ".join(map(str, absent))
-            measured.warn(f"{what}: seeds {numbers} of {name} are missing: drawn as what is there.")
-    return pairs(rows, "condition", "none")
+    paired = pairs(rows, "condition", "none")
+    if paired.empty:
+        return None
+    _warn_of_missing(measured, rows, "condition", what)
+    return paired
+
+
+def _warn_of_missing(measured: MeasuredRuns, rows: pd.DataFrame, factor: str, what: str) -> None:
+    """Name the networks that some values of the factor have and others have not."""
+    every = rows[list(MODEL)].drop_duplicates()
+    for value, of_value in rows.groupby(factor):
+        there = pd.MultiIndex.from_frame(of_value[list(MODEL)])
+        missing = every[~pd.MultiIndex.from_frame(every).isin(there)]
+        seeds = []
+        for repeat, of_repeat in missing.groupby("repeat"):
+            widths = ", ".join(map(str, sorted(of_repeat["width"])))
+            some = repeat in set(of_value["repeat"])
+            seeds.append(f"{repeat} (widths {widths})" if some else str(repeat))
+        if seeds:
+            measured.warn(
+                f"{what}: seeds {', '.join(seeds)} of {factor} {value} are missing: drawn as what "
+                "is there."
+            )
 
 
 def _seeds(rows: pd.DataFrame) -> str:
@@ -118,6 +138,8 @@ DRAWINGS = (
     ),
     Drawing(name="regularizers_shifts", needs=_NEEDED, draw=regularizers_shifts),
     Drawing(
-        name="label_noise_shifts", needs="networks without wrong labels", draw=label_noise_shifts
+        name="label_noise_shifts",
+        needs="networks with wrong labels and without",
+        draw=label_noise_shifts,
     ),
 )
