@@ -321,10 +321,10 @@ def _reasons(
         return tuple(notes)
     if missing:
         names = " and ".join(ENCODING_PROPERTIES[name].heading for name in missing)
-        why = "which takes a labeled test set, and redundancy and knn among the metrics"
+        why = "give a labeled test set (with --metrics, redundancy and knn among them)"
         if labels is None:
-            why = "as there are no labels beside the training inputs"
-        return (f"{names}: not measured, {why}",)
+            why = "there are no labels beside the training inputs"
+        return (f"{names}: not measured; {why}",)
     lines = []
     if n_inputs is None:
         lines.append(

@@ -48,6 +48,26 @@ def test_unknown_families_are_named_with_near_ones(families, message):
         measurable_properties(BITS, Y, BITS, Y, families=families)
 
 
+@pytest.mark.parametrize(
+    ("y", "y_test", "message"),
+    [
+        (Y + 0.5, Y, "labels of classes, whole numbers or words. Received: 0.5 among the training"),
+        (Y, RNG.normal(size=40), "among the test labels. Give classes"),
+        (Y, Y.astype(str), "training labels that are numbers, test labels that are words"),
+        (Y.astype(str), Y == 1, "training labels that are words, test labels that are numbers"),
+    ],
+)
+def test_labels_that_are_no_classes_or_of_two_kinds_are_refused(y, y_test, message):
+    for measure in (encoding_properties, measurable_properties):
+        with pytest.raises(InputError, match=message):
+            measure(BITS, y, BITS, y_test)
+        measure(BITS, y, BITS, y_test, families=("redundancy",))  # takes no labels
+    whole = encoding_properties(BITS, Y.astype(float), BITS, Y)
+    assert whole == encoding_properties(BITS, Y, BITS, Y)
+    words = encoding_properties(BITS, Y.astype(str), BITS, Y.astype(str).astype(object))
+    assert words.knn_accuracy == whole.knn_accuracy
+
+
 def test_without_all_labels_redundancy_is_measured():
     ratios = [metrics.redundancy_ratio(bits) for bits in (BITS, BITS[:15])]
     both = {"train_redundancy_ratio": ratios[0], "test_redundancy_ratio": ratios[1]}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from tfhash.errors import InputError, unknown_name
 from tfhash.metrics._inputs import CodesLike, as_codes, check_labels, check_same_width
@@ -42,7 +42,8 @@ def encoding_properties(
     Raises
     ------
     ValueError
-        Where codes are empty or differ in width, labels do not match them, there are fewer
+        Where codes are empty or differ in width, labels do not match them, are no classes (numbers
+        that are not whole) or of another kind in one set than in the other, there are fewer
         training examples than neighbors or classes, or a family is unknown; near ones are named.
     """
     _check_families(families)
@@ -51,6 +52,8 @@ def encoding_properties(
     here = Examples(codes, check_labels(y_train, len(codes), "y_train"))
     there = Examples(test_codes, check_labels(y_test, len(test_codes), "y_test"))
     found: dict[str, float] = {}
+    if set(families) - {"redundancy"}:
+        _check_classes(here.labels, there.labels)
     for family in FAMILIES:
         if family in families:
             found.update(MEASURED_BY[family](here, there, random_state))
@@ -67,6 +70,24 @@ def _check_families(families: Sequence[str]) -> None:
     for family in families:
         if family not in FAMILIES:
             raise unknown_name("families", family, FAMILIES)
+
+
+def _check_classes(train: NDArray[Any], test: NDArray[Any]) -> None:
+    """Raise InputError where labels are measured values, or numbers in one set and words there."""
+    for labels, which in ((train, "training"), (test, "test")):
+        between = labels[labels != np.round(labels)] if labels.dtype.kind == "f" else labels[:0]
+        if len(between):
+            raise InputError(
+                f"Expected labels of classes, whole numbers or words. Received: {between[0]!s} "
+                f"among the {which} labels. Give classes, as of np.digitize(y, edges); redundancy "
+                "takes no labels."
+            )
+    kinds = ["words" if labels.dtype.kind in "US" else "numbers" for labels in (train, test)]
+    if kinds[0] != kinds[1] and train.dtype.kind != "O" != test.dtype.kind:
+        raise InputError(
+            "Expected training and test labels of one kind. Received: training labels that are "
+            f"{kinds[0]}, test labels that are {kinds[1]}."
+        )
 
 
 class Measurable(NamedTuple):
