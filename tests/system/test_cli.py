@@ -232,6 +232,7 @@ def files(tmp_path_factory):
     np.savez(folder / "single.npz", x=np.float32(1))
     np.savez(folder / "objects.npz", x=np.array([1, "a"], object))
     np.savez(folder / "wide.npz", x=np.ones((40, 7), np.float32))
+    np.savez(folder / "values.npz", x=x, y=x[:, 0])
     for name in ("text.npz", "text.keras"):
         (folder / name).write_text("hello")
     return folder
@@ -272,6 +273,13 @@ def test_measure_a_users_files(files, capsys):
     assert float(share) > 0.9  # classes that lie far apart
     assert cli.tfhash(["tfhash", "measure", model, str(files / "whole.npz")]) == 0
     assert "120 training and 30 test examples" in capsys.readouterr().out
+    with np.load(files / "parts.npz") as parts:
+        as_x = {name.replace("_train", ""): parts[name] for name in parts}
+        np.savez(files / "as_x.npz", **as_x)  # x and y beside x_test and y_test
+    for command in ("measure", "audit"):
+        assert cli.tfhash(["tfhash", command, model, str(files / "as_x.npz")]) == 0
+        said = capsys.readouterr().out
+        assert ("leakage" if command == "audit" else "100 training and 50 test examples") in said
     assert cli.tfhash(["tfhash", "measure", model, str(files / "inputs.npy")]) == 0
     assert "No labels in the file" in capsys.readouterr().out
     with np.load(files / "parts.npz") as parts:
@@ -297,6 +305,7 @@ def test_measure_a_users_files(files, capsys):
         (["model.keras", "objects.npz"], "Received: arrays of Python objects"),
         (["model.keras", "text.npz"], "Received: a file of another kind."),
         (["text.keras", "whole.npz"], "Received: a file that is no .keras archive."),
+        (["model.keras", "values.npz"], "Expected labels of classes, whole numbers or words."),
         ([".", "whole.npz"], "Received: a folder."),
         (["model.keras", "wide.npz"], "Expected inputs of shape (n, 6). Received shape: (32, 7)."),
     ],

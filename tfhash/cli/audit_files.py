@@ -18,6 +18,7 @@ from tfhash.cli.user_files import (
     load_arrays,
     load_model_file,
     table,
+    training_inputs,
 )
 from tfhash.errors import InputError
 from tfhash.files import replacing, write_text
@@ -212,10 +213,11 @@ def _bits(n: int) -> str:
 
 def _sets(arrays: Any) -> tuple[tuple[Any, Any], tuple[Any, Any] | None]:
     """Training inputs and labels, and those for testing; labels None where there are none."""
-    if "x_train" in arrays:
-        test = (arrays["x_test"], arrays.get("y_test")) if "x_test" in arrays else None
-        return (arrays["x_train"], arrays.get("y_train")), test
-    name = next((name for name in INPUTS if name in arrays), None)
+    name = training_inputs(arrays)
+    if name is not None and "x_test" in arrays:
+        test = arrays["x_test"], labels_of(arrays, "x_test")
+        return (arrays[name], labels_of(arrays, name)), test
+    name = name or next((one for one in INPUTS if one in arrays), None)
     if name is None:
         raise InputError(
             "Expected an array x_train (with x_test, if there is one) or x, and labels y_train or "

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Names that inputs and labels are looked for under, in this order.
 INPUTS = ("x", "x_test", "X", "images", "x_train")
+TRAINING = ("x_train", "x", "X", "images")  # inputs that x_test is the test set of
 LABELS = ("y", "Y", "labels", "label")  # of inputs that are not called x_...
 TEST_SHARE = 0.2  # of the examples, where a file does not say which are for testing
 
@@ -208,10 +209,11 @@ def _split(
     arrays: Mapping[str, np.ndarray], seed: int
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray | None]:
     """Training inputs and labels, then test inputs and labels; labels None where there are none."""
-    if {"x_train", "x_test"} <= set(arrays):
-        y, y_test = arrays.get("y_train"), arrays.get("y_test")
-        return arrays["x_train"], y, arrays["x_test"], y_test if y is not None else None
-    name = next((n for n in INPUTS if n in arrays), None)
+    name = training_inputs(arrays)
+    if name is not None and "x_test" in arrays:
+        y, y_test = labels_of(arrays, name), labels_of(arrays, "x_test")
+        return arrays[name], y, arrays["x_test"], y_test if y is not None else None
+    name = name or next((n for n in INPUTS if n in arrays), None)
     if name is None:
         raise InputError(
             f"Expected arrays x_train and x_test, or x, and their labels y_train and y_test, or y. "
@@ -226,6 +228,11 @@ def _split(
     if y is None:
         return x[train], None, x[test], None
     return x[train], y[train], x[test], y[test]
+
+
+def training_inputs(arrays: Mapping[str, np.ndarray]) -> str | None:
+    """Name of the inputs that a model was trained on; None where none are called so."""
+    return next((name for name in TRAINING if name in arrays), None)
 
 
 def labels_of(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray | None:
