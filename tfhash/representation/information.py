@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash import _native, progress
+from tfhash.codes import real_array
 from tfhash.metrics._inputs import check_labels
-from tfhash.representation.reals import real_array
 
 if TYPE_CHECKING:
     import pandas as pd

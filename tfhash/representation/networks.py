@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tfhash import rebuilding
+from tfhash.codes import real_array
 from tfhash.representation import affine as maps
 from tfhash.representation.affine import Affine, Array, NotPossible
-from tfhash.representation.reals import real_array
 from tfhash.representation.refitting import refit
 
 WEIGHTED = (keras.layers.Dense, *maps.CONVOLUTIONS)

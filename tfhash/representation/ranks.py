@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tfhash.representation.reals import real_array
+from tfhash.codes import real_array
 
 
 def stable_rank(covariance: ArrayLike) -> float:

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfhash.codes.words import whole_number
+from tfhash.codes import real_array, whole_number
 from tfhash.representation.ranks import stable_rank
-from tfhash.representation.reals import real_array
 
 MOST_UNITS = 20_000  # of which all pairs are summed up: 2.4 GB for each 10,000 units squared
 SAMPLED_UNITS = 4096  # of wider layers, whose pairs are
