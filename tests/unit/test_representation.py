@@ -161,6 +161,8 @@ def test_what_has_no_value_is_nan():
         (lambda: Statistics(2).update([[1, 1e200]]), "at most 1e.150.*row 0 of the batch, unit 1"),
         (lambda: stable_rank(np.ones((2, 3))), r"shape \[d, d\]"),
         (lambda: stable_rank(np.full((2, 2), np.nan)), "finite covariance"),
+        (lambda: stable_rank([[1, 2], [0, 1]]), r"symmetric. Received: 2 at .0, 1., 0 at .1, 0."),
+        (lambda: stable_rank(np.tri(1200)), r"symmetric. Received: 0 at .0, 1., 1 at .1, 0."),
         (lambda: Statistics(2).merge(Statistics(3)), "of 2 units"),
         (lambda: Statistics(2).merge(np.eye(2)), "Expected Statistics. Received: ndarray"),
         (lambda: Statistics(2).covariance, "at least 2 samples"),
