@@ -345,7 +345,8 @@ def calls_of(model: keras.Model, operation: Any) -> list[Any]:
     was: layers that several models share were called in others before.
     """
     own = model._functional if isinstance(model, keras.Sequential) else model
-    inside = {id(node) for at_depth in own._nodes_by_depth.values() for node in at_depth}
+    depths = getattr(own, "_nodes_by_depth", {})  # none where a Sequential has no graph
+    inside = {id(node) for at_depth in depths.values() for node in at_depth}
     return [node for node in operation._inbound_nodes if id(node) in inside]
 
 

@@ -142,6 +142,15 @@ def test_a_normalization_behind_a_relu_is_named(change):
         outputs_are_as_before(new, model, (4,))
 
 
+@pytest.mark.parametrize("change", ("identical_output_network", "comparable_network"))
+def test_another_activation_is_named_wherever_it_is(change):
+    for first in ("linear", "relu"):
+        layers = [kl.Dense(5, activation=first), kl.Activation("gelu", name="bent"), kl.Dense(2)]
+        model = keras.Sequential([keras.Input((4,)), *layers])
+        with pytest.raises(ValueError, match="'bent' with another activation"):
+            getattr(representation, change)(model, "bent", np.ones(5))
+
+
 class Sines(kl.Dense):
     """A layer of a user's: not what its base class is."""
 

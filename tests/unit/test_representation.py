@@ -185,6 +185,11 @@ def test_what_has_no_value_is_nan():
         (lambda: mutual_information(np.eye(3), [0, 1, np.nan]), "y: .*finite"),
         (lambda: mutual_information(np.eye(3), noise_variance=0), "noise_variance > 0"),
         (lambda: mutual_information(1e150 * np.eye(3), noise_variance=1e-9), "deviation"),
+        (lambda: noise_sweep(np.eye(3), noise_variances=[]), "at least one noise variance"),
+        (
+            lambda: noise_sweep(np.eye(3), noise_variances=[0.1, 0]),
+            "noise_variance > 0. Received: 0",
+        ),
     ),
 )
 def test_bad_input(call, message):

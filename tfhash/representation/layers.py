@@ -202,7 +202,7 @@ def _own_outputs(model: keras.Model, choice: Any) -> list[tuple[str, Any]]:
     except ValueError:
         return []
     calls = graph.calls_of(model, layer)
-    if any(len(call.outputs) != 1 for call in calls):
+    if not calls or any(len(call.outputs) != 1 for call in calls):
         return []
     names = [layer.name, *(f"{layer.name}#{i}" for i in range(2, len(calls) + 1))]
     return [(name, call.outputs[0]) for name, call in zip(names, calls, strict=True)]

@@ -228,18 +228,12 @@ def _transform(
 ) -> list[Any]:
     """Change the weights of `new`; returns the layers that absorbed the inverse."""
     calls = _Calls(new)
-    if not (maps.is_linear(source) or maps.is_relu(source)):
-        raise ValueError(
-            f"Expected a linear layer or a ReLU layer. Received: {source.name!r} with another "
-            "activation."
-        )
-    if beyond_relu is False and maps.is_linear(source):
-        for one in after:
-            if not (maps.is_relu(one) or maps.is_linear(one)):
-                raise ValueError(
-                    f"Expected a linear layer or a ReLU layer. Received: {one.name!r} with another "
-                    "activation."
-                )
+    for one in (source, *after):
+        if not (maps.is_linear(one) or maps.is_relu(one)):
+            raise ValueError(
+                f"Expected a linear layer or a ReLU layer. Received: {one.name!r} with another "
+                "activation."
+            )
     for one in (source, *after[:-1]):
         behind = list(calls.after(one))
         if after and len(behind) != 1:

@@ -54,8 +54,8 @@ class Characteristics:
     stable_rank : float
         `||C||_F^2 / ||C||_2^2` of the covariance C of all values; NaN where all are constant.
     constant_units : NDArray[np.int64]
-        Which units are not dead, but have one value alone where they are positive: no correlation
-        with them is defined.
+        Which units are not dead, but have one value alone where they are positive, to a millionth
+        of it: no correlation with them is defined.
     """
 
     n: int
