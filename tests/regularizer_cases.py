@@ -77,6 +77,8 @@ def check() -> None:
             one_hot = np.eye(8)[y]
             again = float(keras.ops.convert_to_numpy(regularizers.penalty(name, z, one_hot)))
             np.testing.assert_allclose(again, value, rtol=1e-12)
+            words = regularizers.penalty(name, z.tolist(), [f"class {label}" for label in y])
+            np.testing.assert_allclose(backend.to_numpy(words), value, rtol=1e-12)
             found = gradient(name, z, y)
             assert np.isfinite(found).all(), name
             for i, j in np.argwhere(z > 0):  # at 0 the absolute value has a kink

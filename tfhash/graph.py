@@ -336,3 +336,30 @@ def walk(model: keras.Model, inputs: Any, call: Call) -> Any:
             inputs = call(layer, (inputs,), {})
         return inputs
     return model._run_through_graph(inputs, operation_fn=called)
+
+
+def calls_of(model: keras.Model, operation: Any) -> list[Any]:
+    """Keras's nodes of an operation's calls in a traceable model, in the order of the calls.
+
+    `operation.input` and `operation.output` are those of its first call, in whatever model that
+    was: layers that several models share were called in others before.
+    """
+    own = model._functional if isinstance(model, keras.Sequential) else model
+    depths = getattr(own, "_nodes_by_depth", {})  # none where a Sequential has no graph
+    inside = {id(node) for at_depth in depths.values() for node in at_depth}
+    return [node for node in operation._inbound_nodes if id(node) in inside]
+
+
+def gives_inputs_back(layer: Any) -> bool:
+    """Whether a built layer with a `call` of a user's is the identity at inference."""
+    if not is_composite(layer) or not layer._inbound_nodes:
+        return False
+    tensors = layer._inbound_nodes[0].input_tensors
+    options = {"training": False} if _takes_training(layer) else {}
+    if len(tensors) != 1:
+        return False
+    with nodes_restored(layer):
+        try:
+            return layer.call(tensors[0], **options) is tensors[0]
+        except Exception:  # of any kind: the code is anybody's
+            return False

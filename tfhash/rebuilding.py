@@ -61,10 +61,10 @@ def take_weights(new: keras.Layer, old: keras.Layer) -> None:
     for theirs, ours in parts:
         variables, places = _own_weights(theirs), _own_weights(ours)
         named = {variable.name: variable for variable in places}
-        if len(named) < len(places):  # of a user's layer: by their order
+        if len(named) == len(places) and all(one.name in named for one in variables):
+            found = [(one, named[one.name]) for one in variables]
+        else:  # of a user's layer, whose weights have one name or those that Keras counts up
             found = list(zip(variables, places, strict=False))
-        else:
-            found = [(one, named[one.name]) for one in variables if one.name in named]
         for variable, place in found:
             if variable.shape != place.shape:
                 break
@@ -94,11 +94,15 @@ def layer_of(model: keras.Model, layer: Any) -> keras.Layer:
     Raises
     ------
     ValueError
-        Where there is none; near matches are named.
+        Where there is none; near matches are named. Where the model is not built, or is no
+        Sequential or Functional one.
     """
+    if not isinstance(model, keras.Model) or (
+        isinstance(model, keras.Sequential) and not model.built
+    ):
+        graph.check_built(model)  # says what it is
+    _check_traceable(model)
     layers = model.layers
-    if not layers:
-        _check_traceable(model)
     if (
         isinstance(layer, int)
         and not isinstance(layer, bool)

@@ -390,7 +390,7 @@ def test_inputs_that_are_no_array_of_numbers():
     net = dense_net(2, 3, 2)
     with pytest.raises(ValueError, match="Received: lists of different lengths"):
         geometry.region(net, [[1.0, 2.0], [3.0]])
-    with pytest.raises(ValueError, match="without masked entries"):
+    with pytest.raises(ValueError, match="1 masked entries"):
         geometry.region(net, np.ma.masked_array([0.3, 0.2], [False, True]))
 
 

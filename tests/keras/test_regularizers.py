@@ -140,8 +140,125 @@ def test_what_is_left_of_other_calls_is_forgotten():
     model(x[:5], training=True)
     assert model.evaluate(x, y, verbose=0) == pytest.approx(wanted)
     with pytest.raises(ValueError):
-        model.fit(x, np.ones((len(x), 2, 2)), verbose=0)
+        model.train_on_batch(x, np.ones((len(x), 2, 2)))
     assert model.evaluate(x, y, verbose=0) == pytest.approx(wanted)
+
+
+def test_images_whose_channels_come_first_are_normalized_along_them():
+    inputs = keras.Input((3, 8, 9))
+    x = kl.Conv2D(4, 3, data_format="channels_first", activation="relu", name="conv")(inputs)
+    new = regularizers.apply(keras.Model(inputs, kl.Flatten()(x)), "conv", "bn")
+    layer = new.get_layer("conv_bn")
+    assert layer.axis == 1 and layer.moving_mean.shape == (4,)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of a compiled step")
+@pytest.mark.parametrize("name", ("cr", "cw_vr"))
+def test_positions_whose_number_differs_from_batch_to_batch(name):
+    import tensorflow as tf
+
+    y = np.array([0, 1, 0, 1])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 3])])
+    def compiled(z):
+        return regularizers.penalty(name, z, y, normalized=True)
+
+    for length in (1, 4):
+        z = np.random.default_rng(length).normal(size=(4, length, 3)).astype(np.float32)
+        wanted = regularizers.penalty(name, z, y, normalized=True)
+        np.testing.assert_allclose(compiled(z), wanted, rtol=1e-5)
+
+
+def test_labels_that_are_no_classes_are_refused_before_training():
+    x, y = data()
+    model = regularizers.apply(small_model(), "hidden", "cw_vr", 0.1)
+    targets = np.random.default_rng(0).normal(size=(60, 3))
+    for loss, given, message in (
+        ("mse", targets, "one-hot rows .*in row 0. For the targets of a regression"),
+        ("mse", targets[:, 0], "whole numbers.*in row 0"),
+        ("binary_crossentropy", np.array([[1, 1, 0]] * 60), r"Received: \[1, 1, 0\] in row 0"),
+        ("mse", np.where(y == 2, np.nan, y), "finite"),
+        ("mse", np.ones((60, 3, 3)), r"Received shape: \(60, 3, 3\)"),
+    ):
+        model.compile("sgd", loss)
+        with pytest.raises(ValueError, match=message):
+            model.fit(x, given, verbose=0)
+    losses = []
+    for given in (y, y[:, None].astype(float), np.eye(3)[y], 0.7 * np.eye(3)[y] + 0.1):
+        whole = given.ndim == 1 or given.shape[1] == 1
+        kind = "sparse_categorical_crossentropy" if whole else "categorical_crossentropy"
+        again = regularizers.apply(small_model(), "hidden", "cw_vr", 0.1)
+        again.compile("sgd", kind)
+        losses.append(again.fit(x, given, batch_size=60, verbose=0).history["loss"][0])
+    np.testing.assert_allclose(losses[:3], losses[0], rtol=1e-5)
+    # A penalty over all classes has no labels, whatever they are.
+    model = regularizers.apply(small_model(), "hidden", "vr", 0.1)
+    model.compile("sgd", "mse")
+    model.fit(x, targets, verbose=0)
+
+
+def test_penalties_of_a_nested_model_are_in_the_loss():
+    x, y = data(20)
+    inner = regularizers.apply(small_model(), "hidden", "l1r", 1.0)
+    inputs = keras.Input((6,))
+    model = regularizers.RegularizedModel(inputs, inner(inputs))
+    model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    z = keras.ops.convert_to_numpy(keras.Model(inner.inputs, inner.layers[1].output)(x))
+    wanted = model.evaluate(x, y, verbose=0) + np.abs(z).sum(dtype=np.float64)
+    np.testing.assert_allclose(model.train_on_batch(x, y), wanted, rtol=1e-5)
+
+
+def shared():
+    inputs = keras.Input((6,))
+    layer = kl.Dense(6, name="shared")
+    return keras.Model(inputs, kl.Dense(2)(layer(layer(inputs))))
+
+
+def recurrent(**options):
+    inputs = keras.Input((5, 4))
+    outputs = kl.LSTM(3, name="steps", **options)(inputs)
+    return keras.Model(inputs, outputs[0] if options else outputs)
+
+
+def with_an_input():
+    inputs = keras.Input((6,), name="given")
+    return keras.Model(inputs, kl.Dense(2)(inputs))
+
+
+@pytest.mark.parametrize(
+    ("build", "layer", "name", "message"),
+    (
+        (with_an_input, "given", "cr", "'given' of class InputLayer, which computes nothing"),
+        (with_an_input, 0, "dropout", "'given' of class InputLayer, which computes nothing"),
+        (shared, "shared", "vr", "'shared' of class Dense, which is called 2 times"),
+        (lambda: recurrent(return_state=True), "steps", "cr", "'steps' .* has 3 outputs"),
+        (lambda: recurrent(return_state=True), "steps", "dropout", "'steps' .* has 3 outputs"),
+        (recurrent, "steps", "bn", "'steps' of class LSTM, whose activation is within its steps"),
+        (
+            lambda: regularizers.apply(small_model(), "hidden", "cr"),
+            *("hidden", "cr", "'hidden' .* behind which 'hidden_cr' stands already"),
+        ),
+        (keras.Sequential, 0, "cr", "Expected a built model"),
+        (lambda: None, 0, "cr", "Expected a keras.Model. Received: NoneType"),
+    ),
+)
+def test_layers_that_cannot_take_a_regularizer_are_named(build, layer, name, message):
+    with pytest.raises(ValueError, match=message):
+        regularizers.apply(build(), layer, name)
+
+
+def test_several_regularizers_of_one_model():
+    x, _ = data(9)
+    model = small_model()
+    new = regularizers.apply(regularizers.apply(model, "hidden", "cr"), "hidden", "vr")
+    new = regularizers.apply(regularizers.apply(new, "last_hidden", "dropout"), "hidden", "l2w")
+    assert isinstance(new, regularizers.RegularizedModel)
+    names = [layer.name for layer in new.layers if "hidden" in layer.name]
+    assert names == ["hidden", "hidden_vr", "hidden_cr", "last_hidden"]
+    np.testing.assert_array_equal(new(x), model(x))
+    shared_twice = regularizers.apply(shared(), "shared", "l2w", 0.5)
+    kernel = shared_twice.get_layer("shared").get_weights()[0].astype(np.float64)
+    np.testing.assert_allclose(float(sum(shared_twice.losses)), 0.5 * np.square(kernel).sum(), 1e-5)
 
 
 class Subclassed(keras.Model):
@@ -177,6 +294,14 @@ def test_images_are_no_labels_of_a_class_wise_penalty():
         (lambda: regularizers.penalty("cw_cr", np.eye(3)), "Expected labels for 'cw_cr'"),
         (lambda: regularizers.penalty("cw_cr", np.eye(3), [0, 1]), "each of 3 rows"),
         (lambda: regularizers.penalty("cw_vr", np.eye(3), np.ones((3, 2, 2))), r"\(3, 2, 2\)"),
+        (lambda: regularizers.penalty("cw_vr", np.eye(3), [0, np.nan, 1]), "finite"),
+        (lambda: regularizers.penalty("cw_vr", np.eye(3), np.eye(3) - 0.5), "one-hot rows"),
+        (lambda: regularizers.penalty("cw_vr", np.eye(3), [[1, 1], [1, 0], [0, 1]]), "in row 0"),
+        (lambda: regularizers.penalty("vr", np.eye(3) * 1j), "real numbers.*complex128"),
+        (lambda: regularizers.penalty("vr", [["a", "b"]]), "real numbers. Received: words"),
+        (lambda: regularizers.penalty("vr", [[1, 2], [3]]), "lists of different lengths"),
+        (lambda: regularizers.penalty("vr", None), "representations of real numbers"),
+        (lambda: regularizers.penalty("vr", np.ma.masked_equal(np.eye(3), 0)), "6 masked"),
         (lambda: regularizers.penalty("cr", np.ones(3)), r"shape \[n, ...\]"),
         (lambda: regularizers.apply(Subclassed(), "hidden", "cr"), "Sequential or Functional"),
         (lambda: regularizers.apply(small_model(), "last_hiden", "cr"), "last_hidden"),

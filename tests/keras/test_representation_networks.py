@@ -1,16 +1,13 @@
-"""Identical-output and comparable networks; characteristics of a model's layers."""
-
-import functools
+"""Identical-output and comparable networks."""
 
 import keras
 import numpy as np
 import pytest
 from keras import layers as kl
 
-import nets
 import reference
-from tfhash import Encoder, representation
-from tfhash.representation.channels import axis_of_site, channel_axis
+from representation_nets import convolutional, dense, float32_of, two_models
+from tfhash import regularizers, representation
 
 RNG = np.random.default_rng(0)
 
@@ -25,24 +22,6 @@ def invertible(d):
     rng = np.random.default_rng(d)
     (a, _), (b, _) = (np.linalg.qr(rng.normal(size=(d, d))) for _ in range(2))
     return a @ np.diag(np.linspace(0.5, 2, d)) @ b
-
-
-@nets.float64_net
-def dense():
-    return keras.Sequential(
-        [
-            keras.Input((10,), dtype="float64"),
-            kl.Dense(8, name="linear"),
-            kl.Dense(8, activation="relu", name="relu"),
-            kl.Dense(6, use_bias=False, name="no_bias"),
-            kl.BatchNormalization(name="normalized"),
-            kl.ReLU(name="rectified"),
-            kl.Dropout(0.5),
-            kl.Dense(5, name="second"),
-            kl.BatchNormalization(name="second_normalized"),
-            kl.Dense(3, use_bias=False, name="scores"),
-        ]
-    )
 
 
 def grouped():
@@ -60,29 +39,6 @@ def normalized_by_row():
             kl.Dense(2),
         ]
     )
-
-
-@nets.float64_net
-def convolutional():
-    inputs = keras.Input((12, 12, 3), dtype="float64")
-    x = kl.Conv2D(6, 3, name="linear")(inputs)
-    x = kl.Conv2D(5, 3, padding="same", use_bias=False, name="padded")(x)
-    x = kl.ReLU(name="rectified")(kl.BatchNormalization()(x))
-    x = kl.Conv2D(4, 3, name="second")(kl.MaxPooling2D()(x))
-    x = kl.AveragePooling2D(2)(kl.BatchNormalization(name="normalized")(x))
-    return keras.Model(inputs, kl.Dense(3)(kl.Flatten()(x)))
-
-
-@functools.cache
-def float32_of(build):
-    model = build()
-
-    def clone(layer):
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
-
-    new = keras.models.clone_model(model, clone_function=clone)
-    new.set_weights(model.get_weights())
-    return new
 
 
 @pytest.mark.parametrize("precision", ("float64", "float32"))
@@ -164,6 +120,152 @@ def test_branches_that_join_are_named():
         representation.identical_output_network(model, "inner", invertible(4))
 
 
+def outputs_are_as_before(new, model, shape, tolerance=1e-5):
+    x = np.random.default_rng(7).normal(size=(20, *shape)).astype(np.float32)
+    ours, theirs = (keras.ops.convert_to_numpy(m(x)) for m in (new, model))
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * abs(theirs).max())
+
+
+@pytest.mark.parametrize("change", ("identical_output_network", "comparable_network"))
+def test_a_normalization_behind_a_relu_is_named(change):
+    """It cannot be folded into the weights before the ReLU."""
+    for layers, name in (
+        ([kl.Dense(5, activation="relu", name="before")], "before"),
+        ([kl.Dense(5), kl.ReLU(name="rectified")], "rectified"),
+        ([kl.Dense(5), kl.ReLU(name="rectified"), kl.Activation("linear")], "rectified"),
+    ):
+        after = [kl.BatchNormalization(name="normalized"), kl.Dense(2)]
+        model = keras.Sequential([keras.Input((4,)), *layers, *after])
+        with pytest.raises(ValueError, match=f"'normalized' behind the ReLU of '{name}'"):
+            getattr(representation, change)(model, "normalized", np.ones(5))
+        new = getattr(representation, change)(model, name, np.arange(1, 6))
+        outputs_are_as_before(new, model, (4,))
+
+
+@pytest.mark.parametrize("change", ("identical_output_network", "comparable_network"))
+def test_another_activation_is_named_wherever_it_is(change):
+    for first in ("linear", "relu"):
+        layers = [kl.Dense(5, activation=first), kl.Activation("gelu", name="bent"), kl.Dense(2)]
+        model = keras.Sequential([keras.Input((4,)), *layers])
+        with pytest.raises(ValueError, match="'bent' with another activation"):
+            getattr(representation, change)(model, "bent", np.ones(5))
+
+
+class Sines(kl.Dense):
+    """A layer of a user's: not what its base class is."""
+
+    def call(self, inputs, training=None):
+        return keras.ops.sin(super().call(inputs))
+
+
+class Identity(kl.Layer):
+    """A layer of a user's that is called as one of Keras's, and is another."""
+
+    def build(self, shape):
+        self.matrix = self.add_weight(shape=(shape[-1], shape[-1]), initializer="orthogonal")
+
+    def call(self, inputs):
+        return keras.ops.matmul(inputs, self.matrix)
+
+
+@pytest.mark.parametrize("own", (Sines(4, name="own"), Identity(name="own")))
+def test_layers_with_calls_of_their_own_are_named(own):
+    model = keras.Sequential([keras.Input((3,)), kl.Dense(4, name="first"), own, kl.Dense(2)])
+    with pytest.raises(ValueError, match=r"layer 'own'.*call of its own"):
+        representation.identical_output_network(model, "first", np.ones(4))
+    with pytest.raises(ValueError, match=f"'own' of class {type(own).__name__}, with a call of"):
+        representation.identical_output_network(model, "own", np.ones(4))
+
+
+def test_a_users_layer_keeps_its_weights_in_a_copy():
+    """Keras counts up the names of weights that have none."""
+    layers = [Identity(), kl.Dense(4, name="first"), kl.Dense(2)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    new = representation.identical_output_network(model, "first", invertible(4))
+    outputs_are_as_before(new, model, (3,))
+
+
+def test_layers_whose_channels_come_first_are_named():
+    for layer in (
+        kl.Flatten(data_format="channels_first", name="first"),
+        kl.AveragePooling1D(2, data_format="channels_first", name="first"),
+        kl.GlobalMaxPooling1D(data_format="channels_first", name="first"),
+    ):
+        layers = [kl.Dense(4, name="inner"), layer, kl.Dense(2)]
+        model = keras.Sequential([keras.Input((6, 3)), *layers])
+        with pytest.raises(ValueError, match=r"'first'.*its channels come first"):
+            representation.identical_output_network(model, "inner", np.ones(4))
+
+
+@pytest.mark.parametrize("factor", (0.01, 3.0, 100.0, 1e4))
+def test_a_normalization_without_scale_holds_what_its_variance_can(factor):
+    normalization = kl.BatchNormalization(scale=False, name="normalized")
+    model = keras.Sequential([keras.Input((4,)), kl.Dense(5), normalization, kl.Dense(2)])
+    rng = np.random.default_rng(0)
+    for weight in normalization.weights:
+        weight.assign(rng.uniform(0.5, 2, weight.shape))
+    if factor < 1e4:
+        new = representation.identical_output_network(model, 0, np.full(5, 1 / factor))
+        outputs_are_as_before(new, model, (4,))
+    else:  # 1e-8 of the variance beside an epsilon of 1e-3
+        with pytest.raises(ValueError, match=r"'normalized'.*without a scale of its own"):
+            representation.identical_output_network(model, 0, np.full(5, 1 / factor))
+
+
+def test_penalties_are_passed():
+    layers = [kl.Dense(5, activation="relu", name="inner"), kl.Dense(2, activation="softmax")]
+    model = regularizers.apply(keras.Sequential([keras.Input((4,)), *layers]), "inner", "cr", 1.0)
+    for layer in ("inner", "inner_cr"):
+        new = representation.identical_output_network(model, layer, permuted(5))
+        outputs_are_as_before(new, model, (4,))
+        assert isinstance(new, regularizers.RegularizedModel)
+
+
+def test_layers_of_two_models_are_those_of_the_model_that_is_given():
+    x = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
+    for model, factor in zip(two_models(), (1, 3), strict=True):
+        kernel, _ = model.get_layer("first").get_weights()
+        known = reference.characteristics(np.maximum(factor * x @ kernel, 0))
+        for layers in ("rectified", ["first", "rectified"]):
+            table = representation.characteristics(model, x, layers=layers)
+            np.testing.assert_allclose(
+                table.loc["rectified", "amplitude"], known["amplitude"], 1e-5
+            )
+        for name in ("first", "rectified"):
+            diagonal = np.arange(1, 6)
+            new = representation.identical_output_network(model, name, diagonal)
+            outputs_are_as_before(new, model, (4,))
+            new = representation.comparable_network(model, name, diagonal, x)
+            outputs_are_as_before(new, model, (4,), 1e-4)
+
+
+def test_networks_of_weights_or_inputs_that_are_no_numbers_are_refused():
+    model, _ = two_models()
+    x = np.ones((3, 4), np.float32)
+    for given, message in (
+        (x * np.nan, "Expected finite inputs"),
+        (x[:0], "at least one input"),
+        (x[:, 1:], r"shape \(n, 4\). Received shape: \(3, 3\)"),
+        ((x for _ in range(2)), "batches"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            representation.comparable_network(model, "rectified", np.ones(5), given)
+    model.get_layer("first").set_weights([np.full((4, 5), np.inf), np.zeros(5)])
+    for change in (representation.identical_output_network, representation.comparable_network):
+        with pytest.raises(ValueError, match="finite weights"):
+            change(model, "rectified", np.ones(5))
+
+
+def test_weights_are_fitted_over_positions():
+    layers = [kl.Dense(5, activation="relu", name="inner"), kl.Dense(2)]
+    model = keras.Sequential([keras.Input((6, 3)), *layers])
+    x = np.random.default_rng(0).normal(size=(30, 6, 3)).astype(np.float32)
+    new = representation.comparable_network(model, "inner", np.arange(1, 6), x)
+    outputs_are_as_before(new, model, (6, 3), 1e-4)
+    with pytest.raises(ValueError, match="scores each position"):
+        representation.comparable_network(model, "inner", np.ones(5), x, np.zeros(30, int))
+
+
 @pytest.mark.full
 def test_comparable_network():
     model = keras.Sequential(
@@ -194,93 +296,3 @@ def test_comparable_network():
     binary = keras.Sequential([keras.Input((6,)), *layers])
     with pytest.raises(ValueError, match=r"at least two classes.*of 1 unit with activation 'sigm"):
         representation.comparable_network(binary, "hidden", np.eye(4), x, y % 2)
-
-
-def test_characteristics_of_layers():
-    model = float32_of(dense)
-    x = RNG.normal(size=(70, 10)).astype(np.float32)
-    y = RNG.integers(0, 3, 70)
-    table = representation.characteristics(
-        model, x, y, layers=["linear", "relu"], mutual_information=True, batch_size=32
-    )
-    for name in ("linear", "relu"):
-        z = keras.Model(model.inputs[0], model.get_layer(name).output).predict(x, verbose=0)
-        known = reference.characteristics(z)
-        assert set(list(table)[1:7]) == {c for c in known if not c.startswith("absolute")}
-        for column, value in known.items():
-            if column not in table:
-                continue
-            np.testing.assert_allclose(table.loc[name, column], value, rtol=1e-4, err_msg=column)
-        bounds = reference.information_bounds(z, y)
-        np.testing.assert_allclose(table.loc[name].iloc[-4:], bounds, rtol=1e-4)
-    own = Encoder(model).characteristics(x)
-    assert own.index.tolist() == Encoder(model).layer_names
-    np.testing.assert_allclose(own.loc["relu"], table.loc["relu"].iloc[:7], rtol=1e-4)
-
-
-def test_channels_and_flattened():
-    model = float32_of(convolutional)
-    x = RNG.normal(size=(4, 12, 12, 3)).astype(np.float32)
-    channels = representation.characteristics(model, x, layers="rectified")
-    assert channels.loc["rectified", "n_units"] == 5 and channels.attrs["units"] == "channels"
-    with pytest.warns(UserWarning, match="fewer samples than units"):
-        flat = representation.characteristics(model, x, layers="rectified", flatten=True)
-    assert flat.loc["rectified", "n_units"] == 500
-    np.testing.assert_allclose(channels["sparsity"], flat["sparsity"])
-
-
-def test_channels_lie_where_each_layer_has_them():
-    """Whatever Keras's own setting is: along the first axis behind such a convolution."""
-    inputs = keras.Input((2, 7, 9))
-    first = kl.Conv2D(5, 3, data_format="channels_first", activation="relu", name="first")(inputs)
-    rectified = kl.ReLU()(kl.BatchNormalization(axis=1)(kl.Dropout(0.1)(first)))
-    assert [channel_axis(one) for one in (first, rectified)] == [1, 1]
-    dense = kl.Dense(7, activation="relu")(rectified)
-    assert channel_axis(dense) == channel_axis(kl.Activation("relu")(dense)) == -1
-    encoder = Encoder(keras.Model(inputs, rectified))
-    sites = zip(encoder.layer_names, encoder.activation_model.outputs, strict=True)
-    assert [axis_of_site(encoder.model, name, output) for name, output in sites] == [1, 1]
-    nested = keras.Model(inputs, rectified)
-    assert channel_axis(kl.ReLU()(nested(keras.Input((2, 7, 9))))) == 1
-    steps = kl.GRU(4, return_sequences=True)(keras.Input((6, 3)))
-    setting = keras.config.image_data_format()
-    keras.config.set_image_data_format("channels_first")
-    try:
-        assert channel_axis(steps) == channel_axis(kl.ReLU()(steps)) == -1
-        assert channel_axis(kl.ReLU()(keras.Input((2, 7, 9)))) == 1
-        assert channel_axis(kl.Conv2D(4, 1, data_format="channels_last")(inputs)) == -1
-    finally:
-        keras.config.set_image_data_format(setting)
-
-
-def test_inputs_that_are_not_good():
-    model = float32_of(dense)
-    x = np.ones((5, 10), np.float32)
-    with pytest.raises(ValueError, match="at least 2 inputs"):
-        representation.characteristics(model, x[:1])
-    with pytest.raises(ValueError, match="relu"):
-        representation.characteristics(model, x, layers="rellu")
-    with pytest.raises(ValueError, match="y: Expected 5 labels"):
-        representation.characteristics(model, x, [1, 2], mutual_information=True)
-    x[3, 2] = np.nan
-    with pytest.raises(ValueError, match="3"):
-        representation.characteristics(model, x)
-
-
-def test_constant_units_are_named_and_said():
-    """Of three units one is 2 wherever it is positive, and one is dead."""
-    model = keras.Sequential([keras.Input((3,)), kl.ReLU(name="rectified")])
-    x = np.random.default_rng(0).normal(size=(9, 3)).astype(np.float32)
-    x[:, 1], x[:, 2] = np.where(x[:, 1] > 0, 2, -1), -1
-    with pytest.warns(UserWarning, match="left out of it: 1 of 'rectified'"):
-        table = representation.characteristics(model, x)
-    assert table.attrs["constant_units"] == {"rectified": [1]}
-    assert table.attrs["dead_units"] == {"rectified": 1} and np.isnan(table["correlation"].item())
-
-
-@pytest.mark.full
-def test_characteristics_of_mobile_net():
-    model = keras.applications.MobileNetV3Small(weights=None, input_shape=(64, 64, 3))
-    x = RNG.uniform(0, 255, (4, 64, 64, 3)).astype(np.float32)
-    table = representation.characteristics(model, x)
-    assert len(table) > 20 and np.isfinite(table["sparsity"]).all()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from keras import layers as kl
 from keras import ops
 
-from tfhash import models, surgery
+from tfhash import models, regularizers, surgery
 from tfhash.surgery.bounds import ranges_over_box
 from tfhash.surgery.simplify import _boxes, _difference
 from tfhash.surgery.trace import network_of
@@ -423,6 +423,15 @@ def test_a_residual_network_in_float32():
     one, other = outputs(model, x), outputs(small, x)
     assert np.abs(one - other).max() <= 1e-6 * np.abs(one).max() * 4
     assert report.difference is not None and report.difference <= 4e-6
+
+
+def test_penalties_are_left_out_of_the_small_model():
+    """In training alone they do something; other layers of a user's may do anything."""
+    plain = mlp(5, 4)
+    model = regularizers.apply(plain, "hidden_0", "cr")
+    small, report = surgery.simplify(model, bounds=(0, 1))
+    assert not report.left_whole and "hidden_0_cr" not in [layer.name for layer in small.layers]
+    same(plain, small, np.random.default_rng(0).uniform(0, 1, (9, 3)))
 
 
 class Doubled(kl.Layer):

@@ -77,7 +77,8 @@ def test_one_call_draws_both(network):
         ({"layer": "chanels"}, "channels"),
         ({"units": (0, 4)}, "a unit of 'channels' to be a whole number from 0 to 3. Received: 4"),
         ({"units": (0.5, 1)}, "Received: 0.5"),
-        ({"units": (0, 1, 2)}, "two units"),
+        ({"units": (0, 1, 2)}, "units as a pair"),
+        ({"units": 3}, "units as a pair of whole numbers. Received: 3"),
         ({"y": Y[:-1]}, "30 labels"),
         ({"y": np.eye(3)[Y]}, "argmax"),
         ({"x": X[:0], "y": None}, "at least one input"),
@@ -87,3 +88,12 @@ def test_what_is_wrong_is_named(network, change, message):
     asked = {"layer": "channels", "x": X, "y": Y, **change}
     with pytest.raises(ValueError, match=message):
         representation.unit_tables(network, **asked)
+
+
+def test_activations_that_are_no_numbers_are_named():
+    """A number that float32 does not hold; the inputs and weights are finite."""
+    layer = keras.layers.Dense(2, use_bias=False, name="hidden")
+    model = keras.Sequential([keras.Input((1,)), layer])
+    layer.set_weights([np.array([[1.0, 3e38]])])
+    with pytest.raises(ValueError, match=r"layer 'hidden', inputs from row 0 on.*inf of unit 1"):
+        representation.unit_tables(model, "hidden", np.full((3, 1), 2.0))

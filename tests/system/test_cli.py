@@ -78,7 +78,8 @@ def test_every_option_is_a_flag_of_its_study(tmp_path):
         for one in fields(known.options):
             axis = one.metadata.get("axis")
             if one.name != "path" and axis in (None, "width"):
-                assert one.name in values, (name, one.name)
+                assert (one.name in values) == (one.name not in known.without), (name, one.name)
+        assert set(known.without) <= {one.name for one in fields(known.options)}
         assert ("sample_sizes" in values) == known.has_axis("sample_size")
     varied = {name for name in STUDIES if STUDIES[name].has_axis("sample_size")}
     of_representations = {"", "_linear", "_cnn"}
@@ -86,6 +87,18 @@ def test_every_option_is_a_flag_of_its_study(tmp_path):
         *("sample_size", "phase_chart", "representation_factors"),
         *(f"representations{end}" for end in of_representations),
     }
+
+
+def test_options_that_decide_nothing_are_no_flags(tmp_path):
+    assert {name: one.without for name, one in STUDIES.items() if one.without} == {
+        "regularizers": ("batch_norm",),
+        "representations_linear": ("quick", "normalized"),
+        "representations_cnn": ("one_by_one", "group_size"),
+    }
+    values = flags.FlagValues()
+    SUBCOMMANDS["run representations_linear"].define(values, tmp_path)
+    with pytest.raises(flags.UnrecognizedFlagError, match="quick"):
+        values(["tfhash", "--quick"])
 
 
 def test_a_batch_is_of_training_or_of_the_encoder(monkeypatch):

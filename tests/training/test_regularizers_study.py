@@ -84,5 +84,5 @@ def test_a_chart_of_one_point_along_an_axis_is_refused():
 
 def test_batch_normalization_is_a_condition_not_an_option():
     for asked in (True, False):
-        with pytest.raises(InputError, match="with and without are trained"):
+        with pytest.raises(InputError, match="with and without batch normalization are trained"):
             study("regularizers").specs(options(batch_norm=asked))

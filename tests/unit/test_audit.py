@@ -70,9 +70,12 @@ def test_medoids_have_the_least_sum_of_distances(monkeypatch):
         assert group.medoid == group.rows[sums.argmin()]
 
 
-@pytest.mark.parametrize("pairs", ([[0.0, 1.0]], [0, 1], [[0, 400]], [[-1, 2]]))
+MASKED = np.ma.masked_equal([[0, 1], [2, 3]], 2)
+
+
+@pytest.mark.parametrize("pairs", ([[0.0, 1.0]], [0, 1], [[0, 400]], [[-1, 2]], MASKED))
 def test_pairs_that_are_none_are_refused(pairs):
-    with pytest.raises(ValueError, match="Expected pairs"):
+    with pytest.raises(ValueError, match=r"Expected (pairs|an array without masked)"):
         audit.duplicate_groups(BITS, pairs)
 
 
@@ -156,7 +159,8 @@ def test_probabilities_that_are_none_and_known_codes_that_do_not_fit_are_refused
     for wrong, says in (
         (even[:-1], r"shape \[400, n_classes\].*\(399, 2\)"),
         (even[:, 0], r"shape \[400, n_classes\]"),
-        (even.astype(str), "as numbers"),
+        (even.astype(str), "real numbers. Received: words"),
+        (np.ma.masked_equal(even, 0.5), "masked"),
         (4 * even, "softmax"),
         (np.c_[even[:, 0] * 4, even[:, 0] * -2], "at least 0"),
         (even * np.nan, "sum to 1"),
@@ -333,6 +337,12 @@ def test_top_units_are_the_most_active_of_each_layer():
             audit.top_units(activations, k)
     with pytest.raises(ValueError, match="without NaN"):
         audit.top_units(np.array([[np.nan]]), 1)
+    for wrong, says in (
+        (np.ma.masked_less(activations, 1), "masked"),
+        (activations * 1j, "complex"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            audit.top_units(wrong, 1)
 
 
 def test_activations_and_probabilities_may_be_bfloat16():

@@ -161,12 +161,14 @@ def test_what_has_no_value_is_nan():
         (lambda: Statistics(2).update([[1, 1e200]]), "at most 1e.150.*row 0 of the batch, unit 1"),
         (lambda: stable_rank(np.ones((2, 3))), r"shape \[d, d\]"),
         (lambda: stable_rank(np.full((2, 2), np.nan)), "finite covariance"),
+        (lambda: stable_rank([[1, 2], [0, 1]]), r"symmetric. Received: 2 at .0, 1., 0 at .1, 0."),
+        (lambda: stable_rank(np.tri(1200)), r"symmetric. Received: 0 at .0, 1., 1 at .1, 0."),
         (lambda: Statistics(2).merge(Statistics(3)), "of 2 units"),
         (lambda: Statistics(2).merge(np.eye(2)), "Expected Statistics. Received: ndarray"),
         (lambda: Statistics(2).covariance, "at least 2 samples"),
         (lambda: Statistics(2).update(np.eye(2) * 1j), "real numbers. Received: .* complex128"),
         (lambda: Statistics(2).update([["1", "2"]]), "real numbers. Received: words"),
-        (lambda: Statistics(2).update([[1, 2], [1]]), "real numbers. Received: .*inhomogeneous"),
+        (lambda: Statistics(2).update([[1, 2], [1]]), "real numbers. Received: lists of different"),
         (lambda: Statistics(2).update(np.ma.masked_equal(np.eye(2), 0)), "masked"),
         (lambda: Statistics(1).update(np.array([["a"]], object)), "Received: words"),
         (lambda: stable_rank(np.eye(2) * 1j), "a covariance of real numbers"),
@@ -183,6 +185,11 @@ def test_what_has_no_value_is_nan():
         (lambda: mutual_information(np.eye(3), [0, 1, np.nan]), "y: .*finite"),
         (lambda: mutual_information(np.eye(3), noise_variance=0), "noise_variance > 0"),
         (lambda: mutual_information(1e150 * np.eye(3), noise_variance=1e-9), "deviation"),
+        (lambda: noise_sweep(np.eye(3), noise_variances=[]), "at least one noise variance"),
+        (
+            lambda: noise_sweep(np.eye(3), noise_variances=[0.1, 0]),
+            "noise_variance > 0. Received: 0",
+        ),
     ),
 )
 def test_bad_input(call, message):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash.audit._same_model import Origin
-from tfhash.codes import Codes, native_floats, whole_number
+from tfhash.codes import Codes, real_array, whole_number
 from tfhash.codes.layers import checked_layers
 from tfhash.metrics import hamming_knn
 from tfhash.metrics._inputs import CodesLike, as_codes
@@ -214,12 +214,10 @@ def top_units(activations: ArrayLike, k: int, layers: Sequence[tuple[str, int, i
     Raises
     ------
     ValueError
-        Where `k` is no whole number >= 1, the activations are no matrix of numbers or hold a NaN,
-        or the layers do not cover the units in order.
+        Where `k` is no whole number >= 1, the activations are no matrix of real numbers or hold a
+        NaN, or the layers do not cover the units in order.
     """
-    values = np.asarray(activations)
-    if values.ndim == 2 and values.dtype.kind not in "iu":
-        values = native_floats(values)
+    values = real_array(activations, "activations")
     if values.ndim != 2 or np.isnan(values).any():
         raise ValueError(
             "Expected activations as a matrix of numbers without NaN. Received: "

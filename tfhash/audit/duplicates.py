@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from tfhash.audit._same_model import Origin
-from tfhash.codes import Codes, whole_number
+from tfhash.codes import Codes, plain_array, whole_number
 from tfhash.metrics import NearPairs, iter_close_pairs, iter_radius_neighbors
 from tfhash.metrics._inputs import CodesLike, as_codes
 
@@ -134,7 +134,7 @@ def duplicate_groups(codes: CodesLike, pairs: NDArray[np.int64]) -> list[Duplica
         Where the pairs are not of this form, or name rows that there are not.
     """
     checked = as_codes(codes, "codes")
-    edges = np.asarray(pairs)
+    edges = plain_array(pairs)
     if edges.shape == (0,):  # a list without pairs
         edges = np.zeros((0, 2), np.int64)
     n = len(checked)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash.audit._same_model import Origin
-from tfhash.codes import Codes, native_floats, whole_number
+from tfhash.codes import Codes, real_array, whole_number
 from tfhash.metrics import hamming_knn, knn_graph, region_ids
 from tfhash.metrics._inputs import CodesLike, as_codes, check_labels
 
@@ -148,13 +148,10 @@ def plain_labels(labels: NDArray[Any]) -> NDArray[Any]:
 
 def _probabilities(given: ArrayLike, n: int, classes: NDArray[Any]) -> NDArray[np.float64]:
     """The columns of the classes, float64 [n, len(classes)]."""
-    values = np.asarray(given)
-    if values.dtype.kind == "V":
-        values = native_floats(values)  # bfloat16
-    if values.ndim != 2 or values.shape[0] != n or values.dtype.kind not in "fiub":
+    values = real_array(given, "probabilities")
+    if values.ndim != 2 or values.shape[0] != n:
         raise ValueError(
-            f"Expected probabilities as numbers of shape [{n}, n_classes]. "
-            f"Received: {values.dtype} of shape {values.shape}."
+            f"Expected probabilities of shape [{n}, n_classes]. Received shape: {values.shape}."
         )
     values = values.astype(np.float64)
     sums = values.sum(axis=1)

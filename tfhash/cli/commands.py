@@ -56,10 +56,11 @@ def _of_study(name: str, title: str, stages: Sequence[str], on_cluster: bool = F
     def define_flags(values: flags.FlagValues, home: Path) -> None:
         asked = study(name)
 
-        def wanted(metadata: Mapping[str, Any]) -> bool:
+        def wanted(field: str, metadata: Mapping[str, Any]) -> bool:
             axis = metadata["axis"]
             varied = axis in (None, "width") or asked.has_axis(axis)
-            return varied and bool(set(stages) & set(metadata["stages"]))
+            at_a_stage = bool(set(stages) & set(metadata["stages"]))
+            return varied and at_a_stage and field not in asked.without
 
         define(asked.options, values, home, wanted, names)
         if names is MEASURE_NAMES:
@@ -104,12 +105,16 @@ def _of_study(name: str, title: str, stages: Sequence[str], on_cluster: bool = F
     return Command(title=title, define=define_flags, act=act)
 
 
+def _all(field: str, metadata: Mapping[str, Any]) -> bool:
+    return True
+
+
 def _of_module(title: str, name: str, needs_keras: bool = True) -> Command:
     """A command that hands the `OPTIONS` of a module of `tfhash.studies` to its `run`."""
 
     def define_flags(values: flags.FlagValues, home: Path) -> None:
         options = import_module(name).OPTIONS
-        define(options, values, home, lambda metadata: True, {})
+        define(options, values, home, _all, {})
 
     def act(values: flags.FlagValues) -> None:
         module = import_module(name)
@@ -144,7 +149,7 @@ def _of_files(title: str, module: str, function: str, options: str) -> Command:
 
     def define_flags(values: flags.FlagValues, home: Path) -> None:
         taken = getattr(import_module(module), options)
-        define(taken, values, home, lambda metadata: True, {})
+        define(taken, values, home, _all, {})
 
     def act(values: flags.FlagValues, model: str, data: str) -> None:
         loaded = import_module(module)

@@ -24,7 +24,7 @@ def define(
     options: type,
     values: flags.FlagValues,
     home: Path,
-    wanted: Callable[[Any], bool],
+    wanted: Callable[[str, Any], bool],
     names: Mapping[str, str],
 ) -> None:
     """Define a flag for each field of the dataclass `options` that is `wanted`.
@@ -38,7 +38,7 @@ def define(
     home
         Folder in which runs/ is by default.
     wanted
-        From a field's metadata to whether it becomes a flag.
+        From a field's name and metadata to whether it becomes a flag.
     names
         Flags of fields that are not called as their field is, by field.
     """
@@ -48,7 +48,7 @@ def define(
             text, folder = _FOLDERS[name]
             default = None if folder is None else str(home / folder)
             flags.DEFINE_string(name, default, text, flag_values=values)
-        elif wanted(one.metadata):
+        elif wanted(one.name, one.metadata):
             _define_one(name, hints[one.name], one.default, one.metadata, values)
 
 

@@ -3,6 +3,7 @@
 from tfhash.codes.codes import Codes
 from tfhash.codes.layers import LayerSpan, short_list
 from tfhash.codes.packing import Packer, native_floats
+from tfhash.codes.reals import real_array
 from tfhash.codes.words import frozen, plain_array, whole_number
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "frozen",
     "native_floats",
     "plain_array",
+    "real_array",
     "short_list",
     "whole_number",
 ]

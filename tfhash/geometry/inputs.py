@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash import graph
-from tfhash.codes import plain_array
+from tfhash.codes import real_array
 from tfhash.errors import shape_of_rows
 from tfhash.model_inputs import named_parts, names_of, struct_of
 
@@ -89,7 +89,7 @@ class InputSpace:
         parts = [
             part[0] if part.shape == (1, *shape) else part
             for part, shape in zip(
-                (numbers_of(part, what) for part in self.parts(x, what)), self.shapes, strict=True
+                (real_array(part, what) for part in self.parts(x, what)), self.shapes, strict=True
             )
         ]
         joined = self._joined(parts, what, (0,), "to be one input, of shape")
@@ -131,11 +131,11 @@ class InputSpace:
         ValueError
             Where they are no real numbers, or not of the shapes.
         """
-        is_number = not isinstance(x, Mapping | list | tuple) and numbers_of(x, "an end").ndim == 0
+        is_number = not isinstance(x, Mapping | list | tuple) and real_array(x, "an end").ndim == 0
         parts = [x] * len(self.names) if is_number else self.parts(x, "an end")
         return np.concatenate(
             [
-                np.broadcast_to(numbers_of(part, "an end"), shape).astype(np.float64).ravel()
+                np.broadcast_to(real_array(part, "an end"), shape).astype(np.float64).ravel()
                 for part, shape in zip(parts, self.shapes, strict=True)
             ]
         )
@@ -208,7 +208,7 @@ def input_space(model: Any, x: Any = None, what: str = "x") -> InputSpace:
         return space
     parts = space.parts(x, what) if x is not None else [()] * len(symbols)
     closed = [
-        _closed(model, shape, numbers_of(part, what).shape, space._named(name))
+        _closed(model, shape, real_array(part, what).shape, space._named(name))
         for shape, part, name in zip(space.shapes, parts, space.names, strict=True)
     ]
     return dataclasses.replace(space, shapes=tuple(closed))
@@ -224,33 +224,11 @@ def _takes_several(model: keras.Model) -> bool:
     return len(set(needed) - {"mask", "training"}) > 1
 
 
-def numbers_of(x: Any, what: str) -> NDArray[Any]:
-    """An array of real numbers; raises ValueError where it is none."""
-    if isinstance(x, keras.KerasTensor):
-        raise ValueError(
-            f"Expected {what} to be an array of numbers. Received: a symbolic tensor, which holds "
-            "none."
-        )
-    if isinstance(x, np.ma.MaskedArray):
-        array = plain_array(x)
-    else:
-        try:
-            array = np.asarray(x)
-        except (RuntimeError, TypeError, ValueError) as error:
-            received = "lists of different lengths" if isinstance(x, list | tuple) else str(error)
-            raise ValueError(
-                f"Expected {what} to be an array of numbers. Received: {received}."
-            ) from error
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"Expected {what} to be real numbers. Received dtype: {array.dtype}.")
-    return array
-
-
 def _checked(
     x: Any, what: str, shape: Shape, axes: Sequence[int], of_shape: str, n_points: int | None
 ) -> NDArray[Any]:
     """What is given for one input, as `InputSpace.points` takes it; raises as it does."""
-    array = numbers_of(x, what)
+    array = real_array(x, what)
     n_axes = array.ndim - len(shape)
     fits = n_axes in axes and array.shape[n_axes:] == shape
     if not fits or (n_axes and n_points not in (None, len(array))):

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfhash import _native, backend
-from tfhash.codes import Codes, whole_number
-from tfhash.geometry.inputs import Points, input_space, numbers_of
+from tfhash.codes import Codes, real_array, whole_number
+from tfhash.geometry.inputs import Points, input_space
 from tfhash.geometry.mesh import Mesh, Patch
 from tfhash.geometry.stack import Polygons, dense_stack
 from tfhash.geometry.steps import Layer, check_classes, check_region, codes_of_layers
@@ -255,7 +255,7 @@ def _joined_points(
 
 def _checked_window(extent: float | Sequence[float]) -> tuple[float, float, float, float]:
     try:
-        window = numbers_of(extent, "extent").astype(np.float64)
+        window = real_array(extent, "extent").astype(np.float64)
     except ValueError:
         window = np.empty(0)
     if window.ndim == 0:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfhash.codes import Codes, whole_number
+from tfhash.codes import Codes, real_array, whole_number
 from tfhash.geometry.cell_complex import CellComplex
-from tfhash.geometry.inputs import InputSpace, check_finite, numbers_of
+from tfhash.geometry.inputs import InputSpace, check_finite
 from tfhash.geometry.steps import Layer, codes_of_layers
 
 
@@ -137,7 +137,7 @@ class SliceRegions:
         ValueError
             Where the coordinates are not finite numbers, d for each input.
         """
-        given, d = numbers_of(coordinates, "coordinates"), len(self._directions)
+        given, d = real_array(coordinates, "coordinates"), len(self._directions)
         if given.ndim == 0 or given.shape[-1] != d:
             raise ValueError(
                 f"Expected coordinates of shape (n, {d}). Received shape: {given.shape}."
@@ -147,7 +147,7 @@ class SliceRegions:
 
 
 def _checked_faces(faces: ArrayLike, n_polygons: int) -> NDArray[np.int64]:
-    given = numbers_of(faces, "faces")
+    given = real_array(faces, "faces")
     if given.size == 0:
         return np.empty(0, np.int64)
     numbers = given.dtype.kind in "iu" and given.ndim == 1

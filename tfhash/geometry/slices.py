@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash import _native, backend
-from tfhash.codes import whole_number
+from tfhash.codes import real_array, whole_number
 from tfhash.geometry.cell_complex import CellComplex
-from tfhash.geometry.inputs import InputSpace, Points, input_space, numbers_of
+from tfhash.geometry.inputs import InputSpace, Points, input_space
 from tfhash.geometry.region_inputs import Bounds, checked_ends, pair_of
 from tfhash.geometry.sliced import SliceRegions
 from tfhash.geometry.slicing import Slicing
@@ -200,10 +200,10 @@ def _checked_box(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     try:
         ends: Any = extent
-        if not isinstance(ends, list | tuple) and numbers_of(ends, "extent").ndim == 0:
+        if not isinstance(ends, list | tuple) and real_array(ends, "extent").ndim == 0:
             ends = (-ends, ends)
         low, high = (
-            np.broadcast_to(numbers_of(end, "extent"), (d,)).astype(np.float64)
+            np.broadcast_to(real_array(end, "extent"), (d,)).astype(np.float64)
             for end in pair_of(ends)
         )
         good = bool(np.isfinite(low).all() and np.isfinite(high).all() and (low < high).all())

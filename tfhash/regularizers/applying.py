@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 
-from tfhash import rebuilding
-from tfhash.regularizers.names import RepresentationRegularizer, get
+from tfhash import graph, rebuilding
+from tfhash.regularizers.names import (
+    OF_REPRESENTATIONS,
+    RepresentationRegularizer,
+    class_numbers,
+    get,
+)
 
 
 class _Seen:
@@ -59,11 +65,32 @@ class RegularizedModel(keras.Model):
     """A Functional model whose training loss includes the penalties of its layers.
 
     `fit` hands the labels over, so class-wise penalties work as the others do. The loss that
-    `evaluate` and validation give is without penalties, that of the task alone.
+    `evaluate` and validation give is without penalties, that of the task alone. Weights of samples
+    and of classes are of the task's loss alone, and masked steps count as any others.
+
+    Penalties in nested models are included too. A model of another class around this one leaves
+    them out of its loss: make it `RegularizedModel(model.inputs, model.outputs)`.
     """
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **options: Any) -> None:
         super().__init__(inputs=inputs, outputs=outputs, name=name, **options)
+
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **options: Any) -> Any:
+        """As `keras.Model.fit`; labels in arrays are checked first where a penalty is class-wise.
+
+        Raises
+        ------
+        ValueError
+            Where they are no classes: missing, numbers that are not whole, or rows that are neither
+            one-hot nor probabilities. In batches this is not looked at.
+        """
+        if any(layer.regularizer.needs_labels for layer in self._penalties()):
+            _check_labels(y)
+        return super().fit(x, y, *args, **options)
+
+    def _penalties(self) -> list[RepresentationPenalty]:
+        inner = self._flatten_layers(include_self=False)
+        return [layer for layer in inner if isinstance(layer, RepresentationPenalty)]
 
     def compute_loss(
         self,
@@ -77,14 +104,13 @@ class RegularizedModel(keras.Model):
         loss = super().compute_loss(
             x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training
         )
-        for layer in self.layers:
-            if isinstance(layer, RepresentationPenalty):
-                # Forgotten where it is not used: it may be of a call outside of `fit`, or of a step
-                # that failed.
-                z = layer.take()
-                if training and z is not None:
-                    labels = _labels(y) if layer.regularizer.needs_labels else None
-                    loss = loss + keras.ops.cast(layer.regularizer(z, labels), loss.dtype)
+        for layer in self._penalties():
+            # Forgotten where it is not used: it may be of a call outside of `fit`, or of a step
+            # that failed.
+            z = layer.take()
+            if training and z is not None:
+                labels = _labels(y) if layer.regularizer.needs_labels else None
+                loss = loss + keras.ops.cast(layer.regularizer(z, labels), loss.dtype)
         return loss
 
 
@@ -103,8 +129,9 @@ def apply(
         Sequential or Functional, built. It is left as it is; the copy starts from its weights and
         is to be compiled.
     layer : str, int or keras.Layer
-        The layer whose representation, or for "l1w" and "l2w" whose kernel, is regularized.
-        "dropout" is put behind it, "bn" between its linear part and its activation.
+        The layer whose representation, or for "l1w" and "l2w" whose kernel, is regularized; in
+        place of the kernel's own regularizer. "dropout" is put behind it, "bn" between its linear
+        part and its activation.
     name, weight, normalized
         As `get` takes them.
 
@@ -118,7 +145,8 @@ def apply(
     Raises
     ------
     ValueError
-        Where the layer is not there, or cannot take the regularizer.
+        Where the layer is not there, is an input, has several outputs, or cannot take the
+        regularizer; for the penalties on representations, where it is called several times.
 
     Examples
     --------
@@ -130,6 +158,7 @@ def apply(
     regularizer = get(name, weight, normalized)
     if regularizer is None:
         return rebuilding.copied(model)
+    _check_target(model, target, name)
     if isinstance(regularizer, RepresentationRegularizer):
         penalized = RepresentationPenalty(
             regularizer, name=f"{target.name}_{name}", dtype=target.dtype_policy
@@ -156,6 +185,25 @@ def apply(
     return rebuilding.copied(model, clone)
 
 
+def _check_target(model: keras.Model, target: keras.Layer, name: str) -> None:
+    """Raise ValueError where a layer cannot take any regularizer, or not this one."""
+    calls = graph.calls_of(model, target)
+    reason = ""
+    if isinstance(target, keras.layers.InputLayer):
+        reason = "which computes nothing"
+    elif any(len(call.outputs) > 1 for call in calls):
+        reason = f"which has {len(calls[0].outputs)} outputs"
+    elif name in OF_REPRESENTATIONS and len(calls) > 1:
+        reason = f"which is called {len(calls)} times, so that it has as many representations"
+    elif any(one.name == f"{target.name}_{name}" for one in model.layers):
+        reason = f"behind which '{target.name}_{name}' stands already"
+    if reason:
+        raise ValueError(
+            f"Expected a layer that can take the regularizer {name!r}. Received: {target.name!r} "
+            f"of class {type(target).__name__}, {reason}."
+        )
+
+
 def _with_layers_behind(
     model: keras.Model,
     target: keras.Layer,
@@ -175,13 +223,22 @@ def _with_layers_behind(
 def _normalized(model: keras.Model, target: keras.Layer) -> keras.Model:
     """Batch normalization before the activation, as Ioffe and Szegedy (2015) place it."""
     activation = target.get_config().get("activation")
+    if isinstance(target, keras.layers.RNN):
+        raise ValueError(
+            "Expected a layer whose activation comes last, to put batch normalization before it. "
+            f"Received: {target.name!r} of class {type(target).__name__}, whose activation is "
+            "within its steps."
+        )
     if isinstance(target, keras.layers.ReLU | keras.layers.Activation):
         raise ValueError(
             f"Expected the layer before the activation {target.name!r}. Received: the activation: "
             "name the layer whose outputs it is given."
         )
+    is_first = getattr(target, "data_format", None) == "channels_first"
     behind: list[keras.layers.Layer] = [
-        keras.layers.BatchNormalization(name=f"{target.name}_bn", dtype=target.dtype_policy)
+        keras.layers.BatchNormalization(
+            axis=1 if is_first else -1, name=f"{target.name}_bn", dtype=target.dtype_policy
+        )
     ]
     if activation not in (None, "linear"):
         behind.append(
@@ -202,6 +259,25 @@ def _labels(y: Any) -> Any:
     parts = keras.tree.flatten(y)
     if len(parts) > 1:
         raise ValueError(
-            f"Expected one array of labels for a class-wise penalty. Received: {len(parts)}."
+            "Expected one array of labels for a class-wise penalty. Received: "
+            f"{len(parts)}, one for each output: take a penalty over all classes."
         )
     return parts[0] if parts else None
+
+
+def _check_labels(y: Any) -> None:
+    labels = _labels(y)
+    if labels is None or not hasattr(labels, "shape"):
+        return
+    array = keras.ops.convert_to_numpy(labels) if keras.ops.is_tensor(labels) else labels
+    class_numbers(array)  # raises
+    array = np.asarray(array)
+    if array.dtype.kind == "f" and (array.ndim == 1 or array.shape[1] == 1):
+        fractions = np.flatnonzero(array.reshape(-1) % 1)
+        if fractions.size:
+            row = fractions[0]
+            raise ValueError(
+                "Expected labels that are whole numbers, as a class-wise penalty is a sum over "
+                f"classes. Received: {array.reshape(-1)[row]:g} in row {row}. For the targets of a "
+                "regression take a penalty over all classes."
+            )

@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 
+from tfhash.codes import real_array
 from tfhash.errors import unknown_name
-from tfhash.regularizers.penalties import ALL_CLASSES, CLASS_WISE, penalty_of
+from tfhash.metrics._inputs import as_labels
+from tfhash.regularizers.penalties import ALL_CLASSES, CLASS_WISE, penalty_of, wrong_shape
 
 NAMES = (
     *("none", "l1w", "l2w", "dropout", "bn"),
     *("cr", "cw_cr", "vr", "cw_vr", "l1r", "rr", "cw_rr"),
 )
 OF_REPRESENTATIONS = (*ALL_CLASSES, *CLASS_WISE)
+ROUNDED = 0.01  # how far the sum of probabilities in half precision may be from 1
 
 
 @keras.saving.register_keras_serializable(package="tfhash")
@@ -101,8 +105,9 @@ def penalty(name: str, z: Any, y: Any = None, normalized: bool = False) -> Any:
     name : "cr", "cw_cr", "vr", "cw_vr", "l1r", "rr" or "cw_rr"
     z : tensor or array [n, ...]
         Representations; with positions they are flattened. float64 stays float64.
-    y : int [n] or [n, 1], or one-hot [n, k], optional
-        Needed by the class-wise ones.
+    y : [n] or [n, 1], or one-hot [n, k], optional
+        Needed by the class-wise ones: numbers, in arrays words too. One-hot rows may be
+        probabilities: their class is the most probable one.
     normalized : bool
         See `RepresentationRegularizer`.
 
@@ -113,11 +118,50 @@ def penalty(name: str, z: Any, y: Any = None, normalized: bool = False) -> Any:
     Raises
     ------
     ValueError
-        For other names, shapes that do not fit, or labels that are missing.
+        For other names, shapes that do not fit, or labels that are missing. Of arrays, where they
+        hold no real numbers, or labels NaN, or rows that are no probabilities; of tensors this is
+        not looked at.
     """
     if name not in OF_REPRESENTATIONS:
         raise unknown_name("a penalty on representations", name, OF_REPRESENTATIONS)
+    if not keras.ops.is_tensor(z):
+        z = real_array(z, "representations")
+    if y is not None and name in CLASS_WISE and not keras.ops.is_tensor(y):
+        y = class_numbers(y)
     return penalty_of(name, z, y, normalized)
+
+
+def class_numbers(y: Any) -> Any:
+    """Labels as whole numbers, int64 [n].
+
+    Parameters
+    ----------
+    y : array [n] or [n, 1] of whatever can be sorted, or rows of probabilities [n, k]
+
+    Raises
+    ------
+    ValueError
+        Where the shape is another, a label is missing, or rows of several are no probabilities.
+    """
+    try:
+        shape = np.shape(y)
+    except ValueError:  # of lists of different lengths, which `as_labels` names
+        shape = ()
+    if len(shape) < 2 or (len(shape) == 2 and shape[1] == 1):
+        return np.unique(as_labels(y), return_inverse=True)[1].reshape(-1)
+    if len(shape) > 2:
+        raise ValueError(wrong_shape(shape))
+    labels = real_array(y, "labels")
+    sums = labels.sum(axis=1, dtype=np.float64)
+    wrong = np.flatnonzero(~((labels >= 0).all(axis=1) & (np.abs(sums - 1) < ROUNDED)))
+    if wrong.size:
+        raise ValueError(
+            "Expected labels of shape [n] or [n, 1], or one-hot rows [n, k], as the penalty is a "
+            f"sum over classes. Received: {labels[wrong[0], :5].tolist()} in row {wrong[0]}"
+            f"{', ...' if shape[1] > 5 else ''}. For the targets of a regression take a penalty "
+            "over all classes."
+        )
+    return labels.argmax(axis=1)
 
 
 def _weight(weight: float) -> float:

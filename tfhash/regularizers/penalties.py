@@ -107,8 +107,12 @@ def penalty_of(name: str, z: Any, y: Any = None, normalized: bool = False) -> An
         n_classes = keras.ops.sum(1 / _count(together)) if normalized else 1.0
     if not normalized:
         return value
-    d = int(z.shape[1])
-    width = max(1.0, d * (d - 1) / 2) if name.endswith("cr") else float(d)
+    if z.shape[1] is not None:
+        d = float(z.shape[1])
+        width = max(1.0, d * (d - 1) / 2) if name.endswith("cr") else d
+    else:  # of positions whose number differs from batch to batch
+        d = keras.ops.cast(keras.ops.shape(z)[1], z.dtype)
+        width = keras.ops.maximum(d * (d - 1) / 2, 1) if name.endswith("cr") else d
     return value / width / n_classes
 
 
@@ -156,18 +160,29 @@ def _matrix(z: Any) -> Any:
         raise ValueError(f"Expected representations of shape [n, ...]. Received shape: {z.shape}.")
     if len(z.shape) == 2:
         return z
+    if None in z.shape[1:]:
+        return keras.ops.reshape(z, (keras.ops.shape(z)[0], -1))
     return keras.ops.reshape(z, (-1, int(np.prod(z.shape[1:]))))
 
 
+def wrong_shape(shape: Any) -> str:
+    """What is said of labels of another shape."""
+    return (
+        "Expected labels of shape [n] or [n, 1], or one-hot rows [n, k], as the penalty is a sum "
+        f"over classes. Received shape: {tuple(shape)}."
+    )
+
+
 def _together(y: Any, z: Any) -> Any:
-    """[n, n]: 1 where two rows are of one class. `y` is [n], [n, 1], or one-hot rows."""
+    """[n, n]: 1 where two rows are of one class. `y` is [n], [n, 1], or one-hot rows.
+
+    Of rows that are not one-hot the class is the column of the largest number: what tensors hold is
+    not known where the step of a training is compiled.
+    """
     ops = keras.ops
     y = ops.convert_to_tensor(y)
     if len(y.shape) not in (1, 2):
-        raise ValueError(
-            "Expected labels of shape [n] or [n, 1], or one-hot ones [n, k], as the penalty is a "
-            f"sum over classes. Received shape: {tuple(y.shape)}."
-        )
+        raise ValueError(wrong_shape(y.shape))
     if len(y.shape) == 2 and y.shape[1] != 1:
         y = ops.argmax(y, axis=1)
     y = ops.reshape(y, (-1,))

@@ -9,12 +9,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tfhash import graph
-
 Array = NDArray[np.float64]
 
 # Layers that take each channel, or each number, by itself and keep sums of channels as they are.
 LINEAR = (
+    keras.layers.Identity,
     keras.layers.Dropout,
     keras.layers.SpatialDropout1D,
     keras.layers.SpatialDropout2D,
@@ -49,6 +48,11 @@ LARGEST = (
     keras.layers.GlobalMaxPooling3D,
 )
 CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+
+
+# By precision, the relative error of the variance in which a batch normalization without a scale
+# may hold one.
+HELD = {"float32": 1e-5, "float64": 1e-12}
 
 
 class NotPossible(ValueError):
@@ -108,7 +112,8 @@ def through(layer: Any, affine: Affine) -> Affine:
     """
     if isinstance(layer, keras.layers.BatchNormalization):
         return _through_normalization(layer, affine)
-    if isinstance(layer, LINEAR) or graph.kind(layer) in ("linear", "identity"):
+    check_channels_last(layer)
+    if isinstance(layer, LINEAR):
         return affine
     if isinstance(layer, PADDING):
         if affine.shift.any():
@@ -270,7 +275,12 @@ def _check_channels(layer: Any) -> None:
     """Raise NotPossible where a convolution does not mix all channels, or has them first."""
     if layer.groups != 1:
         raise NotPossible("it is a convolution in groups")
-    if layer.data_format != "channels_last":
+    check_channels_last(layer)
+
+
+def check_channels_last(layer: Any) -> None:
+    """Raise NotPossible where another axis than the last is that of a layer's channels."""
+    if getattr(layer, "data_format", None) == "channels_first":
         raise NotPossible("its channels come first")
 
 
@@ -290,7 +300,11 @@ def is_relu(layer: Any) -> bool:
 
 def assign(variable: keras.Variable, value: Array) -> None:
     """Set a variable, rounded to its precision."""
-    variable.assign(value.astype("float64" if variable.dtype == "float64" else "float32"))
+    variable.assign(value.astype(_dtype_of(variable)))
+
+
+def _dtype_of(variable: keras.Variable) -> str:
+    return "float64" if variable.dtype == "float64" else "float32"
 
 
 def _assign(layer: Any, gamma: Array, beta: Array, mean: Array, variance: Array) -> None:
@@ -298,8 +312,14 @@ def _assign(layer: Any, gamma: Array, beta: Array, mean: Array, variance: Array)
         factor = gamma
         # The variance holds the scale: 1 / sqrt(v' + eps) = gamma / sqrt(v + eps).
         variance = (variance + layer.epsilon) / factor**2 - layer.epsilon
-        if (variance <= -layer.epsilon).any() or (factor <= 0).any():
-            raise NotPossible("a batch normalization without scale cannot hold the transform")
+        dtype = _dtype_of(layer.moving_variance)
+        held = variance.astype(dtype) + np.asarray(layer.epsilon, dtype)  # as the layer adds them
+        wanted = variance + layer.epsilon
+        if not (np.abs(held - wanted) <= HELD[dtype] * wanted).all():
+            raise NotPossible(
+                "without a scale of its own, it cannot hold so small a part of its variance "
+                f"(factors from {factor.min():g} to {factor.max():g})"
+            )
     if not layer.center:
         if beta.any():
             raise NotPossible("a batch normalization without center cannot hold the transform")

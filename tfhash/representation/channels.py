@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import keras
@@ -48,14 +49,15 @@ def channel_axis(output: Any) -> int:
 
 
 def axis_of_site(model: keras.Model, name: str, read: Any) -> int:
-    """As `channel_axis`, of what an encoder reads under a name such as "relu" or "inner/relu".
+    """As `channel_axis`, of what is read under a name such as "relu", "relu#2" or "inner/relu".
 
-    `read`, the symbolic tensor that it reads, comes out of the encoder's own layer: the graph of
-    the model itself says more where it has a layer of that name.
+    `read`, the symbolic tensor, may come out of a layer of an encoder's own: the graph of the model
+    itself says more where it has a layer of that name.
     """
     layer: Any = model
     for part in name.split("/"):
-        found = [one for one in getattr(layer, "layers", ()) if one.name == part]
+        first = re.sub(r"#\d+$", "", part)  # of a second call of a layer, "#2"
+        found = [one for one in getattr(layer, "layers", ()) if one.name in (part, first)]
         if not found:
             return channel_axis(read)
         layer = found[0]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash import _native, progress
+from tfhash.codes import real_array
 from tfhash.metrics._inputs import check_labels
-from tfhash.representation.reals import real_array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,12 +148,19 @@ def noise_sweep(
     -------
     pandas.DataFrame
         Columns x_lower, x_upper, y_lower, y_upper, in nats.
+
+    Raises
+    ------
+    ValueError
+        As `mutual_information`, or where there is no variance.
     """
     from tfhash._extras import named_if_missing
 
     with named_if_missing("noise_sweep"):
         import pandas as pd
     variances = np.atleast_1d(np.asarray(noise_variances)).tolist()
+    if not variances:
+        raise ValueError("Expected at least one noise variance. Received: none.")
     rows = [mutual_information(z, y, variance) for variance in variances]
     index = pd.Index(variances, name="noise_variance")
     return pd.DataFrame(rows, index=index, columns=list(MutualInformation._fields))

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfhash import backend, graph, progress, rebuilding
 from tfhash._extras import named_if_missing
-from tfhash.codes.words import whole_number
+from tfhash.codes import whole_number
 from tfhash.encoder import Encoder
 from tfhash.encoder.activation_tracer import Choice
 from tfhash.encoder.batches import Source
@@ -52,7 +52,7 @@ def characteristics(
     Parameters
     ----------
     model : keras.Model or Encoder
-        Built; of an encoder the layers that it encodes. Its current weights are used, at inference.
+        Built. Its current weights are used, at inference.
     x
         Inputs, as `tfhash.Encoder.encode` takes them.
     y : int [n], optional
@@ -60,7 +60,8 @@ def characteristics(
     layers : optional
         Layers of a Sequential or Functional model, their names or indices in `model.layers`, with
         or without an activation; or what `tfhash.Encoder` takes as `layers`. By default the
-        layers that an encoder reads codes of.
+        layers that an encoder reads codes of; of an encoder, those that it encodes. A layer that is
+        called several times is a row for each call, "name" and "name#2", as in an encoder.
     mutual_information : bool
         Add the bounds of `mutual_information` at a noise variance of 0.1. They are of the
         whole activations of an input, flattened, whatever `flatten` says.
@@ -170,46 +171,58 @@ def reader(
     Parameters and errors are those of `characteristics`.
     """
     if isinstance(model, Encoder):
-        read = model.activation_model
-        return model.layer_names, read, Inputs(read.input), model.model
+        if layers is None:
+            read = model.activation_model
+            return model.layer_names, read, Inputs(read.input), model.model
+        model = model.model
     choices = list(layers) if isinstance(layers, list | tuple) else [layers]
     if layers is not None and choices and graph.is_traceable(model):
         graph.check_built(model)
-        own = [_own_layer(model, choice) for choice in choices]
-        found = [layer for layer in own if layer is not None]
-        if len(found) == len(choices):
-            names = [layer.name for layer in found]
+        own = [_own_outputs(model, choice) for choice in choices]
+        if all(own):
+            found = [one for of_one in own for one in of_one]
+            names = [name for name, _ in found]
             if len(set(names)) < len(names):
                 raise ValueError(f"Expected different layers. Received: {names}.")
-            outputs = [layer.output for layer in found]
-            read = keras.Model(model.inputs, outputs)
+            read = keras.Model(model.inputs, [output for _, output in found])
             return names, read, Inputs(symbols_of(model, None)), model
     encoder = Encoder(model, layers=layers)
     return encoder.layer_names, encoder.activation_model, Inputs(symbols_of(model, None)), model
 
 
-def _own_layer(model: keras.Model, choice: Any) -> keras.Layer | None:
-    """The layer of the model that is meant, where it is called once and has one output."""
+def _own_outputs(model: keras.Model, choice: Any) -> list[tuple[str, Any]]:
+    """Names and outputs of the calls of the layer that is meant.
+
+    None at all where it is not there or has several: the encoder knows more of what may be meant.
+    """
     if not isinstance(choice, str | int | keras.Layer):
-        return None
+        return []
     try:
         layer = rebuilding.layer_of(model, choice)
-        single = keras.ops.is_tensor(layer.output) or hasattr(layer.output, "shape")
-    except (ValueError, AttributeError):  # not there, or called several times: the encoder knows
-        return None
-    return layer if single else None
+    except ValueError:
+        return []
+    calls = graph.calls_of(model, layer)
+    if not calls or any(len(call.outputs) != 1 for call in calls):
+        return []
+    names = [layer.name, *(f"{layer.name}#{i}" for i in range(2, len(calls) + 1))]
+    return [(name, call.outputs[0]) for name, call in zip(names, calls, strict=True)]
 
 
 def batches(
-    read: keras.Model, inputs: Inputs, source: Source, batch_size: int | None, names: list[str]
+    read: keras.Model,
+    inputs: Inputs,
+    source: Source,
+    batch_size: int | None,
+    names: list[str],
+    work: str = "characteristics",
 ) -> Iterator[list[NDArray[Any]]]:
-    """The outputs of a model, batch by batch."""
+    """The outputs of a model, batch by batch; `work` is what the progress bar says."""
     call = backend.compiled_model(read, keras.tree.flatten, backend.has_accelerator())
     size = inputs.batch_size or batch_size or _fitting_batch(read)
     total = None if source.n is None else -(-source.n // size)
     row = 0
     blocks = source.blocks(size, 0, None)
-    for batch in progress.bar(blocks, "characteristics", "batch", total=total):
+    for batch in progress.bar(blocks, work, "batch", total=total):
         check_inputs(batch, inputs.names, row)
         arrays = [backend.to_numpy(output) for output in call(inputs.packed(batch))]
         for name, array in zip(names, arrays, strict=True):

@@ -10,13 +10,16 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tfhash import rebuilding
+from tfhash import graph, rebuilding
+from tfhash.codes import real_array
+from tfhash.encoder.checks import check_weights
 from tfhash.representation import affine as maps
 from tfhash.representation.affine import Affine, Array, NotPossible
-from tfhash.representation.reals import real_array
 from tfhash.representation.refitting import refit
 
 WEIGHTED = (keras.layers.Dense, *maps.CONVOLUTIONS)
+# What may stand between a layer of weights and the representation.
+PASSED = (keras.layers.BatchNormalization, keras.layers.Activation, keras.layers.ReLU)
 
 
 def identical_output_network(
@@ -27,8 +30,8 @@ def identical_output_network(
     Theorem 1: of a linear layer, for any invertible Q and any m. Theorem 2: of a ReLU layer, for a
     positive diagonal matrix with its rows permuted, and no shift. Units of a convolution are its
     channels. The layers behind may be dense ones and convolutions, which absorb Q's inverse;
-    between them may stand dropout, pooling, flattening, padding, further ReLUs and batch
-    normalization, as far as Q passes them.
+    between them may stand dropout, pooling, flattening, padding, penalties of
+    `tfhash.regularizers`, further ReLUs and batch normalization, as far as Q passes them.
 
     Parameters
     ----------
@@ -36,7 +39,8 @@ def identical_output_network(
         Sequential or Functional, built. It is left as it is.
     layer : str, int or keras.Layer
         A Dense layer or a convolution (not in groups, its channels last), with or without a ReLU of
-        its own; or a ReLU or a batch normalization that follows one, which is folded into it.
+        its own; or a ReLU that follows one; or a batch normalization that follows one without a
+        ReLU, and is folded into it.
     transform : float [d, d]
         Q, of column vectors; or [d], the diagonal of it.
     shift : float [d], optional
@@ -53,7 +57,8 @@ def identical_output_network(
     ------
     ValueError
         Where Q is singular, of another shape, or no permuted positive diagonal matrix for a ReLU
-        layer; where a layer on the way cannot take it: the layer is named, with the reason.
+        layer; where a layer on the way cannot take it: the layer is named, with the reason; where
+        weights are NaN or infinite.
     """
     new, source, after = _copied(model, layer, _has_shift(shift))
     matrix, moved = _checked(transform, shift, _units_of(source))
@@ -135,26 +140,30 @@ def _has_shift(shift: ArrayLike | None) -> bool:
 def _copied(model: keras.Model, layer: Any, shifted: bool) -> tuple[Any, Any, list[Any]]:
     """A copy of the model, the layer in it that has the weights, and what follows up to `layer`."""
     target = rebuilding.layer_of(model, layer)
+    check_weights(model)
     path = [target]
-    while not isinstance(path[0], WEIGHTED):
-        inside = isinstance(
-            path[0],
-            keras.layers.BatchNormalization | keras.layers.Activation | keras.layers.ReLU,
-        )
-        before = getattr(getattr(path[0], "input", None), "_keras_history", None)
-        if not inside or before is None or not isinstance(before.operation, keras.Layer):
+    while True:
+        own = graph.is_composite(path[0]) and not graph.gives_inputs_back(path[0])
+        if isinstance(path[0], WEIGHTED) and not own:
+            break
+        before = _before(model, path[0])
+        if own or not (isinstance(path[0], PASSED) or graph.gives_inputs_back(path[0])):
+            before = None
+        if before is None:
+            of_its_own = ", with a call of its own" if own else ""
             raise ValueError(
                 "Expected a dense layer, a convolution, or a batch normalization or ReLU that "
-                f"follows one. Received: {target.name!r} of class {type(target).__name__}."
+                f"follows one. Received: {target.name!r} of class {type(target).__name__}"
+                f"{of_its_own}."
             )
-        path.insert(0, before.operation)
+        path.insert(0, before)
     folds = any(isinstance(one, keras.layers.BatchNormalization) for one in path)
 
     def clone(old: keras.Layer) -> keras.Layer:
         if (
             isinstance(old, WEIGHTED)
             and not old.use_bias
-            and (shifted or (folds and old is path[0]) or _follows_normalization(old))
+            and (shifted or (folds and old is path[0]) or _follows_normalization(model, old))
         ):
             # Of zeros, whatever the layer's own initializer is: it had no bias until now.
             return rebuilding.with_config(old, use_bias=True, bias_initializer="zeros")
@@ -165,14 +174,21 @@ def _copied(model: keras.Model, layer: Any, shifted: bool) -> tuple[Any, Any, li
     return new, source, after
 
 
-def _follows_normalization(layer: Any) -> bool:
-    before = getattr(getattr(layer, "input", None), "_keras_history", None)
-    while before is not None:
-        if isinstance(before.operation, keras.layers.BatchNormalization):
+def _before(model: keras.Model, layer: Any) -> Any:
+    """The layer whose output a layer takes; None where it takes several, or is called so often."""
+    calls = graph.calls_of(model, layer)
+    if len(calls) != 1 or len(calls[0].input_tensors) != 1:
+        return None
+    operation = calls[0].input_tensors[0]._keras_history.operation
+    return operation if isinstance(operation, keras.Layer) else None
+
+
+def _follows_normalization(model: keras.Model, layer: Any) -> bool:
+    before = _before(model, layer)
+    while before is not None and not isinstance(before, WEIGHTED):
+        if isinstance(before, keras.layers.BatchNormalization):
             return True
-        if isinstance(before.operation, WEIGHTED):
-            return False
-        before = getattr(getattr(before.operation, "input", None), "_keras_history", None)
+        before = _before(model, before)
     return False
 
 
@@ -212,18 +228,12 @@ def _transform(
 ) -> list[Any]:
     """Change the weights of `new`; returns the layers that absorbed the inverse."""
     calls = _Calls(new)
-    if not (maps.is_linear(source) or maps.is_relu(source)):
-        raise ValueError(
-            f"Expected a linear layer or a ReLU layer. Received: {source.name!r} with another "
-            "activation."
-        )
-    if beyond_relu is False and maps.is_linear(source):
-        for one in after:
-            if not (maps.is_relu(one) or maps.is_linear(one)):
-                raise ValueError(
-                    f"Expected a linear layer or a ReLU layer. Received: {one.name!r} with another "
-                    "activation."
-                )
+    for one in (source, *after):
+        if not (maps.is_linear(one) or maps.is_relu(one)):
+            raise ValueError(
+                f"Expected a linear layer or a ReLU layer. Received: {one.name!r} with another "
+                "activation."
+            )
     for one in (source, *after[:-1]):
         behind = list(calls.after(one))
         if after and len(behind) != 1:
@@ -231,8 +241,15 @@ def _transform(
                 f"Expected that {one.name!r} feeds {after[-1].name!r} alone. Received: it also "
                 f"feeds {[other.name for other in behind]}: transform it itself."
             )
-    for one in after:
+    for i, one in enumerate(after):
         if isinstance(one, keras.layers.BatchNormalization):
+            bent = [before.name for before in (source, *after[:i]) if maps.is_relu(before)]
+            if bent:
+                raise ValueError(
+                    "Expected a batch normalization of a layer without a ReLU, to be folded into "
+                    f"it. Received: {one.name!r} behind the ReLU of {bent[-1]!r}: transform that "
+                    "layer itself."
+                )
             with _named(one):
                 maps.fold(one, source)
     with _named(source):
@@ -270,12 +287,17 @@ def _carry(calls: _Calls, layer: Any, affine: Affine, positions: int, lenient: b
                 raise NotPossible(
                     "it joins the representation with another, which would have to be changed too"
                 )
-            if isinstance(one, WEIGHTED):
+            if graph.gives_inputs_back(one):
+                consumers += _carry(calls, one, affine, positions, lenient)
+            elif graph.is_composite(one):
+                raise NotPossible("it has a call of its own, which may do anything")
+            elif isinstance(one, WEIGHTED):
                 if one in consumers:
                     raise NotPossible("it is called more than once")
                 maps.absorb(one, affine, positions)
                 consumers.append(one)
             elif isinstance(one, keras.layers.Flatten):
+                maps.check_channels_last(one)
                 count = int(np.prod(one.output.shape[1:])) // len(affine.matrix)
                 consumers += _carry(calls, one, affine, count, lenient)
             elif lenient and maps.is_relu(one):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tfhash.representation.reals import real_array
+from tfhash.codes import real_array
+
+SYMMETRIC = 1e-9  # share of the largest entry by which the two of a pair may differ
+BLOCK = 1024  # rows that are looked at at once
 
 
 def stable_rank(covariance: ArrayLike) -> float:
@@ -25,7 +28,7 @@ def stable_rank(covariance: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        Where it is no square matrix of real numbers, or holds NaN or infinity.
+        Where it is no symmetric matrix of real numbers, or holds NaN or infinity.
     """
     from scipy.linalg import eigvalsh
     from scipy.sparse.linalg import eigsh
@@ -40,14 +43,25 @@ def stable_rank(covariance: ArrayLike) -> float:
     scale = float(np.abs(covariance).max(initial=0))
     if scale == 0:
         return float("nan")
+    for start in range(0, len(covariance), BLOCK):
+        rows = slice(start, start + BLOCK)
+        apart = np.abs(covariance[rows] - covariance[:, rows].T)
+        if apart.max() > SYMMETRIC * scale:
+            row, column = divmod(int(apart.argmax()), len(covariance))
+            row += start
+            raise ValueError(
+                "Expected a covariance, which is symmetric. Received: "
+                f"{covariance[row, column]:g} at [{row}, {column}], "
+                f"{covariance[column, row]:g} at [{column}, {row}]."
+            )
     # The rank does not depend on the scale, and squares of very large or small numbers would.
     covariance = covariance / scale
     total, d = float(np.vdot(covariance, covariance)), len(covariance)
     if d <= 1000:
         largest = float(eigvalsh(covariance, subset_by_index=[d - 1, d - 1])[0])
     else:
-        start = np.random.default_rng(0).normal(size=d)
-        values, vectors = eigsh(covariance, k=1, which="LA", v0=start, tol=1e-12)
+        begin = np.random.default_rng(0).normal(size=d)
+        values, vectors = eigsh(covariance, k=1, which="LA", v0=begin, tol=1e-12)
         largest = float(values[0])
         residual = np.linalg.norm(covariance @ vectors[:, 0] - largest * vectors[:, 0])
         if residual > 1e-9 * largest:

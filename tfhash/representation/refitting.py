@@ -8,8 +8,13 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tfhash import graph, rebuilding
+from tfhash.encoder.batches import Source
+from tfhash.encoder.inputs import Inputs
+from tfhash.encoder.symbols import symbols_of
 from tfhash.metrics._inputs import as_labels, check_labels
 from tfhash.representation import affine as maps
+from tfhash.representation.layers import batches
 
 # Of the sum of the eigenvalues, added to each: it decides the weights of units that depend on one
 # another linearly, for which any would do.
@@ -33,19 +38,26 @@ def refit(old: keras.Model, new: Any, name: str, x: Any, y: ArrayLike | None) ->
     Raises
     ------
     ValueError
-        Where `y` is given and the layer is not the last, or gives no score for each class, or the
-        labels are none of its classes, or of another length than `x`.
+        Where there are no inputs, or they are NaN or infinite; where `y` is given and the layer is
+        not the last, or gives no score for each class, or the labels are none of its classes, or of
+        another length than `x`.
     """
-    layer = next(one for one in new.layers if one.name == name)
+    layer, before = (rebuilding.layer_of(model, name) for model in (new, old))
     labels = None if y is None else _classes(y, layer, new)
-    given = _read(new, layer.input, x)
-    wanted = _pre_activation(_read(old, _named(old, name).input, x), _named(old, name))
+    given = _read(new, layer, x)
+    if labels is not None:
+        check_labels(labels, len(given))
+    wanted = _pre_activation(_read(old, before, x), before)
+    if len(wanted) != len(given):
+        raise ValueError(
+            "Expected x as arrays, or as batches that come again: it is read twice. Received: "
+            f"{len(given)} inputs, then {len(wanted)}."
+        )
     rows = np.column_stack([given, np.ones(len(given))]) if layer.use_bias else given
     gram = rows.T @ rows
     gram[np.diag_indices_from(gram)] += RIDGE * np.trace(gram)
     solved = np.linalg.solve(gram, rows.T @ wanted)
     if labels is not None:
-        check_labels(labels, len(given))
         solved = _by_cross_entropy(rows, labels, solved)
     _set(layer, solved)
 
@@ -57,6 +69,11 @@ def _classes(y: ArrayLike, layer: Any, model: Any) -> np.ndarray:
         raise ValueError(
             "Expected a representation before the last layer, as y is given. Received: "
             f"{layer.name!r} behind it, which is not the last: {advice}."
+        )
+    if len(layer.output.shape) != 2:
+        raise ValueError(
+            "Expected a last layer that scores inputs, as y is given. Received: "
+            f"{layer.name!r}, which scores each position of them: {advice}."
         )
     k = int(layer.kernel.shape[-1])
     if k < 2 or layer.activation not in (keras.activations.linear, keras.activations.softmax):
@@ -75,13 +92,22 @@ def _classes(y: ArrayLike, layer: Any, model: Any) -> np.ndarray:
     return labels.astype(np.int64)
 
 
-def _read(model: Any, tensor: Any, x: Any) -> np.ndarray:
-    outputs = keras.Model(model.inputs, tensor).predict(x, verbose=0)
-    return np.asarray(outputs, np.float64)
-
-
-def _named(model: Any, name: str) -> Any:
-    return next(one for one in model.layers if one.name == name)
+def _read(model: Any, layer: Any, x: Any) -> np.ndarray:
+    """What the layer is given, float64 [n, d]; with positions, each of them is a row."""
+    (call,) = graph.calls_of(model, layer)
+    inputs = Inputs(symbols_of(model, None))
+    read = keras.Model(model.inputs, [call.input_tensors[0]])
+    source = Source(inputs, x)
+    parts = [one for (one,) in batches(read, inputs, source, None, [layer.name], "refitting")]
+    if not parts:
+        raise ValueError("Expected x of at least one input. Received: none.")
+    given = np.concatenate(parts).astype(np.float64)
+    if not np.isfinite(given).all():
+        raise ValueError(
+            f"Expected finite activations before layer {layer.name!r}, to fit its weights. "
+            "Received: NaN or infinity."
+        )
+    return given.reshape(-1, given.shape[-1])
 
 
 def _pre_activation(given: np.ndarray, layer: Any) -> np.ndarray:

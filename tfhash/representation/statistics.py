@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfhash.codes.words import whole_number
+from tfhash.codes import real_array, whole_number
 from tfhash.representation.ranks import stable_rank
-from tfhash.representation.reals import real_array
 
 MOST_UNITS = 20_000  # of which all pairs are summed up: 2.4 GB for each 10,000 units squared
 SAMPLED_UNITS = 4096  # of wider layers, whose pairs are
@@ -55,8 +54,8 @@ class Characteristics:
     stable_rank : float
         `||C||_F^2 / ||C||_2^2` of the covariance C of all values; NaN where all are constant.
     constant_units : NDArray[np.int64]
-        Which units are not dead, but have one value alone where they are positive: no correlation
-        with them is defined.
+        Which units are not dead, but have one value alone where they are positive, to a millionth
+        of it: no correlation with them is defined.
     """
 
     n: int

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash._extras import named_if_missing
-from tfhash.codes.words import whole_number
+from tfhash.codes import whole_number
 from tfhash.encoder import Encoder
 from tfhash.encoder.activation_tracer import Choice
 from tfhash.encoder.batches import Source
@@ -74,10 +74,11 @@ def unit_tables(
     Raises
     ------
     ValueError
-        Where the layer or a unit is not there, there are no inputs, or labels do not suit them.
+        Where the layer or a unit is not there, there are no inputs, labels do not suit them, or
+        activations are NaN or infinite.
     """
-    if len(units) != 2:
-        raise ValueError(f"Expected two units. Received: {units!r}.")
+    if not isinstance(units, tuple | list | np.ndarray) or len(units) != 2:
+        raise ValueError(f"Expected units as a pair of whole numbers. Received: {units!r}.")
     whole = model.model if isinstance(model, Encoder) else model
     names, read, inputs, _ = layers.reader(whole, [layer])
     if len(names) != 1:
@@ -90,6 +91,12 @@ def unit_tables(
         chosen = [whole_number(unit, f"a unit of {names[0]!r}", 0, last) for unit in units]
         n, positions = n + len(array), len(z) // len(array)
         parts.append(z[:, chosen])
+        if not np.isfinite(parts[-1]).all():
+            row, at = np.argwhere(~np.isfinite(parts[-1]))[0]
+            raise ValueError(
+                f"layer {names[0]!r}, inputs from row {n - len(array)} on: Expected finite "
+                f"activations. Received: {parts[-1][row, at]} of unit {chosen[at]}."
+            )
     if not parts:
         raise ValueError("Expected at least one input. Received: none.")
     labels = np.full(n, "all") if y is None else check_labels(y, n)

@@ -142,6 +142,9 @@ class Study:
         Examples that are encoded at once by default; None for the encoder's own number.
     shows_values : bool
         Whether the numbers of each network are printed.
+    without : tuple of str
+        Fields of `options` that it takes no flags for: it decides them itself, or they would decide
+        nothing.
     figures : tuple of str, or mapping
         Figures and tables that are drawn of it; where they differ, by dataset (others have those
         of the one that they are like).
@@ -153,6 +156,7 @@ class Study:
     options: type[RunOptions] = MlpOptions
     encode_at_once: int | None = None
     shows_values: bool = False
+    without: tuple[str, ...] = ()
     figures: tuple[str, ...] | Mapping[str, tuple[str, ...]] = ()
 
     @property

@@ -39,6 +39,7 @@ STUDY = Study(
     ),
     options=RepresentationCnnOptions,
     encode_at_once=500,
+    without=("one_by_one", "group_size"),  # Keras `fit` trains all, one after another
     figures={
         "digits": ("representations_table_4",),
         "mnist": ("representations_table_4",),

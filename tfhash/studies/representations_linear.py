@@ -46,5 +46,6 @@ STUDY = Study(
         ),
     ),
     options=RepresentationOptions,
+    without=("quick", "normalized"),  # of penalties, which these networks have none of
     figures=(),
 )

@@ -40,7 +40,9 @@ def simplify(
     - Batch normalization is folded into the layer before it.
 
     Dense, convolutional and depthwise layers, normalization, additions and concatenations,
-    pooling, padding, flattening and dropout are followed. Other layers of Keras's are left as they
+    pooling, padding, flattening and dropout are followed. Layers of a `call` of their own that give
+    their input back as it came, such as the penalties of `tfhash.regularizers`, are left out of the
+    new model, which is a plain one. Other layers of Keras's are left as they
     are, with the units that they read; the report says so. The model given is not changed.
 
     Parameters
