@@ -11,7 +11,7 @@
 namespace tfhash {
 namespace {
 
-constexpr int64_t kColumnsAtOnce = 64;  // of a product, between two looks at whether it is to end
+constexpr int64_t kColumnsAtOnce = 96;  // of a product, between two looks at whether it is to end
 constexpr double kTiny = 1e-150;  // what is smaller may have a square of 0
 
 constexpr int64_t kTile = 16;  // rows and columns that are transposed together
@@ -89,17 +89,22 @@ void BlockedLine::enter(const NormedLayer& next) {
   z_.n_points = h_.n_points;
   const DenseLayer& layer = next.layer;
   const int64_t n_rows = z_.n_blocks() + 1;
+  double* ends = ends_room_.of(padded(n_rows) * layer.n_units);
+  ends_ = ends;
+  // Few ends leave most lanes empty.
+  if (next.by_unit.size() > 0 && n_rows > kDenseRows) {
+    for (int64_t r = 0; r < n_rows; r += kDenseLanes) {
+      multiply_ends(r, std::min(kDenseLanes, n_rows - r), ends + r * layer.n_units);
+    }
+    return;
+  }
   double* inputs = inputs_.of(padded(n_rows) * layer.n_inputs);
   std::fill_n(inputs, padded(n_rows) * layer.n_inputs, 0.0);
-  for (int64_t b = 0; b < h_.n_blocks(); ++b) {
-    double* at = inputs + b * layer.n_inputs;
-    for (int64_t r = h_.start[b]; r < h_.start[b + 1]; ++r) at[h_.units[r]] = h_.row(r)[0];
+  for (int64_t r = 0; r < n_rows; ++r) {
+    const End end = end_of(r);
+    double* at = inputs + r * layer.n_inputs;
+    for (int64_t i = end.begin; i < end.end; ++i) at[h_.units[i]] = h_.row(i)[end.lane];
   }
-  const int64_t b = h_.n_blocks() - 1, lane = h_.points_of(b) - 1;
-  double* at = inputs + (b + 1) * layer.n_inputs;
-  for (int64_t r = h_.start[b]; r < h_.start[b + 1]; ++r) at[h_.units[r]] = h_.row(r)[lane];
-
-  double* ends = ends_room_.of(padded(n_rows) * layer.n_units);
   CheckNowAndThen check(kDenseRows * layer.n_units);
   for (int64_t r = 0; r < n_rows; r += kDenseRows) {
     check();
@@ -108,7 +113,70 @@ void BlockedLine::enter(const NormedLayer& next) {
     multiply(layer, rows, active_, 0, layer.n_units, ends + r * layer.n_units);
   }
   finish_rows(layer, n_rows, ends);
-  ends_ = ends;
+}
+
+BlockedLine::End BlockedLine::end_of(int64_t r) const {
+  const bool is_last = r == h_.n_blocks();
+  const int64_t block = is_last ? r - 1 : r;
+  return {h_.start[block], h_.start[block + 1], is_last ? h_.points_of(block) - 1 : 0};
+}
+
+// Ends [first, first + n) of blocks, n <= kDenseLanes, side by side as the points of a block are.
+void BlockedLine::multiply_ends(int64_t first, int64_t n, double* ends) {
+  const DenseLayer& layer = layer_->layer;
+  const int64_t n_units = layer.n_units;
+  row_of_.assign(layer.n_inputs, -1);
+  for (int64_t k = 0; k < n; ++k) {
+    const End end = end_of(first + k);
+    for (int64_t i = end.begin; i < end.end; ++i) row_of_[h_.units[i]] = 0;
+  }
+  active_.clear();
+  for (int64_t i = 0; i < layer.n_inputs; ++i) {
+    if (row_of_[i] < 0) continue;
+    row_of_[i] = int64_t(active_.size());
+    active_.push_back(int32_t(i));
+  }
+  const auto n_active = int64_t(active_.size());
+  double* inputs = inputs_.of(n_active * kDenseLanes);
+  std::fill_n(inputs, n_active * kDenseLanes, 0.0);
+  for (int64_t k = 0; k < n; ++k) {
+    const End end = end_of(first + k);
+    for (int64_t i = end.begin; i < end.end; ++i) {
+      inputs[row_of_[h_.units[i]] * kDenseLanes + k] = h_.row(i)[end.lane];
+    }
+  }
+  for (auto j = int32_t(all_units_.size()); j < n_units; ++j) all_units_.push_back(j);
+  double* products = products_.of(n_units * kDenseLanes);
+  multiply_units(inputs, active_.data(), n_active, all_units_.data(), n_units, n, products);
+  for (int64_t j = 0; j < n_units; ++j) {
+    const double scale = layer.scale != nullptr ? layer.scale[j] : 1, shift = layer.shift[j];
+    for (int64_t k = 0; k < n; ++k) {
+      ends[k * n_units + j] = products[j * kDenseLanes + k] * scale + shift;
+    }
+  }
+}
+
+// Units' products at n_points points, at which active inputs are the rows of `inputs`.
+void BlockedLine::multiply_units(const double* inputs, const int32_t* active, int64_t n_active,
+                                 const int32_t* units, int64_t n, int64_t n_points,
+                                 double* out) const {
+  const DenseLayer& layer = layer_->layer;
+  const auto& dense = primitives().dense;
+  for (int64_t i = 0; i < n; i += kColumnsAtOnce) {
+    check_interrupt();
+    const int64_t some = std::min(kColumnsAtOnce, n - i);
+    double* to = out + i * kDenseLanes;
+    if (layer_->by_unit.size() > 0) {
+      dense.multiply_lanes_f64(inputs, active, n_active, layer_->by_unit.data(), 1,
+                               layer.n_inputs, units + i, some, n_points, to);
+    } else if (layer.weights_f32 != nullptr) {
+      dense.multiply_lanes_f32(inputs, active, n_active, layer.weights_f32, layer.n_units, 1,
+                               units + i, some, n_points, to);
+    } else {
+      dense.multiply_lanes_f64(inputs, active, n_active, layer.weights_f64, layer.n_units, 1,
+                               units + i, some, n_points, to);
+    }
+  }
 }
 
 void BlockedLine::fill(bool is_taken) {
@@ -189,25 +257,9 @@ void BlockedLine::multiply_block(int64_t block) {
     }
     return;
   }
-  const auto& dense = primitives().dense;
-  const int32_t* active = h_.units.data() + h_.start[block];
-  const int64_t n_active = h_.start[block + 1] - h_.start[block];
-  const double* inputs = h_.row(h_.start[block]);
-  for (int64_t i = 0; i < n; i += kColumnsAtOnce) {
-    check_interrupt();
-    const int64_t some = std::min(kColumnsAtOnce, n - i);
-    double* to = out + i * kDenseLanes;
-    if (layer_->by_unit.size() > 0) {
-      dense.multiply_lanes_f64(inputs, active, n_active, layer_->by_unit.data(), 1,
-                               layer.n_inputs, units + i, some, to);
-    } else if (layer.weights_f32 != nullptr) {
-      dense.multiply_lanes_f32(inputs, active, n_active, layer.weights_f32, layer.n_units, 1,
-                               units + i, some, to);
-    } else {
-      dense.multiply_lanes_f64(inputs, active, n_active, layer.weights_f64, layer.n_units, 1,
-                               units + i, some, to);
-    }
-  }
+  const int64_t row = h_.start[block];
+  multiply_units(h_.row(row), h_.units.data() + row, h_.start[block + 1] - row, units, n,
+                 z_.points_of(block), out);
   for (int64_t i = 0; i < n; ++i, out += kDenseLanes) {
     const double scale = layer.scale != nullptr ? layer.scale[units[i]] : 1;
     const double shift = layer.shift[units[i]];

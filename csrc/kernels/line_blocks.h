@@ -100,6 +100,15 @@ class BlockedLine {
     double off, size;
   };
 
+  // The rows of h_ that the first point of block r has, or the last point of all, and its lane.
+  struct End {
+    int64_t begin, end, lane;
+  };
+
+  End end_of(int64_t r) const;
+  void multiply_ends(int64_t first, int64_t n, double* ends);
+  void multiply_units(const double* inputs, const int32_t* active, int64_t n_active,
+                      const int32_t* units, int64_t n, int64_t n_points, double* out) const;
   Spread spread(int64_t block) const;
   void choose_units(int64_t block, bool is_taken);
   void multiply_block(int64_t block);
@@ -112,12 +121,12 @@ class BlockedLine {
   std::vector<uint8_t> may_switch_;     // row of z_
   const double* ends_ = nullptr;        // [blocks + 1, units]
   std::vector<Source> sources_;         // of the points after the layer
-  Room ends_room_, inputs_;
-  std::vector<int32_t> active_;
+  Room ends_room_, inputs_, products_;
+  std::vector<int32_t> active_, all_units_;
   std::vector<double> least_;
   std::vector<uint64_t> signs_;
   std::vector<uint32_t> above_;
-  std::vector<int64_t> row_of_;  // unit -> a row of h_
+  std::vector<int64_t> row_of_;  // unit -> a row of h_, or of inputs_
   std::vector<const double*> rows_before_, rows_after_;  // of a block that is blended
 };
 

@@ -109,10 +109,10 @@ class Block {
     const auto n = int64_t(columns_.size());
     if (layer.weights_f32 != nullptr) {
       dense.multiply_lanes_f32(lanes_.data(), active_.data(), n_active_, layer.weights_f32,
-                               layer.n_units, 1, columns_.data(), n, values_.data());
+                               layer.n_units, 1, columns_.data(), n, n_, values_.data());
     } else {
       dense.multiply_lanes_f64(lanes_.data(), active_.data(), n_active_, layer.weights_f64,
-                               layer.n_units, 1, columns_.data(), n, values_.data());
+                               layer.n_units, 1, columns_.data(), n, n_, values_.data());
     }
   }
 

@@ -19,15 +19,18 @@ struct DensePrimitives {
   void (*multiply_f64)(const double* rows, int64_t stride, const int32_t* active, int64_t n_active,
                        const double* weights, int64_t n_weights, int64_t n_columns, double* out,
                        int64_t out_stride);
-  // out[c * kDenseLanes + p], c < n_columns: the same sum for column columns[c], in which input
-  // active[a] at point p is inputs[a * kDenseLanes + p], and the weight of input i and column j is
-  // weights[i * input_stride + j * unit_stride].
+  // out[c * kDenseLanes + p], c < n_columns and p < n_points: the same sum for column columns[c],
+  // in which input active[a] at point p is inputs[a * kDenseLanes + p], and the weight of input i
+  // and column j is weights[i * input_stride + j * unit_stride]. What is in out from n_points on,
+  // to kDenseLanes, is undefined.
   void (*multiply_lanes_f32)(const double* inputs, const int32_t* active, int64_t n_active,
                              const float* weights, int64_t input_stride, int64_t unit_stride,
-                             const int32_t* columns, int64_t n_columns, double* out);
+                             const int32_t* columns, int64_t n_columns, int64_t n_points,
+                             double* out);
   void (*multiply_lanes_f64)(const double* inputs, const int32_t* active, int64_t n_active,
                              const double* weights, int64_t input_stride, int64_t unit_stride,
-                             const int32_t* columns, int64_t n_columns, double* out);
+                             const int32_t* columns, int64_t n_columns, int64_t n_points,
+                             double* out);
   // Rows of kDenseLanes numbers: what units give at points of a line. Number p of row i comes from
   // the share weight[p] of the way from number from[p] of unit i to the next, in three roundings
   // (from that number itself where weight[p] is 0): what is above 0 as it is, `slope` times what is

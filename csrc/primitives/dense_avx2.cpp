@@ -4,6 +4,8 @@
 
 #include <immintrin.h>
 
+#include <type_traits>
+
 #include "primitives/dense.h"
 
 TFHASH_TARGET_BEGIN_AVX2
@@ -15,7 +17,7 @@ struct X {
   using Vector = __m256d;
   static constexpr int64_t kLanes = 4;
   static constexpr int kVectors = 3;  // with kDenseRows rows, 12 of the 16 registers
-  static constexpr int kColumns = 2;  // with kDenseLanes points: 8 sums
+  static constexpr int kColumns = 2;  // of float32 weights with kDenseLanes points: 8 sums
 
   static __m256i lanes(int64_t left) {
     return _mm256_cmpgt_epi64(_mm256_set1_epi64x(left), _mm256_setr_epi64x(0, 1, 2, 3));

@@ -4,6 +4,8 @@
 
 #include <immintrin.h>
 
+#include <type_traits>
+
 #include "primitives/dense.h"
 
 TFHASH_TARGET_BEGIN_AVX512
@@ -15,7 +17,7 @@ struct X {
   using Vector = __m512d;
   static constexpr int64_t kLanes = 8;
   static constexpr int kVectors = int(kDenseColumns / kLanes);
-  static constexpr int kColumns = 4;  // with kDenseLanes points: 8 sums
+  static constexpr int kColumns = 4;  // of float32 weights with kDenseLanes points: 8 sums
 
   static __mmask8 lanes(int64_t left) { return __mmask8((1u << left) - 1); }
   static Vector zero() { return _mm512_setzero_pd(); }

@@ -29,15 +29,15 @@ void multiply(const double* rows, int64_t stride, const int32_t* active, int64_t
 template <class Weight>
 void multiply_lanes(const double* inputs, const int32_t* active, int64_t n_active,
                     const Weight* weights, int64_t input_stride, int64_t unit_stride,
-                    const int32_t* columns, int64_t n_columns, double* out) {
+                    const int32_t* columns, int64_t n_columns, int64_t n_points, double* out) {
   for (int64_t c = 0; c < n_columns; ++c, out += kDenseLanes) {
     const Weight* of_unit = weights + columns[c] * unit_stride;
     double sums[kDenseLanes] = {};
     for (int64_t a = 0; a < n_active; ++a) {
       const double w = of_unit[active[a] * input_stride];
-      for (int64_t p = 0; p < kDenseLanes; ++p) sums[p] += inputs[a * kDenseLanes + p] * w;
+      for (int64_t p = 0; p < n_points; ++p) sums[p] += inputs[a * kDenseLanes + p] * w;
     }
-    std::copy_n(sums, kDenseLanes, out);
+    std::copy_n(sums, n_points, out);
   }
 }
 

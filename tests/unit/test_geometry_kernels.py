@@ -138,6 +138,32 @@ def test_lines_of_many_points_equal_their_oracle(size, slope):
     np.testing.assert_array_equal(codes[0], code)
 
 
+@pytest.mark.parametrize("slope", (0.0, 0.3))
+@pytest.mark.parametrize("scaled", (False, True))
+def test_many_lines_of_few_to_many_points_equal_their_oracle(slope, scaled):
+    """Weights are put in order; the longest line has more ends of blocks than there are lanes."""
+    rng = np.random.default_rng(0)
+    layers: list[Any] = []
+    for n_in, n_out in pairwise((4, 200, 90, 21)):
+        weights = (rng.normal(size=(n_in, n_out)) * np.sqrt(2 / n_in)).astype(np.float32)
+        scale = rng.normal(size=n_out) if scaled else None
+        layers.append((weights, scale, rng.normal(size=n_out), slope))
+    lengths = np.array([40, 4, 2, 1, 0.5, 0.2] + 10 * [0.1])
+    middles, directions = rng.normal(size=(2, len(lengths), 4))
+    steps = directions * lengths[:, None] / 2
+    ends = np.stack([middles - steps, middles + steps], axis=1).reshape(-1, 4)
+    _, offsets, t, units, codes = _native.dense_lines(layers, ends, 10_000)
+    n_points = []
+    for i in range(6):
+        expected, code = reference.dense_line(layers, ends[2 * i], ends[2 * i + 1])
+        here = slice(offsets[i], offsets[i + 1])
+        got = [(a, *unit) for a, unit in zip(t[here].tolist(), units[here].tolist(), strict=True)]
+        assert got == expected
+        np.testing.assert_array_equal(codes[i], code)
+        n_points.append(2 + sum(layer < 2 for _, layer, _ in expected))
+    assert max(n_points) > 15 * 16 and min(n_points) < 15 * 4
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     widths=st.lists(st.integers(2, 6), min_size=2, max_size=3),
