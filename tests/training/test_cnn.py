@@ -23,6 +23,7 @@ from tfhash.errors import InputError
 from tfhash.runs import CnnSpec, RunError, Runs, SpecError
 from tfhash.studies import drawing
 from tfhash.training import cnn as cnn_training
+from tfhash.training import evaluating
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "run_scripts"
 SHAPES = {"mnist": (28, 28), "cifar10": (32, 32, 3), "digits": (8, 8)}
@@ -343,7 +344,7 @@ def test_stopped_anywhere_it_ends_with_the_same_bits(tiny, digits, tmp_path, pro
 @pytest.mark.full
 def test_ctrl_c_after_the_last_step_finishes_and_stops(tiny, digits, tmp_path, monkeypatch):
     """While the test set is gone through, say: the next network is not begun."""
-    evaluate = cnn_training.evaluate
+    evaluate = evaluating.evaluate
 
     def pressed(*given):
         signal.raise_signal(signal.SIGINT)
