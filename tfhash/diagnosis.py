@@ -11,7 +11,7 @@ import pandas as pd
 
 from tfhash import phases
 from tfhash.codes import Codes
-from tfhash.encoder import Encoder
+from tfhash.encoder import Encoder, encoder_of
 from tfhash.errors import InputError
 from tfhash.metrics._inputs import as_labels, check_labels
 from tfhash.metrics.properties import measurable_properties
@@ -147,7 +147,7 @@ class Diagnosis:
 
 
 def diagnose(
-    model: keras.Model,
+    model: keras.Model | Encoder,
     train: Any,
     test: Any = None,
     *,
@@ -159,7 +159,7 @@ def diagnose(
     Parameters
     ----------
     model
-        Any Keras model that `Encoder` takes.
+        Any Keras model that `Encoder` takes, or an `Encoder` of what is to be read of it.
     train, test
         Inputs `x` [n, ...], or `(x, y)` with labels [n] or [n, 1]: what the model was trained on,
         and what it was not. Without labels redundancy alone is measured; without a labeled test set
@@ -186,7 +186,7 @@ def diagnose(
     """
     x, y = _pair(train, "train")
     x_test, y_test = (None, None) if test is None else _pair(test, "test")
-    encoder = Encoder(model)
+    encoder = encoder_of(model)
     codes = encoder.encode(x, batch_size)
     if y is not None:
         check_labels(y, len(codes), "labels of train")

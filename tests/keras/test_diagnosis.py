@@ -1,6 +1,7 @@
 """Diagnoses: what is counted, where the chart holds and where it does not, what cannot be asked."""
 
 import json
+from dataclasses import asdict
 
 import keras
 import numpy as np
@@ -92,6 +93,21 @@ def test_the_width_of_several_layers_is_that_of_all(data):
     found = tfhash.diagnose(net, (x, y), (x_test, y_test))
     assert found.regime is not None
     assert "the 16 units of all 2 layers together" in str(found)
+
+
+def test_an_encoder_says_which_units(data):
+    x, y, x_test, y_test = data
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Dense(n, activation="tanh", name=f"of_{n}") for n in (16, 5)]
+    net = keras.Sequential([keras.Input((8, 8)), keras.layers.Flatten(), *layers])
+    with pytest.raises(ValueError, match="activations=\\['tanh'\\]"):
+        tfhash.diagnose(net, x)
+    encoder = tfhash.Encoder(net, layers="of_16", activations=["tanh"])
+    found = tfhash.diagnose(encoder, (x, y), (x_test, y_test))
+    assert found.layers["layer"].tolist() == ["of_16"] and found.regime is not None
+    codes = [encoder.encode(part) for part in (x, x_test)]
+    expected = tfhash.metrics.encoding_properties(codes[0], y, codes[1], y_test)
+    assert found.properties == pytest.approx(asdict(expected))
 
 
 def test_no_regime_outside_of_the_chart(model, data):

@@ -370,6 +370,36 @@ def test_audit_a_users_files(pictures, files, tmp_path, capsys):
 
 
 @pytest.mark.full
+def test_which_units_of_a_users_model(files, tmp_path, capsys):
+    """Of a network of tanh, by all commands that encode a user's model."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Dense(n, "tanh", name=f"of_{n}") for n in (7, 5, 3)]
+    path, data = tmp_path / "tanh.keras", str(files / "parts.npz")
+    keras.Sequential([keras.Input((6,)), *layers, keras.layers.Dense(2)]).save(path)
+    commands = {
+        "encode": ["--array=x_test", f"--out={tmp_path / 'of.codes'}"],
+        "measure": ["--metrics=redundancy"],
+        "audit": [f"--out={tmp_path / 'audit'}"],
+        "report": [f"--out={tmp_path / 'page.html'}", f"--against={path}"],
+    }
+    for command, further in commands.items():
+        asked = ["tfhash", command, str(path), data, *further]
+        assert cli.tfhash(asked) == 2
+        assert "activations=['tanh']" in capsys.readouterr().err
+        assert cli.tfhash([*asked, "--activations=tanh", "--layers=of_7,of_5"]) == 0
+        said = capsys.readouterr().out
+        assert ("12" in said) or command == "report"
+    codes = Codes.load(tmp_path / "of.codes")
+    assert [(one.name, one.stop - one.start) for one in codes.layers] == [("of_7", 7), ("of_5", 5)]
+    page = (tmp_path / "page.html").read_text()
+    assert "of_7" in page and "of_3" not in page
+    assert cli.tfhash(["tfhash", "measure", str(path), data, "--layers=of_8"]) == 2
+    assert "of_8" in capsys.readouterr().err
+
+
+@pytest.mark.full
 def test_report_on_a_users_files(pictures, tmp_path, capsys):
     model, out = str(pictures / "model.keras"), tmp_path / "page.html"
     command = ["tfhash", "report", model, str(pictures / "data.npz"), f"--out={out}"]

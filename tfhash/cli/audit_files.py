@@ -13,6 +13,7 @@ import numpy as np
 
 from tfhash.cli.user_files import (
     INPUTS,
+    UnitOptions,
     checked,
     labels_of,
     load_arrays,
@@ -33,7 +34,7 @@ SHEET_ROWS, SHEET_COLUMNS = 20, 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuditOptions:
+class AuditOptions(UnitOptions):
     """What `tfhash audit` takes."""
 
     out: Path | None = option(None, "Folder for the tables and contact sheets (DATA_audit).")
@@ -45,7 +46,7 @@ class AuditOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportOptions:
+class ReportOptions(UnitOptions):
     """What `tfhash report` takes."""
 
     out: Path | None = option(None, "The HTML file (DATA_report.html).")
@@ -61,10 +62,12 @@ def report(model_path: str, data_path: str, options: ReportOptions) -> None:
 
     data = Path(data_path).expanduser()
     model = load_model_file(Path(model_path).expanduser())
+    encoder = options.encoder(model)
     against = None if options.against is None else load_model_file(options.against)
+    earlier = None if against is None else options.encoder(against)
     train, test = _sets(load_arrays(data, model))
     out = options.out or data.with_name(f"{data.stem}_report.html")
-    path = checked(lambda: tfhash.report(model, train, test, out, against, options.radius))
+    path = checked(lambda: tfhash.report(encoder, train, test, out, earlier, options.radius))
     print(f"Wrote {path}.", flush=True)
 
 
@@ -72,7 +75,6 @@ def audit(model_path: str, data_path: str, options: AuditOptions) -> None:
     """Print what codes tell of a file's examples, and write tables and contact sheets."""
     from tfhash.audit.duplicates import usual_radius
     from tfhash.audit.sheets import are_images
-    from tfhash.encoder import Encoder
 
     data = Path(data_path).expanduser()
     model = load_model_file(Path(model_path).expanduser())
@@ -80,7 +82,7 @@ def audit(model_path: str, data_path: str, options: AuditOptions) -> None:
     (x, y), test = _sets(arrays)
     out = options.out or data.with_name(f"{data.stem}_audit")
     _check(data, x, y, options.k, out)
-    encoder = checked(lambda: Encoder(model))
+    encoder = options.encoder(model)
     codes = checked(lambda: encoder.encode(x, options.batch_size))
     test_codes = (
         None if test is None else checked(lambda: encoder.encode(test[0], options.batch_size))

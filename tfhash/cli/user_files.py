@@ -19,6 +19,8 @@ from tfhash.studies.option import option
 if TYPE_CHECKING:
     import keras
 
+    from tfhash.encoder import Encoder
+
 
 # Names that inputs and labels are looked for under, in this order.
 INPUTS = ("x", "x_test", "X", "images", "x_train")
@@ -28,7 +30,25 @@ TEST_SHARE = 0.2  # of the examples, where a file does not say which are for tes
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncodeOptions:
+class UnitOptions:
+    """Which units of a user's model are encoded, as `tfhash.Encoder` takes them."""
+
+    layers: tuple[str, ...] | None = option(
+        None, "Layers to encode alone: names or patterns (all that have ReLU-like units)."
+    )
+    activations: tuple[str, ...] | None = option(
+        None, "Activations to encode alone, as tanh,sigmoid (ReLU-like ones)."
+    )
+
+    def encoder(self, model: keras.Model) -> Encoder:
+        """Raises InputError where there is nothing of the kind to encode."""
+        from tfhash.encoder import Encoder
+
+        return checked(lambda: Encoder(model, self.layers, self.activations))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeOptions(UnitOptions):
     """What `tfhash encode` takes."""
 
     out: Path | None = option(None, "File that the codes are written to (DATA.codes).")
@@ -37,7 +57,7 @@ class EncodeOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasureOptions:
+class MeasureOptions(UnitOptions):
     """What `tfhash measure` takes."""
 
     metrics: tuple[str, ...] = option(FAMILIES, "What to measure; without labels redundancy.")
@@ -47,8 +67,6 @@ class MeasureOptions:
 
 def encode(model_path: str, data_path: str, options: EncodeOptions) -> None:
     """Write the codes of a file's inputs, and say what they are."""
-    from tfhash.encoder import Encoder
-
     model = load_model_file(Path(model_path).expanduser())
     data = Path(data_path).expanduser()
     arrays = load_arrays(data, model)
@@ -59,7 +77,8 @@ def encode(model_path: str, data_path: str, options: EncodeOptions) -> None:
         raise unknown_name("--array", name or "none", arrays)
     out = options.out or data.with_name(f"{data.stem}.codes")
     started = time.monotonic()
-    codes = checked(lambda: Encoder(model).encode(arrays[name], options.batch_size, out=out))
+    encoder = options.encoder(model)
+    codes = checked(lambda: encoder.encode(arrays[name], options.batch_size, out=out))
     rows = [
         ("inputs", f"{name} of {data}", f"{len(codes):,} examples"),
         ("codes", str(out), f"{codes.n_bits:,} bits each, {_size(out.stat().st_size)}"),
@@ -73,7 +92,6 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
     """Measure the encoding properties of a model on a file's examples, and print a table."""
     from tfhash import metrics
     from tfhash.diagnosis import diagnose_codes
-    from tfhash.encoder import Encoder
     from tfhash.metrics.properties import measurable_properties
 
     if not options.metrics:
@@ -90,7 +108,7 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
             f"--metrics: Expected labels, an array {missing}, for {', '.join(options.metrics)}. "
             f"Received: {', '.join(arrays)}."
         )
-    encoder = checked(lambda: Encoder(model))
+    encoder = options.encoder(model)
     train, test = (
         checked(lambda inputs=inputs: encoder.encode(inputs, options.batch_size))
         for inputs in (x, x_test)

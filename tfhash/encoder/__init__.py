@@ -3,6 +3,6 @@
 from tfhash._extras import named_if_missing
 
 with named_if_missing("tfhash.encoder"):
-    from tfhash.encoder.encoder import Encoder
+    from tfhash.encoder.encoder import Encoder, encoder_of
 
-__all__ = ["Encoder"]
+__all__ = ["Encoder", "encoder_of"]

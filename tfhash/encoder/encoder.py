@@ -414,6 +414,11 @@ class Encoder:
             check_begun()
 
 
+def encoder_of(model: keras.Model | Encoder) -> Encoder:
+    """An encoder of the model: `model` itself where it is one, with the layers it was asked for."""
+    return model if isinstance(model, Encoder) else Encoder(model)
+
+
 class _Rows:
     """Words that come block by block, in one array."""
 

@@ -18,7 +18,7 @@ from tfhash.audit.duplicates import usual_radius
 from tfhash.audit.labels import errors_of_votes
 from tfhash.codes import Codes
 from tfhash.diagnosis import diagnose_codes
-from tfhash.encoder import Encoder
+from tfhash.encoder import Encoder, encoder_of
 from tfhash.metrics._inputs import as_codes, check_labels
 from tfhash.metrics.properties import measurable_properties
 from tfhash.metrics.units import SLAB, times_on
@@ -67,17 +67,17 @@ class Findings:
 
 
 def gather(
-    model: keras.Model,
+    model: keras.Model | Encoder,
     train: tuple[Any, Any],
     test: tuple[Any, Any] | None,
-    against: keras.Model | None,
+    against: keras.Model | Encoder | None,
     radius: int | None,
 ) -> Findings:
     """Measure a model on inputs and labels (None where there are none)."""
-    found = Findings(model=model.name, versions=_versions())
+    encoder = encoder_of(model)
+    found = Findings(model=encoder.model.name, versions=_versions())
     x, y = train
     with found.timed("encoding"):
-        encoder = Encoder(model)
         codes = as_codes(encoder.encode(x), "train")
         test_codes = None if test is None else as_codes(encoder.encode(test[0]), "test")
     found.n_train, found.n_bits = len(codes), codes.n_bits
@@ -200,15 +200,15 @@ def _compare(
     codes: Codes,
     labels: Any,
     test_labels: Any,
-    against: keras.Model,
+    against: keras.Model | Encoder,
     x: Any,
     test: Any,
 ) -> None:
-    encoder = Encoder(against)
+    encoder = encoder_of(against)
     earlier = encoder.encode(x)
     earlier_test = None if test is None else encoder.encode(test[0])
     found.earlier = {
-        "model": against.name,
+        "model": encoder.model.name,
         "properties": measurable_properties(earlier, labels, earlier_test, test_labels).properties,
         "layers": {layer["name"]: layer for layer in _units(earlier)},
         "flipped": None,

@@ -14,6 +14,7 @@ import numpy as np
 
 from tfhash.audit.sheets import are_images, as_images
 from tfhash.codes import whole_number
+from tfhash.encoder import Encoder
 from tfhash.files import write_text
 from tfhash.properties import ENCODING_PROPERTIES
 from tfhash.reporting import drawing
@@ -21,11 +22,11 @@ from tfhash.reporting.findings import Findings, gather
 
 
 def report(
-    model: keras.Model,
+    model: keras.Model | Encoder,
     train: Any,
     test: Any = None,
     path: str | PathLike[str] = "report.html",
-    against: keras.Model | None = None,
+    against: keras.Model | Encoder | None = None,
     radius: int | None = None,
 ) -> Path:
     """Write one HTML page on a model and its data. It needs no network and no other file.
@@ -37,14 +38,14 @@ def report(
 
     Parameters
     ----------
-    model : keras.Model
-        Built.
+    model : keras.Model or Encoder
+        Built; or an encoder of the layers and activations that are to be read.
     train : [n, ...], or (inputs, labels [n])
         A pair is taken for inputs and labels.
     test : as `train`, optional
     path : path
         The file to write, whole or not at all.
-    against : keras.Model, optional
+    against : as `model`, optional
         An earlier checkpoint, for the same inputs, to compare with.
     radius : int, optional
         Examples whose codes differ in at most this many bits are near-duplicates: by default one
