@@ -79,8 +79,7 @@ def unit_tables(
     """
     if not isinstance(units, tuple | list | np.ndarray) or len(units) != 2:
         raise ValueError(f"Expected units as a pair of whole numbers. Received: {units!r}.")
-    whole = model.model if isinstance(model, Encoder) else model
-    names, read, inputs, _ = layers.reader(whole, [layer])
+    names, read, inputs, whole = layers.reader(model, [layer])
     if len(names) != 1:
         raise ValueError(f"Expected one layer. Received: {', '.join(names)}.")
     axis = axis_of_site(whole, names[0], keras.tree.flatten(read.outputs)[0])
