@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from test_results import PROPERTIES, make_run
 
-from tfhash import results, runs
+from tfhash import phases, results, runs
 from tfhash.runs.conditions import CONDITIONS
 from tfhash.runs.records import DIAMETERS, LAYERS
 from tfhash.studies import (
@@ -209,6 +209,12 @@ def test_a_phase_chart_with_a_seed_missing_and_a_grid_of_one_point(tmp_path, cap
     assert "The phase chart of mnist is left out. Expected at least two values" in caplog.text
     chart = pd.read_csv(out / "phase_chart_digits.csv")
     assert len(chart) == 18 and set(chart["n"]) == {1, 2}
-    assert set(pd.read_csv(out / "phase_chart_tests.csv")["split"]) == {
-        *("random halves", "held-out widths"),
-    }
+    tests = pd.read_csv(out / "phase_chart_digits_tests.csv")
+    assert set(tests["read_on"]) == {"digits"}
+    of_itself = tests[tests["fitted_on"] == "digits"]
+    assert sorted(of_itself["split"]) == 4 * ["held-out widths"] + 4 * ["random halves"]
+    # MNIST's thresholds are those of the package, whose regimes have one definition.
+    (row,) = tests[tests["fitted_on"] == "mnist"].to_dict("records")
+    assert row["split"] == "whole charts" and (row["window"], row["effect"]) == (2, 0.01)
+    named = phases.shipped_chart("mnist").thresholds.regimes(chart["redundancy"], chart["gap"])
+    assert row["agreement"] == pytest.approx((named == chart["regime"]).mean())

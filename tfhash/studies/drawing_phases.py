@@ -13,6 +13,7 @@ import pandas as pd
 from tfhash import figures, phases
 from tfhash.errors import InputError
 from tfhash.phases.chart import EFFECT, WINDOW
+from tfhash.phases.shipped import SIZES
 from tfhash.phases.thresholds import agreement, intervals
 from tfhash.runs.trouble import log
 from tfhash.studies.drawing_record import Drawing, MeasuredRuns, are_alike, write_table
@@ -31,51 +32,54 @@ def draw(
 ) -> dict[str, list[str]]:
     """Draw the chart of each dataset that has runs.
 
-    Beside each chart are its table, its thresholds with intervals, and a table of how many regimes
-    they name on points that they were not fitted on: other halves, and other datasets.
+    Beside each chart are its table, its thresholds with intervals, and a table of how many of its
+    regimes are named by thresholds that were not fitted on them: on the other half of its points,
+    or on the chart of another dataset, whose runs are there or that comes with the package.
     """
     table = measured.encoding
     table = table[table["experiment"] == STUDY.directory]
     points: dict[str, pd.DataFrame] = {}
-    files: dict[str, list[str]] = {}
+    depths: dict[str, int] = {}
     for dataset, rows in table.groupby("dataset"):
         if not are_alike(rows, _VARIED, f"The phase chart of {dataset}"):
             continue
         try:
             of_one = phases.chart_points(rows)
-            chart = phases.regimes(of_one)
+            phases.regimes(of_one)
         except InputError as error:
             log.warning("The phase chart of %s is left out. %s", dataset, error)
             continue
         points[str(dataset)] = of_one
-        if dataset not in datasets:
-            continue  # the tests are of all charts
+        depths[str(dataset)] = int(rows["depth"].iloc[0])
+    files: dict[str, list[str]] = {}
+    for dataset in [one for one in points if one in datasets]:
         name = f"phase_chart_{dataset}"
-        _draw_one(chart, of_one, str(dataset), figures_path / name)
-        files[str(dataset)] = [f"{name}.png"]
-    if points:
-        tests = [one for definition in DEFINITIONS for one in _tests(points, *definition)]
-        write_table(pd.DataFrame(tests), figures_path / "phase_chart_tests.csv")
+        _draw_one(points[dataset], dataset, depths[dataset], figures_path / name)
+        tests = [row for definition in DEFINITIONS for row in _tests(points, dataset, *definition)]
+        write_table(pd.DataFrame(tests), figures_path / f"{name}_tests.csv")
+        files[dataset] = [f"{name}.png"]
     return files
 
 
-def _tests(tables: Mapping[str, pd.DataFrame], window: int, effect: float) -> list[dict[str, Any]]:
-    """How many regimes thresholds name that were fitted on other points, or another dataset."""
+def _tests(
+    tables: Mapping[str, pd.DataFrame], dataset: str, window: int, effect: float
+) -> list[dict[str, Any]]:
+    """How many regimes of a dataset's chart thresholds name that were fitted elsewhere."""
     charts = {n: phases.regimes(one, window=window, effect=effect) for n, one in tables.items()}
-    rows: list[dict[str, Any]] = []
-    for name, chart in charts.items():
-        known = {"window": window, "effect": effect, "fitted_on": name}
-        rows += [{**known, "read_on": name, **asdict(one)} for one in phases.held_out(chart)]
-        fitted = phases.fit_thresholds(chart)
-        for other, theirs in charts.items():
-            if other != name:
-                share = agreement(fitted, theirs)
-                row = {"read_on": other, "split": "whole charts", "agreement": share}
-                rows.append({**known, **row})
+    known = {"window": window, "effect": effect, "read_on": dataset, "fitted_on": dataset}
+    rows = [{**known, **asdict(one)} for one in phases.held_out(charts[dataset])]
+    fitted = {n: phases.fit_thresholds(one) for n, one in charts.items() if n != dataset}
+    if (window, effect) == (WINDOW, EFFECT):  # the definition of the charts in the package
+        absent = [name for name in SIZES if name not in charts]
+        fitted |= {name: phases.shipped_chart(name).thresholds for name in absent}
+    for other, thresholds in sorted(fitted.items()):
+        share = agreement(thresholds, charts[dataset])
+        rows.append({**known, "fitted_on": other, "split": "whole charts", "agreement": share})
     return rows
 
 
-def _draw_one(chart: pd.DataFrame, points: pd.DataFrame, dataset: str, file: Path) -> None:
+def _draw_one(points: pd.DataFrame, dataset: str, depth: int, file: Path) -> None:
+    chart = phases.regimes(points)
     seeds = chart["n"]
     missing = int((seeds < seeds.max()).sum())
     if missing:
@@ -88,9 +92,10 @@ def _draw_one(chart: pd.DataFrame, points: pd.DataFrame, dataset: str, file: Pat
         )
     most = f"{seeds.max()} seed{'s' if seeds.max() > 1 else ''}"
     n = f"{seeds.min()} to {most}" if missing else most
+    layers = "1 hidden layer" if depth == 1 else f"{depth} hidden layers"
     caption = figures.Caption(
         title=figures.TITLES.get(dataset, dataset),
-        subtitle=f"activation hash phase chart, 1 hidden layer, {len(chart):,} points, {n}",
+        subtitle=f"activation hash phase chart, {layers}, {len(chart):,} points, {n}",
         ours="Redundancy and K-NN accuracy of the test set",
         paper="",
     )
