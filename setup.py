@@ -29,15 +29,17 @@ if sanitizer := os.environ.get("TFHASH_SANITIZE"):
 if os.environ.get("TFHASH_WARNINGS") == "error":
     COMPILE_ARGS += ["-Wall", "-Wextra", "-Werror"]
 
+INCLUDED = glob("csrc/bindings_*.cpp")  # in bindings.cpp
+
 ParallelCompile("TFHASH_BUILD_JOBS", default=0).install()
 
 setup(
     ext_modules=[
         Pybind11Extension(
             "tfhash._native",
-            sorted(glob("csrc/**/*.cpp", recursive=True)),
+            sorted(set(glob("csrc/**/*.cpp", recursive=True)) - set(INCLUDED)),
             include_dirs=["csrc"],
-            depends=sorted(glob("csrc/**/*.h", recursive=True)),
+            depends=sorted([*glob("csrc/**/*.h", recursive=True), *INCLUDED]),
             cxx_std=17,
             extra_compile_args=COMPILE_ARGS,
             extra_link_args=LINK_ARGS,

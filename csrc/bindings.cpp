@@ -1,5 +1,6 @@
 // The Python face of the kernels: check the arrays, release the GIL, call, return.
-// tfhash/_native.pyi states the types of what is here and in the other bindings_*.cpp.
+// tfhash/_native.pyi states the types of what is here and in bindings_*.cpp, which are compiled as
+// one unit with this file: pybind11 alone takes longer to compile than any of them.
 #include "bindings.h"
 
 #include "check.h"
@@ -10,6 +11,15 @@
 #include "kernels/unique.h"
 #include "parallel.h"
 #include "primitives.h"
+
+#include "bindings_affinities.cpp"
+#include "bindings_call.cpp"
+#include "bindings_cells.cpp"
+#include "bindings_geometry.cpp"
+#include "bindings_graph.cpp"
+#include "bindings_local.cpp"
+#include "bindings_models.cpp"
+#include "bindings_polytopes.cpp"
 
 namespace py = pybind11;
 
