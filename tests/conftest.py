@@ -1,5 +1,6 @@
 """What all tests have in common: nothing in them is left to chance or to the clock."""
 
+import gc
 import os
 import random
 import signal
@@ -53,6 +54,16 @@ def pytest_configure() -> None:
     # In the background of a shell Python is told to ignore Ctrl-C: tests of it would never end.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: garbage collectors need not go through it again.
+
+    Keras collects garbage whenever a network is done with, and looking at all that TensorFlow,
+    pandas and the like are made of takes half a second each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
