@@ -1,4 +1,5 @@
-"""Measures the same networks in whichever backend Keras is set to, and writes what it finds.
+"""Carries out every operation in whichever backend Keras is set to, measures the same networks in
+it, and writes what it finds.
 
 `test_backends.py` runs it in another backend than its own and compares. Weights come from NumPy,
 for the backends draw others, and are float32, for JAX keeps no more.
@@ -10,6 +11,7 @@ import keras
 import numpy as np
 
 import nets
+import operation_cases
 from tfhash import Encoder, geometry
 
 
@@ -44,4 +46,5 @@ def measured() -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
+    operation_cases.check()
     np.savez(sys.argv[1], backend=keras.backend.backend(), **measured())

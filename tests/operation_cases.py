@@ -1,6 +1,6 @@
 """Every elementary operation that geometry carries out, against NumPy in float64.
 
-`test_backends.py` runs this file on each backend that is installed.
+`test_backends.py` runs `check` on each backend that is installed.
 """
 
 import keras
@@ -117,7 +117,3 @@ def check():
         assert value.dtype == slope.dtype == np.float64, name
         np.testing.assert_allclose(value, expected, atol=1e-12, err_msg=name)
         np.testing.assert_allclose(slope, expected - at_zero, atol=1e-12, err_msg=name)
-
-
-if __name__ == "__main__":
-    check()

@@ -8,11 +8,11 @@ import pytest
 
 from tfhash import Encoder
 
-# The smallest sizes that each can be built for, so that the test is quick.
+# The smallest sizes that each can be built for, so that the test is quick. MobileNetV3Small is the
+# base of the transfer model below.
 QUICK = {
     "ConvNeXtTiny": 32,
     "MobileNetV2": 32,
-    "MobileNetV3Small": 32,
     "ResNet50V2": 32,
 }
 SLOW = sorted(
@@ -86,4 +86,5 @@ def test_a_transfer_model_is_encoded():
     x = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
     inner = Encoder(base).encode(x.astype("float32") / 127.5 - 1)
     codes = encoder.encode(x)
+    assert 0.01 < inner.to_bits().mean() < 0.99
     assert np.mean(codes.select(encoder.layer_names[:-1]).to_bits() == inner.to_bits()) > 0.999
