@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -246,11 +247,13 @@ def test_spec_json_and_directory():
             spec(**bad)
 
 
+# A network in ResNet-18's place that Keras takes no time to trace.
+TINY = partial(models.resnet, stages=((4, 1),))
+
+
 @pytest.fixture
 def tiny(monkeypatch):
-    """A network in ResNet-18's place that Keras takes no time to trace."""
-    build = partial(models.resnet, stages=((4, 1), (6, 1)))
-    monkeypatch.setitem(models.ARCHITECTURES["digits"], "resnet18", build)
+    monkeypatch.setitem(models.ARCHITECTURES["digits"], "resnet18", TINY)
 
 
 class Progress(tqdm):
@@ -260,30 +263,26 @@ class Progress(tqdm):
         super().__init__(file=io.StringIO())
 
 
-@pytest.fixture
-def stopped_in(monkeypatch):
-    """Training that Ctrl-C is pressed in, in the middle of a step: its weights have moved."""
+def stop_in(step, *given):
+    """Train, with Ctrl-C in the middle of the step of that number, from 1, of those that are done.
+
+    Its weights have moved.
+    """
     import keras
 
-    train = keras.Model.train_on_batch
+    train, done = keras.Model.train_on_batch, []
 
-    def stopped(step, *given):
-        """Train, with Ctrl-C in the step of that number, from 1, of those that are done now."""
-        done = []
+    def pressed(self, *batch, **kwargs):
+        logs = train(self, *batch, **kwargs)
+        done.append(1)
+        if len(done) == step:
+            signal.raise_signal(signal.SIGINT)
+        return logs
 
-        def pressed(self, *batch, **kwargs):
-            logs = train(self, *batch, **kwargs)
-            done.append(1)
-            if len(done) == step:
-                signal.raise_signal(signal.SIGINT)
-            return logs
-
-        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-            patched.setattr(keras.Model, "train_on_batch", pressed)
-            training.train_cnn(*given)
-        assert len(done) == step
-
-    return stopped
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(keras.Model, "train_on_batch", pressed)
+        training.train_cnn(*given)
+    assert len(done) == step
 
 
 @pytest.fixture(scope="module")
@@ -302,7 +301,7 @@ def kept(root, one, epoch=2):
 
 @pytest.mark.full
 @pytest.mark.parametrize("protocol", ["paper", "augmented"])
-def test_stopped_anywhere_it_ends_with_the_same_bits(tiny, digits, tmp_path, protocol, stopped_in):
+def test_stopped_anywhere_it_ends_with_the_same_bits(tiny, digits, tmp_path, protocol):
     """In the middle of an epoch, and after its last step, before the test set."""
     import keras
 
@@ -317,7 +316,7 @@ def test_stopped_anywhere_it_ends_with_the_same_bits(tiny, digits, tmp_path, pro
     assert not training.train_cnn(one, digits, whole, Progress())  # it is there
     stopped = Runs(tmp_path / "stopped")
     for step in (2, 1):
-        stopped_in(step, one, digits, stopped, Progress())
+        stop_in(step, one, digits, stopped, Progress())
         assert not stopped.path(one).exists()
     other = spec(epochs=3)
     if protocol == "paper":
@@ -357,14 +356,23 @@ def test_ctrl_c_after_the_last_step_finishes_and_stops(tiny, digits, tmp_path, m
     assert [Runs(tmp_path).is_finished(one) for one in specs] == [True, False]
 
 
+@pytest.fixture(scope="module")
+def stopped_runs(digits, tmp_path_factory):
+    """What Ctrl-C in the second step leaves."""
+    root = tmp_path_factory.mktemp("stopped")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(models.ARCHITECTURES["digits"], "resnet18", TINY)
+        stop_in(2, spec(epochs=1), digits, Runs(root), Progress())
+    return root
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("how", ["cut", "empty", "shapes", "epoch"])
 def test_damaged_state_is_set_aside_and_training_starts_anew(
-    tiny, digits, tmp_path, caplog, how, stopped_in
+    tiny, digits, tmp_path, caplog, how, stopped_runs
 ):
     one = spec(epochs=1)
-    stopped = Runs(tmp_path)
-    stopped_in(2, one, digits, stopped, Progress())
+    stopped = Runs(shutil.copytree(stopped_runs, tmp_path / "runs"))
     partial = stopped.path(one).parent / ".repeat=1.partial"
     file = partial / "state.npz"
     if how in ("cut", "empty"):
@@ -479,11 +487,22 @@ def test_wrong_flags_are_one_line(tmp_path, capsys, flags, message):
     assert not list(tmp_path.iterdir())
 
 
+TINY_SCRIPT = f"""
+import runpy
+from functools import partial
+from tfhash import models
+tiny = partial(models.resnet, stages={TINY.keywords["stages"]})
+models.ARCHITECTURES["digits"]["resnet18"] = tiny
+runpy.run_path({str(SCRIPTS / "run_cnn_train.py")!r}, run_name="__main__")
+"""
+
+
 @pytest.mark.full
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9, which Windows lacks")
 def test_killed_training_goes_on(tmp_path):
     """kill -9 before anything is saved: the same command begins again, and leaves nothing over."""
-    script, flags = SCRIPTS / "run_cnn_train.py", [*SMALL, "--save_path", tmp_path]
+    script, flags = tmp_path / "script.py", [*SMALL, "--save_path", tmp_path]
+    script.write_text(TINY_SCRIPT)
     partial = tmp_path / "cnn/digits/architecture=resnet18/examples=60/.repeat=1.partial"
     run_until_killed(partial, script, flags, cwd=tmp_path)
     command = [sys.executable, script, *flags]
