@@ -130,6 +130,9 @@ def nodes():
     from ray.cluster_utils import Cluster
 
     os.environ.setdefault("RAY_worker_niceness", "0")
+    # A node that answers no more is lost after five checks, which are 3 s apart by default. How
+    # long an answer may take, on a busy machine, is another setting.
+    os.environ.setdefault("RAY_health_check_period_ms", "500")
     simulated = Cluster()
     for _ in range(3):
         add_node(simulated)

@@ -137,24 +137,28 @@ def test_conditions_are_called_as_in_the_papers_tables():
 
 @pytest.mark.full
 @pytest.mark.parametrize(
-    ("dataset", "number", "shape"), [("cifar100", 9, (32, 32, 3)), ("digits", 4, (8, 8))]
+    ("dataset", "number", "shape", "names"),
+    [
+        ("cifar100", 9, (8, 8, 3), {"none": "Baseline", "cw_vr": "cw-VR"}),
+        ("digits", 4, (8, 8), {"none": "Baseline", "bn": "BN"}),
+    ],
 )
-def test_from_the_command_to_the_table(tmp_path, monkeypatch, dataset, number, shape):
+def test_from_the_command_to_the_table(tmp_path, monkeypatch, dataset, number, shape, names):
     """On made-up images: CIFAR-100's are 100 classes, of which 16 are kept."""
     data = made_up(100 if dataset == "cifar100" else 10, 400, shape, dataset)
     monkeypatch.setattr(datasets, "load", lambda *args, **options: data)
     flags = [f"--dataset={dataset}", "--repeat=1", "--epoch=1", "--sample_sizes=20"]
     flags += ["--n_classes=16"] if dataset == "cifar100" else ["--optimizer=rmsprop"]
-    flags += ["--regularizers=none,bn,cw_vr", "--widths=8"]
+    flags += [f"--regularizers={','.join(names)}", "--widths=8"]
     monkeypatch.setattr("tfhash.studies.representations.WEIGHTS", (0.1,))
     program = ["tfhash", "run", "representations_cnn", *flags, f"--save_path={tmp_path}"]
     assert cli.tfhash(program) == 0
     table = results.load(tmp_path, history=False, stages=("encoding",))
-    assert set(table["regularizer"]) == {"none", "bn", "cw_vr"} and set(table["width"]) == {8}
+    assert set(table["regularizer"]) == set(names) and set(table["width"]) == {8}
     assert (table.query("metric == 'stable_rank'")["value"] > 0).all()
     assert cli.tfhash(["tfhash", "draw", f"--load_path={tmp_path}"]) == 0
     written = pd.read_csv(tmp_path / f"figures/representations_table_{number}_{dataset}.csv")
-    assert written["regularizer"].tolist() == ["Baseline", "BN", "cw-VR"]
+    assert written["regularizer"].tolist() == list(names.values())
     (condition,) = set(written["condition"])
     other = "classes=16" if dataset == "cifar100" else "optimizer=rmsprop"
     assert condition == f"width=8, data=20, {other}"
