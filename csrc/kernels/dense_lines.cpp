@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "interrupt.h"
-#include "kernels/line_blocks.h"
+#include "kernels/blocked_line.h"
 #include "parallel.h"
 #include "primitives.h"
 

@@ -35,6 +35,19 @@ void multiply(const DenseLayer& layer, const double* rows, const std::vector<int
   }
 }
 
+void multiply_lanes(const DenseLayer& layer, const double* inputs, const int32_t* active,
+                    int64_t n_active, const int32_t* columns, int64_t n_columns, int64_t n_points,
+                    double* out) {
+  const auto& dense = primitives().dense;
+  if (layer.weights_f32 != nullptr) {
+    dense.multiply_lanes_f32(inputs, active, n_active, layer.weights_f32, layer.n_units, 1,
+                             columns, n_columns, n_points, out);
+  } else {
+    dense.multiply_lanes_f64(inputs, active, n_active, layer.weights_f64, layer.n_units, 1,
+                             columns, n_columns, n_points, out);
+  }
+}
+
 void finish_rows(const DenseLayer& layer, int64_t n, double* z) {
   for (int64_t r = 0; r < n; ++r, z += layer.n_units) {
     if (layer.scale != nullptr) {

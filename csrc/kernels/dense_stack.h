@@ -29,6 +29,12 @@ void find_active(const double* rows, int64_t stride, std::vector<int32_t>* activ
 void multiply(const DenseLayer& layer, const double* rows, const std::vector<int32_t>& active,
               int64_t from, int64_t to, double* out);
 
+// Columns `columns` of a layer's products at n_points points side by side, as multiply_lanes_f64 of
+// the primitives.
+void multiply_lanes(const DenseLayer& layer, const double* inputs, const int32_t* active,
+                    int64_t n_active, const int32_t* columns, int64_t n_columns, int64_t n_points,
+                    double* out);
+
 // Scales and shifts n rows of products: they are pre-activations then.
 void finish_rows(const DenseLayer& layer, int64_t n, double* z);
 

@@ -104,16 +104,8 @@ class Block {
   }
 
   void multiply() {
-    const auto& dense = primitives().dense;
-    const DenseLayer& layer = layer_.layer;
-    const auto n = int64_t(columns_.size());
-    if (layer.weights_f32 != nullptr) {
-      dense.multiply_lanes_f32(lanes_.data(), active_.data(), n_active_, layer.weights_f32,
-                               layer.n_units, 1, columns_.data(), n, n_, values_.data());
-    } else {
-      dense.multiply_lanes_f64(lanes_.data(), active_.data(), n_active_, layer.weights_f64,
-                               layer.n_units, 1, columns_.data(), n, n_, values_.data());
-    }
+    multiply_lanes(layer_.layer, lanes_.data(), active_.data(), n_active_, columns_.data(),
+                   int64_t(columns_.size()), n_, values_.data());
   }
 
   // Scales and shifts the products, and writes them to the patch with their signs.
