@@ -171,6 +171,36 @@ def test_unknown_names_are_one_line_with_near_ones(capsys, words, message):
     assert message in err and err.count("\n") == 1 and err.startswith("tfhash")
 
 
+@pytest.mark.parametrize("words", [["help", "encode"], ["encode", "help"], ["encode", "--help"]])
+def test_help_on_a_command(capsys, words):
+    assert cli.tfhash(["tfhash", *words]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("write the codes") and "--array" in said
+
+
+@pytest.mark.parametrize("words", [["run", "--help"], ["run", "help"], ["help", "run"]])
+def test_help_on_run_lists_the_studies(capsys, words):
+    assert cli.tfhash(["tfhash", *words]) == 0
+    said = capsys.readouterr().out
+    assert "run layer_width" in said and "\n  encode" not in said
+
+
+@pytest.mark.parametrize("command", ["encode", "measure", "audit", "report"])
+def test_models_of_several_inputs_are_refused_with_what_encodes_them(
+    command, files, tmp_path, capsys
+):
+    import keras
+
+    inputs = [keras.Input((6,), name=name) for name in ("left", "right")]
+    units = keras.layers.Dense(3, "relu")(keras.layers.concatenate(inputs))
+    keras.Model(inputs, units).save(tmp_path / "two.keras")
+    model, data = str(tmp_path / "two.keras"), str(files / "whole.npz")
+    assert cli.tfhash(["tfhash", command, model, data]) == 2
+    err = capsys.readouterr().err
+    assert "Expected a model of one input" in err and "Received: one of 2, left, right." in err
+    assert err.count("\n") == 1
+
+
 def test_run_and_draw(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     small = ("--dataset=digits", "--widths=3,4", "--repeat=1", "--epoch=1", "--metrics=redundancy")
@@ -294,7 +324,12 @@ def test_measure_a_users_files(files, capsys):
         said = capsys.readouterr().out
         assert ("leakage" if command == "audit" else "100 training and 50 test examples") in said
     assert cli.tfhash(["tfhash", "measure", model, str(files / "inputs.npy")]) == 0
-    assert "No labels in the file" in capsys.readouterr().out
+    assert "No labels in the file (y)" in capsys.readouterr().out
+    with np.load(files / "parts.npz") as parts:
+        np.savez(files / "named.npz", x_train=parts["x_train"], y=parts["y_train"])
+    for command in ("measure", "audit"):  # of x_train, y is not taken: the name to give is said
+        assert cli.tfhash(["tfhash", command, model, str(files / "named.npz")]) == 0
+        assert "No labels in the file (y_train)" in capsys.readouterr().out
     with np.load(files / "parts.npz") as parts:
         np.savez(files / "half.npz", **{name: parts[name] for name in parts if name != "y_test"})
     assert cli.tfhash(["tfhash", "measure", model, str(files / "half.npz")]) == 0

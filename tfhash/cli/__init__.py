@@ -30,6 +30,7 @@ USAGE = """How good a hash function is the activation pattern of a Keras model?
 
 Commands:
 """
+HELP = ("--help", "-h", "help")
 
 
 def main(command: str, doc: str, argv: Sequence[str] | None = None) -> None:
@@ -60,9 +61,13 @@ def entry(argv: Sequence[str] | None = None) -> None:
 def tfhash(argv: Sequence[str]) -> int:
     """Run `tfhash COMMAND ...`, and return the exit status."""
     words = list(argv[1:])
-    if not words or words[0] in ("--help", "-h", "help"):
-        width = max(map(len, SUBCOMMANDS))
-        print(USAGE + "\n".join(f"  {n:{width}} {c.title}" for n, c in SUBCOMMANDS.items()))
+    if len(words) > 1 and "help" in (words[0], words[-1]):
+        words = [*(word for word in words if word != "help"), "--help"]
+    studies = words[:1] == ["run"] and words[1:] and words[1] in HELP
+    if not words or words[0] in HELP or studies:
+        shown = {n: c for n, c in SUBCOMMANDS.items() if not studies or n.startswith("run ")}
+        width = max(map(len, shown))
+        print(USAGE + "\n".join(f"  {n:{width}} {c.title}" for n, c in shown.items()))
         return 0
     if words[0] == "--version":
         print(f"tfhash {__version__}")

@@ -18,6 +18,7 @@ from tfhash.cli.user_files import (
     labels_of,
     load_arrays,
     load_model_file,
+    missing_labels,
     table,
     training_inputs,
 )
@@ -99,8 +100,7 @@ def audit(model_path: str, data_path: str, options: AuditOptions) -> None:
     rows += _coverage(codes, test_codes, out, written)
     print(table(rows))
     if y is None:
-        name = "y_train" if "x_train" in arrays else "y"
-        print(f"\nNo labels in the file ({name}): nothing is said of them.")
+        print(f"\nNo labels in the file ({missing_labels(arrays)}): nothing is said of them.")
     elif len(codes) == 1:
         print("\nOne example has no neighbors: nothing is said of its label.")
     if not any(name.endswith(".png") for name in written) and not are_images(x):

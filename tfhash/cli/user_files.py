@@ -102,7 +102,7 @@ def measure(model_path: str, data_path: str, options: MeasureOptions) -> None:
     model = load_model_file(Path(model_path).expanduser())
     arrays = load_arrays(Path(data_path).expanduser(), model)
     x, y, x_test, y_test = _split(arrays, options.seed)
-    missing = "y or y_train" if y is None else "y_test" if y_test is None else ""
+    missing = missing_labels(arrays) if y is None else "y_test" if y_test is None else ""
     if missing and "redundancy" not in options.metrics:
         raise InputError(
             f"--metrics: Expected labels, an array {missing}, for {', '.join(options.metrics)}. "
@@ -155,11 +155,22 @@ def _size(n_bytes: int) -> str:
 
 
 def load_model_file(path: Path) -> keras.Model:
-    """The model in a file of the user's; InputError where there is none."""
+    """The model in a file of the user's; InputError where there is none, or of several inputs."""
     if not path.is_file():
         there = "a folder" if path.is_dir() else "no such file"
         raise InputError(f"Expected a Keras model (.keras, .h5) at {path}. Received: {there}.")
-    return load_model(path)
+    from tfhash.model_inputs import names_of, struct_of
+
+    model = load_model(path)
+    struct = struct_of(model)
+    names = [] if struct is None else names_of(struct)
+    if len(names) > 1:
+        arrays = ", ".join(f"{name!r}: ..." for name in names)
+        raise InputError(
+            f"Expected a model of one input at {path}. Received: one of {len(names)}, "
+            f"{', '.join(names)}. Encode it in Python: tfhash.Encoder(model).encode({{{arrays}}})."
+        )
+    return model
 
 
 def load_arrays(path: Path, model: keras.Model) -> Mapping[str, np.ndarray]:
@@ -257,6 +268,12 @@ def labels_of(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray | None:
     """The labels of the inputs called `name`; None where no array is called as theirs."""
     names = (name.replace("x", "y", 1),) if name.startswith("x_") else LABELS
     return next((arrays[one] for one in names if one in arrays), None)
+
+
+def missing_labels(arrays: Mapping[str, np.ndarray]) -> str:
+    """What labels of the (training) inputs in a file would be called, where there are none."""
+    name = training_inputs(arrays) or "x_test"
+    return name.replace("x", "y", 1) if name.startswith("x_") else LABELS[0]
 
 
 def checked(function: Any) -> Any:
