@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from reference import random_bits
-from tfhash import metrics
+from tfhash import audit, metrics
 from tfhash.metrics._inputs import as_labels
 
 BITS = random_bits(4, 20)
@@ -46,6 +46,25 @@ def test_one_hot_labels_are_met_with_argmax(taker):
         with pytest.raises(ValueError, match=r"y.*\(4, 4\); for one-hot .* use argmax: np.argmax"):
             TAKERS[taker](y)
     TAKERS[taker](np.argmax(ONE_HOT, axis=1))
+
+
+CLASSES = {
+    "label_errors": lambda y: audit.label_errors(BITS, y, k=2),
+    "label_errors, known": lambda y: audit.label_errors(BITS, [0, 1, 1, 0], 2, known=(BITS, y)),
+    "examples": lambda y: audit.examples(BITS, y, k=2),
+    "monitor": lambda y: audit.RegionMonitor().fit(BITS, y),
+    "encoding_properties": lambda y: metrics.encoding_properties(
+        BITS, y, BITS, [0, 1, 1, 0], families=("kmeans",)
+    ),
+}
+
+
+@pytest.mark.parametrize("taker", CLASSES)
+def test_measured_values_are_no_classes(taker):
+    for y in ([0.5, 1.0, 1.0, 0.0], pd.Series([0.5, 1, 1, 0]), np.array([0, 0.5, 1, 1], "f2")):
+        with pytest.raises(ValueError, match=r": Expected labels of classes.*Received: 0\.5"):
+            CLASSES[taker](y)
+    CLASSES[taker]([0.0, 1.0, 1.0, 0.0])  # whole numbers, whatever their type
 
 
 @pytest.mark.parametrize("taker", TAKERS)

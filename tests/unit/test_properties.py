@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tfhash import metrics
+from tfhash import Codes, metrics
 from tfhash.errors import InputError
 from tfhash.metrics.families import MEASURED_BY
 from tfhash.metrics.properties import encoding_properties, measurable_properties
@@ -51,8 +51,12 @@ def test_unknown_families_are_named_with_near_ones(families, message):
 @pytest.mark.parametrize(
     ("y", "y_test", "message"),
     [
-        (Y + 0.5, Y, "labels of classes, whole numbers or words. Received: 0.5 among the training"),
-        (Y, RNG.normal(size=40), "among the test labels. Give classes"),
+        (
+            Y + 0.5,
+            Y,
+            "y_train: Expected labels of classes, whole numbers or words. Received: 0.5.",
+        ),
+        (Y, RNG.normal(size=40), "y_test: Expected labels of classes, whole numbers"),
         (Y, Y.astype(str), "training labels that are numbers, test labels that are words"),
         (Y.astype(str), Y == 1, "training labels that are words, test labels that are numbers"),
     ],
@@ -66,6 +70,23 @@ def test_labels_that_are_no_classes_or_of_two_kinds_are_refused(y, y_test, messa
     assert whole == encoding_properties(BITS, Y, BITS, Y)
     words = encoding_properties(BITS, Y.astype(str), BITS, Y.astype(str).astype(object))
     assert words.knn_accuracy == whole.knn_accuracy
+
+
+def test_examples_that_are_too_few_are_named_by_argument():
+    with pytest.raises(InputError, match=r"train: Expected at least 9 codes.*8.*'knn' out of fam"):
+        encoding_properties(BITS[:8], Y[:8], BITS, Y)
+    with pytest.raises(InputError, match=r"y_train: Expected .*two classes.*one class, 0.*'logist"):
+        encoding_properties(BITS, Y * 0, BITS, Y)
+    rest = tuple(set(FAMILIES) - {"knn", "logistic"})
+    encoding_properties(BITS[:8], Y[:8] * 0, BITS, Y, families=rest)
+
+
+def test_codes_of_other_layers_are_refused():
+    first, last = (Codes.from_bits(BITS, [(name, 0, 12)]) for name in ("first", "last"))
+    with pytest.raises(ValueError, match=r"test: Expected codes of the layers \[first \(12 bits\)"):
+        encoding_properties(first, Y, last, Y)
+    named = encoding_properties(first, Y, first[:15], Y[:15])
+    assert named == encoding_properties(BITS, Y, first[:15], Y[:15])  # layers of one are not known
 
 
 def test_without_all_labels_redundancy_is_measured():

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfhash.audit._same_model import Origin
-from tfhash.codes import Codes, real_array, whole_number
+from tfhash.codes import Codes, Origin, real_array, whole_number
 from tfhash.codes.layers import checked_layers
 from tfhash.metrics import hamming_knn
 from tfhash.metrics._inputs import CodesLike, as_codes
@@ -81,8 +80,8 @@ class Coverage:
         self.n_bits = whole_number(n_bits, "n_bits", 1)
         self.layers = checked_layers(layers, self.n_bits)
         self.min_count = whole_number(min_count, "min_count", 1)
-        self.radius = checked_radius(radius, n_bits)
-        n_words = -(-n_bits // 64)
+        self.radius = checked_radius(radius, self.n_bits)
+        n_words = -(-self.n_bits // 64)
         self._n_examples = 0
         self._origin = Origin(self.n_bits, self.layers, None)  # of the codes seen
         self._on = np.zeros(n_words, np.uint64)

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tfhash.audit._same_model import Origin
-from tfhash.codes import Codes, plain_array, whole_number
+from tfhash.codes import Codes, Origin, plain_array, whole_number
 from tfhash.metrics import NearPairs, iter_close_pairs, iter_radius_neighbors
 from tfhash.metrics._inputs import CodesLike, as_codes
 

@@ -5,10 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfhash.audit._same_model import Origin
-from tfhash.codes import Codes, real_array, whole_number
+from tfhash.codes import Codes, Origin, real_array, whole_number
 from tfhash.metrics import hamming_knn, knn_graph, region_ids
-from tfhash.metrics._inputs import CodesLike, as_codes, check_labels
+from tfhash.metrics._inputs import CodesLike, as_codes, check_classes, check_labels
 
 ROUNDED = 0.01  # how far the sum of probabilities in bfloat16 may be from 1
 
@@ -50,7 +49,7 @@ def label_errors(
     ----------
     codes : Codes, or 0/1 matrix [n, n_bits]
     y : labels [n]
-        The labels given; numbers or strings.
+        The classes given: whole numbers or strings.
     k : int, from 1 to n - 1, or to the number of the known codes
     probabilities : float [n, n_classes], optional
         What a model predicts for these examples, best one that was not trained on these labels.
@@ -63,12 +62,13 @@ def label_errors(
     Raises
     ------
     ValueError
-        Where there is not a label for each code, a label is NaN, `k` is out of its range, the
-        probabilities are of another shape or none, or the known codes are of another width or
-        model.
+        Where there is not a label for each code, a label is NaN or a number that is not whole, `k`
+        is out of its range, the probabilities are of another shape or none, or the known codes are
+        of another width or model.
     """
     checked = as_codes(codes, "codes")
     given = check_labels(y, len(checked))
+    check_classes(given)
     if known is None:
         graph = knn_graph(checked, k)
         shape = (len(checked), k)
@@ -126,6 +126,7 @@ def _known(
         )
     base = as_codes(known[0], "known codes")
     names = check_labels(known[1], len(base), "known labels")
+    check_classes(names, "known labels")
     Origin.of(base).check(Origin.of(codes), "codes", "as the known codes")
     if _kind(names) != _kind(y):
         raise ValueError(

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
 
-from tfhash.audit._same_model import Origin
 from tfhash.audit.labels import plain_labels
-from tfhash.codes import Codes, whole_number
+from tfhash.codes import Codes, Origin, whole_number
 from tfhash.files import replacing
 from tfhash.metrics import hamming_knn
-from tfhash.metrics._inputs import CodesLike, as_codes, check_labels
+from tfhash.metrics._inputs import CodesLike, as_codes, check_classes, check_labels
 
 FORMAT = "tfhash RegionMonitor 1"
 
@@ -71,12 +70,14 @@ class RegionMonitor:
         ------
         ValueError
             Where `k` is not from 1 to the number of codes (of each class, with labels), there is
-            not a label for each code, or codes that are memory-mapped are damaged.
+            not a label for each code, labels are no classes (numbers that are not whole), or codes
+            that are memory-mapped are damaged.
         """
         checked = as_codes(codes, "codes")
         labels = None if y is None else plain_labels(check_labels(y, len(checked)))
         fewest, of = len(checked), "the codes"
         if labels is not None:
+            check_classes(labels)
             fewest = int(np.unique(labels, return_counts=True)[1].min())
             of = "the codes of the smallest class"
         whole_number(self.k, f"k (at most as many as {of})", 1, fewest)

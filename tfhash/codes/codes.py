@@ -106,7 +106,7 @@ class Codes:
         Parameters
         ----------
         activations : float [n, n_bits]
-            Outputs (or pre-activations) of the units; any floating-point type.
+            Outputs (or pre-activations) of the units: float16, bfloat16, float32 or float64.
         layers : see `Codes`.
 
         Raises

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from tfhash.codes import Codes, LayerSpan, short_list
+from tfhash.codes.codes import Codes
+from tfhash.codes.layers import LayerSpan, short_list
 
 
 class Origin(NamedTuple):

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfhash.codes import Codes, plain_array
+from tfhash.errors import InputError
 
 CodesLike = Codes | ArrayLike
 
@@ -114,6 +115,16 @@ def as_labels(y: ArrayLike, name: str = "y") -> NDArray[Any]:
     elif kind in "US" and isinstance(y, list | tuple):
         _check_objects(list(y), name)  # NumPy makes the string "nan" of a NaN among strings
     return labels
+
+
+def check_classes(labels: NDArray[Any], name: str = "y") -> None:
+    """Raise InputError where labels are measured values: numbers that are not whole."""
+    between = labels[labels != np.round(labels)] if labels.dtype.kind == "f" else labels[:0]
+    if len(between):
+        raise InputError(
+            f"{name}: Expected labels of classes, whole numbers or words. Received: "
+            f"{between[0]!s}. Give classes, as of np.digitize(y, edges)."
+        )
 
 
 def _check_objects(labels: list[Any], name: str) -> None:

@@ -8,8 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tfhash.codes import Origin
 from tfhash.errors import InputError, unknown_name
-from tfhash.metrics._inputs import CodesLike, as_codes, check_labels, check_same_width
+from tfhash.metrics._inputs import (
+    CodesLike,
+    as_codes,
+    check_classes,
+    check_labels,
+    check_same_width,
+)
 from tfhash.metrics.families import MEASURED_BY, Examples
 from tfhash.metrics.regions import redundancy_ratio
 from tfhash.properties import FAMILIES, NEIGHBORS, EncodingProperties
@@ -42,18 +49,21 @@ def encoding_properties(
     Raises
     ------
     ValueError
-        Where codes are empty or differ in width, labels do not match them, are no classes (numbers
-        that are not whole) or of another kind in one set than in the other, there are fewer
-        training examples than neighbors or classes, or a family is unknown; near ones are named.
+        Where codes are empty, differ in width, or in layers or model where both are known; labels
+        do not match them, are no classes (numbers that are not whole) or of another kind in one set
+        than in the other; there are fewer than 9 training examples for K-NN, or fewer than two
+        classes among them for logistic regression; or a family is unknown; near ones are named.
     """
     _check_families(families)
     codes, test_codes = as_codes(train, "train"), as_codes(test, "test")
     check_same_width(codes, test_codes, "train", "test")
+    Origin.of(codes).check(Origin.of(test_codes), "test", "as train")
     here = Examples(codes, check_labels(y_train, len(codes), "y_train"))
     there = Examples(test_codes, check_labels(y_test, len(test_codes), "y_test"))
     found: dict[str, float] = {}
     if set(families) - {"redundancy"}:
         _check_classes(here.labels, there.labels)
+    _check_enough(here.labels, families)
     for family in FAMILIES:
         if family in families:
             found.update(MEASURED_BY[family](here, there, random_state))
@@ -74,19 +84,28 @@ def _check_families(families: Sequence[str]) -> None:
 
 def _check_classes(train: NDArray[Any], test: NDArray[Any]) -> None:
     """Raise InputError where labels are measured values, or numbers in one set and words there."""
-    for labels, which in ((train, "training"), (test, "test")):
-        between = labels[labels != np.round(labels)] if labels.dtype.kind == "f" else labels[:0]
-        if len(between):
-            raise InputError(
-                f"Expected labels of classes, whole numbers or words. Received: {between[0]!s} "
-                f"among the {which} labels. Give classes, as of np.digitize(y, edges); redundancy "
-                "takes no labels."
-            )
+    for labels, name in ((train, "y_train"), (test, "y_test")):
+        check_classes(labels, name)
     kinds = ["words" if labels.dtype.kind in "US" else "numbers" for labels in (train, test)]
     if kinds[0] != kinds[1] and train.dtype.kind != "O" != test.dtype.kind:
         raise InputError(
             "Expected training and test labels of one kind. Received: training labels that are "
             f"{kinds[0]}, test labels that are {kinds[1]}."
+        )
+
+
+def _check_enough(labels: NDArray[Any], families: Sequence[str]) -> None:
+    """Raise InputError where training examples are too few for a family that is asked for."""
+    n, n_classes = len(labels), len(np.unique(labels))
+    if "knn" in families and n < NEIGHBORS:
+        raise InputError(
+            f"train: Expected at least {NEIGHBORS} codes, as K-NN is a vote of {NEIGHBORS}. "
+            f"Received: {n}. Give more, or leave 'knn' out of families."
+        )
+    if "logistic" in families and n_classes < 2:
+        raise InputError(
+            "y_train: Expected labels of at least two classes, for logistic regression. Received: "
+            f"only one class, {labels[0]}. Give others, or leave 'logistic' out of families."
         )
 
 

@@ -19,7 +19,7 @@ from tfhash.audit.labels import errors_of_votes
 from tfhash.codes import Codes
 from tfhash.diagnosis import diagnose_codes
 from tfhash.encoder import Encoder, encoder_of
-from tfhash.metrics._inputs import as_codes, check_labels
+from tfhash.metrics._inputs import as_codes, check_classes, check_labels
 from tfhash.metrics.properties import measurable_properties
 from tfhash.metrics.units import SLAB, times_on
 from tfhash.phases.chart import REGIME_TITLES
@@ -87,6 +87,8 @@ def gather(
     with found.timed("units"):
         found.layers = _units(codes)
     labels = None if y is None else check_labels(y, len(codes), "labels of train")
+    if labels is not None:
+        check_classes(labels, "labels of train")
     test_labels = (
         None
         if test is None or test_codes is None or test[1] is None
