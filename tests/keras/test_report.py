@@ -112,6 +112,8 @@ def test_what_cannot_be_written_or_measured_is_refused(model, tmp_path):
         tfhash.report(model, x, path=tmp_path)
     with pytest.raises(ValueError, match="labels of train: Expected 20 labels"):
         tfhash.report(model, (x, y[:-1]), path=tmp_path / "page.html")
+    with pytest.raises(ValueError, match=r"labels of train: Expected labels of classes.*0\.5"):
+        tfhash.report(model, (x, np.arange(20) / 2 + 0.5), path=tmp_path / "page.html")
     with pytest.raises(ValueError, match="a pair"):
         tfhash.report(model, (x, y, y), path=tmp_path / "page.html")
     with pytest.raises(ValueError, match="labels of test: Expected 20 labels"):

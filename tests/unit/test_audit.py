@@ -296,6 +296,12 @@ def test_coverage_reads_codes_from_disk_in_slabs(tmp_path, monkeypatch):
         assert result.regions is None and result.layers == {}
 
 
+def test_a_number_of_bits_may_be_of_any_type_of_integer():
+    bits = random_bits(50, 200)
+    seen = audit.Coverage(np.uint8(200)).update(bits).result()  # -200 of this type is 56
+    assert seen == audit.coverage(bits).result()
+
+
 def test_coverage_of_other_codes_is_refused():
     seen = audit.coverage(Codes.from_bits(random_bits(5, 70), LAYERS))
     with pytest.raises(ValueError, match=r"codes: Expected codes of 70 bits, as this .*: 30 bits"):
