@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NEAREST = 5  # points of the chart that are named
-TITLES = {"digits": "the digits", "mnist": "MNIST"}  # of the charts' datasets
+TITLES = {"digits": "the digits", "mnist": "MNIST", "cifar10": "CIFAR-10"}  # of the charts' datasets
 ADVICE = {"width": "more units", "steps": "longer training", "sample_size": "more examples"}
 
 
@@ -92,10 +92,13 @@ class Diagnosis:
             f"Regime: {REGIME_TITLES[self.regime]} (confidence {self.confidence:.2f}, chart of "
             f"{TITLES[self.dataset]})"
         )
-        if len(self.layers) > 1:
+        depth = phases.shipped_chart(self.dataset).n_layers
+        if len(self.layers) > 1 or depth > 1:
+            n_units = int(self.layers["n_units"].sum())
+            theirs = "one hidden layer" if depth == 1 else f"{depth} hidden layers of equal width"
             lines.append(
-                f"Its width is taken to be the {self.layers['n_units'].sum():,} units of all "
-                f"{len(self.layers)} layers together; the chart's networks have one hidden layer."
+                f"Its width is taken to be {n_units / depth:,.4g}, for the {n_units:,} units of its "
+                f"code; the chart's networks have {theirs}."
             )
         lines.append("Nearest networks of the chart")
         columns = [*AXES, "redundancy", "accuracy", "regime"]
@@ -172,11 +175,11 @@ def diagnose(
     Returns
     -------
     Diagnosis
-        With the regime of the phase chart that comes with the package for inputs of that size, the
-        digits' or MNIST's (networks of one hidden layer; "Neural networks behave as hash encoders",
-        Section 5.6). The width of a model of several layers is taken to be the units of all of
-        them together. Where the model is outside of the chart's range, it says so and names no
-        regime.
+        With the regime of the phase chart that comes with the package for inputs of that size: the
+        digits' or MNIST's (networks of one hidden layer), or CIFAR-10's (of five; "Neural networks
+        behave as hash encoders", Section 5.6). The width of a model is taken to be the units of its
+        code, of all layers together, divided by the number of the chart's layers. Where the model
+        is outside of the chart's range, it says so and names no regime.
 
     Raises
     ------
@@ -234,7 +237,7 @@ def diagnose_codes(
         confidence = _confidence(chart, regime, redundancy, gap)
         nearest = chart.nearest(
             NEAREST,
-            width=codes.n_bits,
+            width=codes.n_bits / chart.n_layers,
             sample_size=len(codes),
             redundancy=redundancy,
             accuracy=accuracy,
@@ -303,7 +306,7 @@ def _n_inputs(x: Any) -> int | None:
 
 def _chart(n_inputs: int | None) -> Chart:
     """The chart of inputs of that size, or where there is none the first of all."""
-    of_size = (name for name, (size, _) in SIZES.items() if size == n_inputs)
+    of_size = (name for name, (size, *_) in SIZES.items() if size == n_inputs)
     return phases.shipped_chart(next(of_size, next(iter(SIZES))))
 
 
@@ -331,14 +334,14 @@ def _reasons(
             "the training inputs come in batches, whose size is not known: give them as arrays"
         )
     elif n_inputs != chart.n_inputs:
-        theirs = " or ".join(f"{size} ({name})" for name, (size, _) in SIZES.items())
+        theirs = ", ".join(f"{size} ({name})" for name, (size, *_) in SIZES.items())
         lines.append(f"inputs have {n_inputs:,} numbers; those of the charts have {theirs}")
     n_classes = len(np.unique(labels))
     if n_classes != chart.n_classes:
         there = "is 1 class" if n_classes == 1 else f"are {n_classes} classes"
         lines.append(f"there {there}; the chart's data has {chart.n_classes}")
     lines += chart.outside(
-        width=codes.n_bits,
+        width=codes.n_bits / chart.n_layers,
         sample_size=len(codes),
         redundancy=properties["test_redundancy_ratio"],
         accuracy=properties["knn_accuracy"],

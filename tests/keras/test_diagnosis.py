@@ -81,8 +81,30 @@ def test_the_chart_is_that_of_the_inputs_size(data):
     assert found.dataset == "mnist" and "inputs" not in "".join(found.reasons)
     assert found.regime == "under_expressive" and "chart of MNIST" in str(found)
     assert found.nearest["sample_size"].isin(charts["mnist"].points["sample_size"]).all()
-    with pytest.raises(InputError, match="a chart's dataset among digits, mnist"):
-        phases.shipped_chart("cifar10")
+    with pytest.raises(InputError, match="a chart's dataset among digits, mnist, cifar10"):
+        phases.shipped_chart("cifar100")
+
+
+def test_the_chart_of_networks_of_five_layers():
+    """A network like the chart's own is placed at its own width, whatever is in a layer."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    x, y = rng.random((400, 32, 32, 3), np.float32), np.arange(400) % 10
+    dense = [keras.layers.Dense(n, activation="relu") for n in (20, 20, 30, 20, 10)]
+    net = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Flatten(), *dense])
+    found = tfhash.diagnose(net, (x, y), (x[:200], y[:200]))
+    assert found.dataset == "cifar10" and not found.reasons
+    chart = phases.shipped_chart("cifar10")
+    values = {"redundancy": found.properties["test_redundancy_ratio"]}
+    values |= {"accuracy": found.properties["knn_accuracy"], "sample_size": 400}
+    expected = chart.nearest(5, width=20, **values)
+    assert found.nearest.index.equals(expected.index)
+    assert "taken to be 20, for the 100 units of its code" in str(found)
+    assert "5 hidden layers of equal width" in str(found)
+    last = keras.layers.Dense(1400, activation="relu")
+    wide = keras.Sequential([keras.Input((32, 32, 3)), *net.layers[:-1], last])
+    reasons = tfhash.diagnose(wide, (x, y), (x[:200], y[:200])).reasons
+    assert "width is 298; the chart has 10 to 200" in reasons
 
 
 def test_the_width_of_several_layers_is_that_of_all(data):
@@ -92,7 +114,7 @@ def test_the_width_of_several_layers_is_that_of_all(data):
     net = keras.Sequential([keras.Input((8, 8)), keras.layers.Flatten(), *dense])
     found = tfhash.diagnose(net, (x, y), (x_test, y_test))
     assert found.regime is not None
-    assert "the 16 units of all 2 layers together" in str(found)
+    assert "taken to be 16, for the 16 units of its code" in str(found)
 
 
 def test_an_encoder_says_which_units(data):
@@ -129,7 +151,7 @@ def test_no_regime_outside_of_the_chart(model, data):
     points, labels = rng.random((200, 3), np.float32), np.arange(200) % 10
     found = tfhash.diagnose(small, (points, labels), (points[:50], labels[:50]))
     assert found.regime is None and found.reasons[0] == (
-        "inputs have 3 numbers; those of the charts have 64 (digits) or 784 (mnist)"
+        "inputs have 3 numbers; those of the charts have 64 (digits), 784 (mnist), 3072 (cifar10)"
     )
     title = found.figure().axes[0].get_title(loc="left")
     assert title == "Chart of the digits, which does not hold for the model"

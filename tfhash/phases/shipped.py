@@ -5,6 +5,7 @@
 
     tfhash run phase_chart --dataset=digits --repeat=3 --metrics=redundancy,knn
     tfhash run phase_chart --dataset=mnist --repeat=3 --metrics=redundancy,knn
+    tfhash run phase_chart --dataset=cifar10 --repeat=3 --epoch=30 --metrics=redundancy,knn
 
 The package's copies are these files.
 """
@@ -22,8 +23,8 @@ from tfhash.errors import unknown_name
 from tfhash.phases.chart import AXES
 from tfhash.phases.thresholds import Thresholds, bootstrap
 
-# By dataset, numbers in one input, and classes.
-SIZES = {"digits": (8 * 8, 10), "mnist": (28 * 28, 10)}
+# By dataset, numbers in one input, classes, and hidden layers of the chart's networks.
+SIZES = {"digits": (8 * 8, 10, 1), "mnist": (28 * 28, 10, 1), "cifar10": (32 * 32 * 3, 10, 5)}
 AXIS_REACH = 2**0.5  # how far beyond its last points a chart holds: a factor,
 VALUE_REACH = 0.05  # and a share
 
@@ -44,6 +45,8 @@ class Chart:
         What `intervals` gives: each threshold's 95% interval over resamples of the points.
     n_inputs, n_classes : int or None
         Numbers in one input, and classes, of the dataset; None where they are not known.
+    n_layers : int
+        Hidden layers of its networks, each of the width that the points have.
     """
 
     dataset: str
@@ -52,6 +55,7 @@ class Chart:
     intervals: pd.DataFrame
     n_inputs: int | None = None
     n_classes: int | None = None
+    n_layers: int = 1
 
     @property
     def plateau(self) -> float:
