@@ -2,8 +2,9 @@
 
 All of them read the same batch: their first layers are one wide matrix product. From the second
 layer on, networks of similar width are stacked, narrower ones padded with units whose weights are
-zero. Such units give zero, get zero gradients and stay zero, also under batch normalization, Adam,
-L2 and clipping: no mask is needed, and no network can disturb another.
+zero; for the logits, which are little work, also networks whose widths differ more. Such units give
+zero, get zero gradients and stay zero, also under batch normalization, Adam, L2 and clipping: no
+mask is needed, and no network can disturb another.
 
 Regularizers of the representation are on the last hidden layer, each network's own
 (`batched_penalties`).
@@ -24,34 +25,13 @@ import numpy as np
 
 from tfhash.training.batched_penalties import NOTHING, Penalty, dropped, penalties
 from tfhash.training.loss import cross_entropies
+from tfhash.training.stacks import Segment, Stack, merged
 
+# As `BatchedMLPs.max_padding`, for the logits: they are little of a step's arithmetic, but one
+# network after another most of its operations and nearly half the time of compiling.
+LOGITS_PADDING = 1.0
 # Keras's defaults for BatchNormalization.
 BN_MOMENTUM, BN_EPSILON = 0.99, 1e-3
-
-
-@dataclass(frozen=True)
-class Stack:
-    """Networks `start` to `stop` (in order of width), padded to `width`."""
-
-    start: int
-    stop: int
-    width: int
-
-    def __len__(self) -> int:
-        return self.stop - self.start
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A tensor of one kind and layer (from 1) of a stack, kept in a flat vector.
-
-    `stack` is None for what the first layers of all networks have in common: a column of all units.
-    """
-
-    kind: str
-    layer: int
-    stack: Stack | None
-    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -101,16 +81,13 @@ class BatchedMLPs:
     @cached_property
     def stacks(self) -> list[Stack]:
         """The networks, in stacks of similar width."""
-        stacks: list[Stack] = []
-        for i, width in enumerate(self.widths):
-            if stacks:
-                first = stacks[-1].start
-                units = sum(self.widths[first : i + 1])
-                if width * (i + 1 - first) <= units * (1 + self.max_padding):
-                    stacks[-1] = Stack(first, i + 1, width)
-                    continue
-            stacks.append(Stack(i, i + 1, width))
-        return stacks
+        alone = [Stack(i, i + 1, width) for i, width in enumerate(self.widths)]
+        return merged(alone, self.max_padding)
+
+    @cached_property
+    def logits_stacks(self) -> list[Stack]:
+        """The networks, in stacks for the logits, each of one or more of `stacks`."""
+        return merged(self.stacks, LOGITS_PADDING)
 
     @property
     def n_units(self) -> int:
@@ -130,7 +107,7 @@ class BatchedMLPs:
         segments = [Segment(kind, 1, None, (self.n_units, 1)) for kind in self._columns(1)]
         for layer in range(2, self.depth + 2):
             last = layer > self.depth
-            for stack in self.stacks:
+            for stack in self.logits_stacks if last else self.stacks:
                 units = self.n_classes if last else stack.width
                 segments.append(Segment("kernel", layer, stack, (len(stack), units, stack.width)))
                 kinds = self._columns(layer)
@@ -166,7 +143,7 @@ class BatchedMLPs:
         of = self._cut(weights["rest"], self.weights)
         moving = self._cut(statistics["moving"], self.statistics) if self.norm_layers else {}
         new: dict[Any, Any] = {}
-        last_hidden = []
+        last_hidden: list[Any] = []
 
         def activate(z: Any, *key: Any) -> Any:
             if key[0] in self.norm_layers:
@@ -184,7 +161,6 @@ class BatchedMLPs:
         if x.shape[1] > self.n_live:
             z = z + ops.matmul(statistics["dead"], ops.transpose(x[:, self.n_live :]))
         h = activate(z + of["bias", 1, None], 1, None)
-        logits = []
         units = [len(stack) * stack.width for stack in self.stacks]
         for stack, part in zip(self.stacks, _split(h, units), strict=True):
             hidden = ops.reshape(part, (len(stack), stack.width, -1))
@@ -192,10 +168,18 @@ class BatchedMLPs:
                 z = ops.matmul(of["kernel", layer, stack], hidden) + of["bias", layer, stack]
                 hidden = activate(z, layer, stack)
             last_hidden.append(hidden)
-            if steps is not None:
-                hidden = dropped(hidden, self._regularizers(stack), steps)
-            last = self.depth + 1
-            logits.append(ops.matmul(of["kernel", last, stack], hidden) + of["bias", last, stack])
+        last = self.depth + 1
+        logits: list[Any] = []
+        for wide in self.logits_stacks:
+            parts = []
+            for stack, hidden in zip(self.stacks, last_hidden, strict=True):
+                if wide.start <= stack.start < wide.stop:
+                    if steps is not None:
+                        hidden = dropped(hidden, self._regularizers(stack), steps)
+                    more = wide.width - stack.width
+                    parts.append(ops.pad(hidden, ((0, 0), (0, more), (0, 0))))
+            z = ops.matmul(of["kernel", last, wide], ops.concatenate(parts))
+            logits.append(z + of["bias", last, wide])
         if self.norm_layers and valid is not None:
             flat = [new[s.kind, s.layer, s.stack] for s in self.statistics]
             moved = {"moving": ops.concatenate([ops.reshape(t, (-1,)) for t in flat])}
@@ -307,15 +291,16 @@ class BatchedMLPs:
         from keras import ops
 
         # Of the first layers by unit, then by network; of the others by network.
-        units = ops.sum(ops.square(tensors["first"]), axis=1)
-        stacks: dict[Stack, Any] = dict.fromkeys(self.stacks, 0.0)
-        for (_, _, stack), tensor in self._cut(tensors["rest"], self.weights).items():
+        units = _row_sums(ops.square(tensors["first"]))
+        others: dict[tuple[str, int], list[Any]] = {}
+        for (kind, layer, stack), tensor in self._cut(tensors["rest"], self.weights).items():
             if stack is None:
                 units = units + ops.square(tensor)[:, 0]
             else:
-                stacks[stack] = stacks[stack] + ops.sum(ops.square(tensor), axis=(1, 2))
+                rows = ops.reshape(ops.square(tensor), (len(stack), -1))
+                others.setdefault((kind, layer), []).append(_row_sums(rows))
         of_first = ops.segment_sum(units, self.owners["first"], len(self.widths))
-        return of_first + ops.concatenate([stacks[stack] for stack in self.stacks])
+        return of_first + sum(ops.concatenate(sums) for sums in others.values())
 
     def _per_model(self, values: Any) -> dict[str, Any]:
         """A value [n_models] for each network, spread over its weights."""
@@ -367,6 +352,17 @@ def _moments(z: Any, valid: Any) -> tuple[Any, Any]:
     """Mean and variance of `z` [..., batch] over the valid examples, [..., 1]."""
     from keras import ops
 
-    n = ops.sum(valid)
-    mean = ops.sum(z * valid, axis=-1, keepdims=True) / n
-    return mean, ops.sum(ops.square(z - mean) * valid, axis=-1, keepdims=True) / n
+    n, valid = ops.sum(valid), valid[:, None]
+    mean = ops.matmul(z, valid) / n  # as a product for the reason that `_row_sums` gives
+    return mean, ops.matmul(ops.square(z - mean), valid) / n
+
+
+def _row_sums(rows: Any) -> Any:
+    """The sum of each row of [n, length].
+
+    As a product with ones: on CPUs XLA's own sums along a long last axis go window by window, which
+    takes several times as long.
+    """
+    from keras import ops
+
+    return ops.matmul(rows, np.ones((rows.shape[1], 1), np.float32))[:, 0]

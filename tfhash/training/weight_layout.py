@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfhash.training.batched_mlps import BatchedMLPs, Segment
+from tfhash.training.batched_mlps import BatchedMLPs
+from tfhash.training.stacks import Segment
 
 if TYPE_CHECKING:
     import keras
