@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NEAREST = 5  # points of the chart that are named
-TITLES = {"digits": "the digits", "mnist": "MNIST", "cifar10": "CIFAR-10"}  # of the charts' datasets
+# Of the charts' datasets.
+TITLES = {"digits": "the digits", "mnist": "MNIST", "cifar10": "CIFAR-10"}
 ADVICE = {"width": "more units", "steps": "longer training", "sample_size": "more examples"}
 
 
@@ -97,8 +98,8 @@ class Diagnosis:
             n_units = int(self.layers["n_units"].sum())
             theirs = "one hidden layer" if depth == 1 else f"{depth} hidden layers of equal width"
             lines.append(
-                f"Its width is taken to be {n_units / depth:,.4g}, for the {n_units:,} units of its "
-                f"code; the chart's networks have {theirs}."
+                f"Its width is taken to be {n_units / depth:,.4g}, for the {n_units:,} units of "
+                f"its code; the chart's networks have {theirs}."
             )
         lines.append("Nearest networks of the chart")
         columns = [*AXES, "redundancy", "accuracy", "regime"]

@@ -65,10 +65,10 @@ def test_shifts_of_the_first_paper(name, n_rows):
 
 
 def test_thresholds_of_the_phase_chart():
-    """MNIST's, and the digits' beside them."""
+    """MNIST's, the digits' beside them, and CIFAR-10's."""
     known = {
         dataset: pandas.read_csv(HOME / "figures" / f"phase_chart_{dataset}_thresholds.csv")
-        for dataset in ("mnist", "digits")
+        for dataset in ("mnist", "digits", "cifar10")
     }
     _, rows = table_after("**MNIST's chart**")
     assert len(rows) == len(known["mnist"]) == 4
@@ -79,6 +79,11 @@ def test_thresholds_of_the_phase_chart():
         given = [float(row[1]), low, high, float(row[3])]
         wanted = [*mnist[["value", "low", "high"]], digits["value"]]
         assert given == pytest.approx(wanted, abs=5.01e-4), row[0]
+    _, rows = table_after("**CIFAR-10's chart**")
+    for row, (_, fitted) in zip(rows, known["cifar10"].iterrows(), strict=True):
+        low, high = map(float, row[2].split(" to "))
+        wanted = list(fitted[["value", "low", "high"]])
+        assert [float(row[1]), low, high] == pytest.approx(wanted, abs=5.01e-4), row[0]
 
 
 def test_errors_and_characteristics_of_transformed_networks():
