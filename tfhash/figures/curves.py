@@ -59,7 +59,8 @@ def draw_legends(
         for name, (color, marker) in entries.items()
     ]
     axes.figure.legend(handles=measures, loc="outside lower center", ncols=2)
-    lines = [Line2D([], [], color=GRAY, linewidth=1.4, label=ours)]
+    # In lines of their own, the parts leave room for the curves.
+    lines = [Line2D([], [], color=GRAY, linewidth=1.4, label=ours.replace(", ", ",\n"))]
     if paper is not None:
         lines.append(Line2D([], [], color=GRAY, linewidth=1.2, linestyle=(0, (4, 2)), label=paper))
     axes.legend(handles=lines, loc="best")
