@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
 
+from tfhash.archives import check_arrays
 from tfhash.audit.labels import plain_labels
 from tfhash.codes import Codes, Origin, whole_number
 from tfhash.files import replacing
@@ -274,6 +275,7 @@ class RegionMonitor:
         try:
             if not zipfile.is_zipfile(file):
                 raise ValueError("no .npz archive")
+            check_arrays(file)
             file.seek(0)
             with np.load(file, allow_pickle=False) as arrays:
                 about = json.loads(str(arrays["about"]))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tfhash.archives import check_arrays
 from tfhash.files import replacing
 from tfhash.runs.layout import set_file_aside
 
@@ -47,10 +47,7 @@ class StateFile:
         if not self.path.is_file():
             return None
         try:
-            with zipfile.ZipFile(self.path) as archive:
-                # Stored as they are: what unfolds to more than the file was never saved here.
-                if sum(i.file_size for i in archive.infolist()) > self.path.stat().st_size:
-                    raise ValueError("it is compressed")
+            check_arrays(self.path)
             with np.load(self.path) as content:
                 header = json.loads(str(content[HEADER]))
                 if not wanted(header):
