@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 import zipfile
 from os import PathLike
 from typing import IO
@@ -36,16 +37,26 @@ def check_arrays(file: str | PathLike[str] | IO[bytes]) -> None:
             if info.compress_type != zipfile.ZIP_STORED:
                 raise ValueError(f"{info.filename} is compressed")
             with archive.open(info) as member:
-                version = np.lib.format.read_magic(member)
-                of_version = {
-                    (1, 0): np.lib.format.read_array_header_1_0,
-                    (2, 0): np.lib.format.read_array_header_2_0,
-                }
-                if version not in of_version:
-                    raise ValueError(f"{info.filename} has version {version} of NumPy's format")
-                shape, _, dtype = of_version[version](member)
+                version, dtype, shape, _ = array_head(member)
                 size = info.file_size - member.tell()
+            if version not in ((1, 0), (2, 0)):
+                raise ValueError(f"{info.filename} has version {version} of NumPy's format")
             if math.prod(shape) * dtype.itemsize != size:
                 raise ValueError(
                     f"{info.filename} is {dtype} {list(shape)} in {size:,} bytes; it may be damaged"
                 )
+
+
+def array_head(file: IO[bytes]) -> tuple[tuple[int, int], np.dtype, tuple[int, ...], bool]:
+    """Version of NumPy's format, type, shape, and whether columns come first.
+
+    `file` begins with an array as `numpy.save` writes it, and is left behind its head.
+    """
+    version = np.lib.format.read_magic(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that Python 2 wrote the file
+        if version == (1, 0):
+            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+        else:
+            shape, fortran_order, dtype = np.lib.format.read_array_header_2_0(file)
+    return version, dtype, shape, fortran_order

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -266,14 +266,17 @@ def training_inputs(arrays: Mapping[str, np.ndarray]) -> str | None:
 
 def labels_of(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray | None:
     """The labels of the inputs called `name`; None where no array is called as theirs."""
-    names = (name.replace("x", "y", 1),) if name.startswith("x_") else LABELS
-    return next((arrays[one] for one in names if one in arrays), None)
+    return next((arrays[one] for one in _label_names(name) if one in arrays), None)
 
 
 def missing_labels(arrays: Mapping[str, np.ndarray]) -> str:
     """What labels of the (training) inputs in a file would be called, where there are none."""
-    name = training_inputs(arrays) or "x_test"
-    return name.replace("x", "y", 1) if name.startswith("x_") else LABELS[0]
+    return _label_names(training_inputs(arrays) or "x_test")[0]
+
+
+def _label_names(inputs: str) -> Sequence[str]:
+    """What labels of the inputs of that name may be called."""
+    return (inputs.replace("x", "y", 1),) if inputs.startswith("x_") else LABELS
 
 
 def checked(function: Any) -> Any:

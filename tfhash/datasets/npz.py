@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import math
-import warnings
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from tfhash.archives import array_head
 from tfhash.datasets import files
 from tfhash.datasets.files import Unreadable
 
@@ -73,7 +73,9 @@ def _member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...]) -> np.n
         content = member.read(most + 1)
     if not content.startswith(b"\x93NUMPY"):
         raise Unreadable(f"{name} as {files.describe(content)}")
-    dtype, found, fortran_order, start = _array_head(content[:_HEAD])
+    beginning = io.BytesIO(content[:_HEAD])
+    _, dtype, found, fortran_order = array_head(beginning)
+    start = beginning.tell()
     if dtype.hasobject:
         raise Unreadable(f"{name} as an array of Python objects, which cannot be read")
     if dtype != np.uint8 or found != shape:
@@ -84,16 +86,3 @@ def _member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...]) -> np.n
         raise Unreadable(f"{name} as {held} {size:,} bytes; it may be damaged")
     array = np.frombuffer(content, dtype=np.uint8, offset=start)
     return array.reshape(shape, order="F" if fortran_order else "C")
-
-
-def _array_head(content: bytes) -> tuple[np.dtype, tuple[int, ...], bool, int]:
-    """Type, shape, whether columns come first, and the length of the head itself."""
-    file = io.BytesIO(content)
-    version = np.lib.format.read_magic(file)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that Python 2 wrote the file
-        if version == (1, 0):
-            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-        else:
-            shape, fortran_order, dtype = np.lib.format.read_array_header_2_0(file)
-    return dtype, shape, fortran_order, file.tell()

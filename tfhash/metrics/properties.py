@@ -96,17 +96,27 @@ def _check_classes(train: NDArray[Any], test: NDArray[Any]) -> None:
 
 def _check_enough(labels: NDArray[Any], families: Sequence[str]) -> None:
     """Raise InputError where training examples are too few for a family that is asked for."""
-    n, n_classes = len(labels), len(np.unique(labels))
-    if "knn" in families and n < NEIGHBORS:
+    few = _too_few(labels, families)
+    if "knn" in few:
         raise InputError(
             f"train: Expected at least {NEIGHBORS} codes, as K-NN is a vote of {NEIGHBORS}. "
-            f"Received: {n}. Give more, or leave 'knn' out of families."
+            f"Received: {len(labels)}. Give more, or leave 'knn' out of families."
         )
-    if "logistic" in families and n_classes < 2:
+    if "logistic" in few:
         raise InputError(
             "y_train: Expected labels of at least two classes, for logistic regression. Received: "
             f"only one class, {labels[0]}. Give others, or leave 'logistic' out of families."
         )
+
+
+def _too_few(labels: NDArray[Any], families: Sequence[str]) -> list[str]:
+    """Those of `families` that training examples with these labels are too few for."""
+    few = []
+    if "knn" in families and len(labels) < NEIGHBORS:
+        few.append("knn")
+    if "logistic" in families and len(np.unique(labels)) < 2:
+        few.append("logistic")
+    return few
 
 
 class Measurable(NamedTuple):
@@ -146,18 +156,14 @@ def measurable_properties(
         return Measurable(ratios, ())
     codes = as_codes(train, "train")
     labels = check_labels(y_train, len(codes), "y_train")
-    why = {}
-    if len(codes) < NEIGHBORS:
-        why["knn"] = (
-            f"K-NN accuracy is not measured: it is a vote of {NEIGHBORS} training examples, and "
-            f"there {'is' if len(codes) == 1 else 'are'} {len(codes)}."
-        )
-    if len(np.unique(labels)) < 2:
-        why["logistic"] = (
-            "Logistic regression is not measured: all training examples are of one class."
-        )
-    rest = [family for family in families if family not in why]
+    why = {
+        "knn": f"K-NN accuracy is not measured: it is a vote of {NEIGHBORS} training examples, and "
+        f"there {'is' if len(codes) == 1 else 'are'} {len(codes)}.",
+        "logistic": "Logistic regression is not measured: all training examples are of one class.",
+    }
+    few = _too_few(labels, families)
+    rest = [family for family in families if family not in few]
     measured = encoding_properties(
         codes, labels, test, y_test, families=rest, random_state=random_state
     )
-    return Measurable(measured.given(), tuple(why[name] for name in families if name in why))
+    return Measurable(measured.given(), tuple(why[name] for name in families if name in few))

@@ -39,33 +39,43 @@ def draw(
     table = measured.encoding
     table = table[table["experiment"] == STUDY.directory]
     points: dict[str, pd.DataFrame] = {}
+    charts: dict[str, pd.DataFrame] = {}
     depths: dict[str, int] = {}
     for dataset, rows in table.groupby("dataset"):
         if not are_alike(rows, _VARIED, f"The phase chart of {dataset}"):
             continue
         try:
             of_one = phases.chart_points(rows)
-            phases.regimes(of_one)
+            default = phases.regimes(of_one)
         except InputError as error:
             log.warning("The phase chart of %s is left out. %s", dataset, error)
             continue
-        points[str(dataset)] = of_one
+        points[str(dataset)], charts[str(dataset)] = of_one, default
         depths[str(dataset)] = int(rows["depth"].iloc[0])
+    drawn = [dataset for dataset in charts if dataset in datasets]
+    if not drawn:
+        return {}
+    by_definition = {
+        (window, effect): {
+            name: phases.regimes(one, window=window, effect=effect) for name, one in points.items()
+        }
+        for window, effect in DEFINITIONS[1:]
+    }
+    by_definition = {DEFINITIONS[0]: charts, **by_definition}
     files: dict[str, list[str]] = {}
-    for dataset in [one for one in points if one in datasets]:
+    for dataset in drawn:
         name = f"phase_chart_{dataset}"
-        _draw_one(points[dataset], dataset, depths[dataset], figures_path / name)
-        tests = [row for definition in DEFINITIONS for row in _tests(points, dataset, *definition)]
+        _draw_one(charts[dataset], points[dataset], dataset, depths[dataset], figures_path / name)
+        tests = [row for one, of in by_definition.items() for row in _tests(of, dataset, *one)]
         write_table(pd.DataFrame(tests), figures_path / f"{name}_tests.csv")
         files[dataset] = [f"{name}.png"]
     return files
 
 
 def _tests(
-    tables: Mapping[str, pd.DataFrame], dataset: str, window: int, effect: float
+    charts: Mapping[str, pd.DataFrame], dataset: str, window: int, effect: float
 ) -> list[dict[str, Any]]:
     """How many regimes of a dataset's chart thresholds name that were fitted elsewhere."""
-    charts = {n: phases.regimes(one, window=window, effect=effect) for n, one in tables.items()}
     known = {"window": window, "effect": effect, "read_on": dataset, "fitted_on": dataset}
     rows = [{**known, **asdict(one)} for one in phases.held_out(charts[dataset])]
     fitted = {n: phases.fit_thresholds(one) for n, one in charts.items() if n != dataset}
@@ -78,8 +88,9 @@ def _tests(
     return rows
 
 
-def _draw_one(points: pd.DataFrame, dataset: str, depth: int, file: Path) -> None:
-    chart = phases.regimes(points)
+def _draw_one(
+    chart: pd.DataFrame, points: pd.DataFrame, dataset: str, depth: int, file: Path
+) -> None:
     seeds = chart["n"]
     missing = int((seeds < seeds.max()).sum())
     if missing:

@@ -36,12 +36,12 @@ def merged(stacks: Sequence[Stack], max_padding: float) -> list[Stack]:
     found: list[Stack] = []
     units = 0  # of all that the last one is made of
     for stack in stacks:
-        units += len(stack) * stack.width
-        if found:
-            wider = Stack(found[-1].start, stack.stop, stack.width)
-            if len(wider) * wider.width <= units * (1 + max_padding):
-                found[-1] = wider
-                continue
-        found.append(stack)
-        units = len(stack) * stack.width
+        own = len(stack) * stack.width
+        wider = Stack(found[-1].start, stack.stop, stack.width) if found else stack
+        if found and len(wider) * wider.width <= (units + own) * (1 + max_padding):
+            found[-1] = wider
+            units += own
+        else:
+            found.append(stack)
+            units = own
     return found
