@@ -21,7 +21,7 @@ import pytest
 
 from tfhash import cli, datasets, results, runs, training
 from tfhash.runs import Runs, RunSpec
-from tfhash.training import SweepTrainer, batched_mlps, epoch_loop, fit_one_by_one
+from tfhash.training import SweepTrainer, epoch_loop, fit_one_by_one
 from tfhash.training import sweep_trainer as sweep
 from tfhash.training.interrupts import Interrupts
 from tfhash.training.state import SweepState
@@ -125,7 +125,7 @@ def test_padded_networks_are_as_unpadded_ones(digits, tmp_path, monkeypatch):
     """Padding changes shapes alone: stacks of several widths, with every factor at once."""
     specs = [spec(width=w, **ALL) for w in (3, 5, 6, 11)]
     with monkeypatch.context() as exact:
-        exact.setattr(batched_mlps, "LOGITS_PADDING", 0.0)
+        exact.setattr(sweep, "LOGITS_PADDING_STEPS", 0)
         training.train(specs, digits, tmp_path / "exact")
     monkeypatch.setattr(sweep, "MAX_PADDING", 0.5)
     training.train(specs, digits, tmp_path / "padded")

@@ -2,9 +2,9 @@
 
 All of them read the same batch: their first layers are one wide matrix product. From the second
 layer on, networks of similar width are stacked, narrower ones padded with units whose weights are
-zero; for the logits, which are little work, also networks whose widths differ more. Such units give
-zero, get zero gradients and stay zero, also under batch normalization, Adam, L2 and clipping: no
-mask is needed, and no network can disturb another.
+zero; for the logits also networks whose widths differ more, where that is asked for. Such units
+give zero, get zero gradients and stay zero, also under batch normalization, Adam, L2 and clipping:
+no mask is needed, and no network can disturb another.
 
 Regularizers of the representation are on the last hidden layer, each network's own
 (`batched_penalties`).
@@ -27,9 +27,6 @@ from tfhash.training.batched_penalties import NOTHING, Penalty, dropped, penalti
 from tfhash.training.loss import cross_entropies
 from tfhash.training.stacks import Segment, Stack, merged
 
-# As `BatchedMLPs.max_padding`, for the logits: they are little of a step's arithmetic, but one
-# network after another most of its operations and nearly half the time of compiling.
-LOGITS_PADDING = 1.0
 # Keras's defaults for BatchNormalization.
 BN_MOMENTUM, BN_EPSILON = 0.99, 1e-3
 
@@ -63,6 +60,8 @@ class BatchedMLPs:
         Of each network, what regularizes its last hidden layer; empty for nothing in all.
     max_padding : float
         A network is stacked with narrower ones where that adds at most this share of units.
+    logits_padding : float
+        The same for the logits alone, beyond the stacks that `max_padding` makes.
     """
 
     widths: tuple[int, ...]
@@ -77,6 +76,7 @@ class BatchedMLPs:
     clip_norm: tuple[float, ...] = field(default=())
     regularizers: tuple[Penalty, ...] = field(default=())
     max_padding: float = 0.0
+    logits_padding: float = 0.0
 
     @cached_property
     def stacks(self) -> list[Stack]:
@@ -87,7 +87,7 @@ class BatchedMLPs:
     @cached_property
     def logits_stacks(self) -> list[Stack]:
         """The networks, in stacks for the logits, each of one or more of `stacks`."""
-        return merged(self.stacks, LOGITS_PADDING)
+        return merged(self.stacks, self.logits_padding)
 
     @property
     def n_units(self) -> int:
