@@ -151,6 +151,17 @@ def test_what_has_no_value_is_nan():
     assert constant.constant_units.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("units", [(0.1, 0.3), (0.2, 0.9)])
+@pytest.mark.parametrize("n", [10, 1_000, 1_003])
+def test_constant_units_do_not_correlate_by_rounding(units, n):
+    """Sums of 0.1 are rounded: NumPy's `corrcoef` of such units is 1 or -1 for these."""
+    x = np.repeat([units], n, axis=0)
+    for layout in (x, np.asfortranarray(x)):
+        result = summed(layout).result()
+        assert np.isnan(result.correlation) and np.isnan(result.absolute_correlation)
+        assert result.constant_units.tolist() == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     (
