@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).parent.parent
-EPOCHS = 10
+EPOCHS = 10  # of 469 steps: enough for the program that long trainings have
 CONDITIONS: tuple[dict[str, Any], ...] = (
     {},
     {"batch_norm": True},

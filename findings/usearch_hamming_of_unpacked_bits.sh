@@ -21,10 +21,11 @@ from usearch.index import Index
 bits = np.random.default_rng(0).random((6, 64)) > 0.5
 differ = (bits != bits[4]).sum(axis=1)
 for dtype in ("f32", "f64", "f16", "i8"):
+    vectors = bits.astype(np.int8 if dtype == "i8" else np.float32)
     for metric in ("hamming", "tanimoto"):
         index = Index(ndim=64, metric=metric, dtype=dtype)
-        index.add(np.arange(6), bits.astype(np.int8 if dtype == "i8" else np.float32))
-        found = index.search(bits[4].astype(np.int8 if dtype == "i8" else np.float32), 6, exact=True)
+        index.add(np.arange(6), vectors)
+        found = index.search(vectors[4], 6, exact=True)
         print(dtype, metric, found.keys, found.distances)
         assert np.isnan(found.distances).all(), "the behavior has changed"
 index = Index(ndim=64, metric="hamming", dtype="b1")

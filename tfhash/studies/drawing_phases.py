@@ -55,13 +55,11 @@ def draw(
     drawn = [dataset for dataset in charts if dataset in datasets]
     if not drawn:
         return {}
-    by_definition = {
-        (window, effect): {
+    by_definition = {DEFINITIONS[0]: charts}
+    for window, effect in DEFINITIONS[1:]:
+        by_definition[window, effect] = {
             name: phases.regimes(one, window=window, effect=effect) for name, one in points.items()
         }
-        for window, effect in DEFINITIONS[1:]
-    }
-    by_definition = {DEFINITIONS[0]: charts, **by_definition}
     files: dict[str, list[str]] = {}
     for dataset in drawn:
         name = f"phase_chart_{dataset}"
