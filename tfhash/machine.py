@@ -1,10 +1,13 @@
-"""The backend that Keras will have and its memory, told without loading Keras."""
+"""Keras's backend and its memory, told without loading it; loading it without its greetings."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -42,3 +45,28 @@ def memory() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError):  # Windows
         return 8 << 30
+
+
+def load_keras() -> None:
+    """Import Keras, so that no later import of it says anything."""
+    if "keras" in sys.modules:
+        return
+    with _quiet_native_stderr():
+        import keras  # noqa: F401
+    # Its advice on retracing is for one model called again and again; we call many models once.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def _quiet_native_stderr() -> Iterator[None]:
+    """Keeps TensorFlow's library from greeting the user: it writes past Python and its levels."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

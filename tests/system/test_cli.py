@@ -57,7 +57,8 @@ def test_original_flags_are_there(name, tmp_path):
     both = name in ("diameters", "random_data", "region_density")
     extra = {"workers", "encode_batch_size"} if both else set()
     extra |= {"encode_batch_size"} if name.endswith("_encoding_properties") else set()
-    extra |= {"workers"} if name == "cnn_encoding_properties" else set()
+    of_mlps = name.endswith("_train") and name != "cnn_train"
+    extra |= {"workers"} if of_mlps or name == "cnn_encoding_properties" else set()
     extra |= {"dataset_path"} if "dataset" in ORIGINAL[name] else set()
     extra |= {"figures", "dataset"} if name == "draw_figures" else set()
     assert {n for n in values if values[n].name == n} == ORIGINAL[name] | extra

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ import pytest
 
 from tfhash import cli, datasets, results, runs, training
 from tfhash.runs import Runs, RunSpec
-from tfhash.training import SweepTrainer, epoch_loop, fit_one_by_one
+from tfhash.training import SweepTrainer, epoch_loop, fit_one_by_one, interrupts
 from tfhash.training import sweep_trainer as sweep
 from tfhash.training.interrupts import Interrupts
 from tfhash.training.state import SweepState
@@ -369,6 +370,21 @@ def test_ctrl_c_saves_first(digits, tmp_path, monkeypatch, capsys):
     for one in specs:
         a, b = (run_of(folder, one) / "history.csv" for folder in (tmp_path / "whole", root))
         assert a.read_text() == b.read_text()
+
+
+@pytest.mark.full
+def test_stopped_before_the_first_epoch(digits, tmp_path, monkeypatch):
+    """As where Ctrl-C comes while the program is built: values before training are there once."""
+    one = spec(width=3)
+    monkeypatch.setattr(interrupts, "_stop", threading.Event())
+    interrupts.request_stop()
+    with pytest.raises(KeyboardInterrupt):
+        training.train([one], digits, tmp_path)
+    assert list((tmp_path / ".sweeps").glob("*.npz"))
+    interrupts._stop.clear()
+    training.train([one], digits, tmp_path)
+    history = pd.read_csv(run_of(tmp_path, one) / "history.csv")
+    assert history["epoch"].tolist() == [0, 1]
 
 
 @pytest.mark.full

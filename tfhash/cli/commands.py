@@ -14,8 +14,8 @@ from typing import Any
 from absl import flags
 
 from tfhash.cli.flag_making import define, given
+from tfhash.machine import load_keras
 from tfhash.studies import TITLES, study
-from tfhash.studies.loading import load_keras
 from tfhash.studies.option import MEASURE, TRAIN
 
 # The choices of --also: studies whose networks one command can train beside its own study's.

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from dataclasses import dataclass, field
-from typing import Any
-
-from tfhash.distributed.pool import TICK
 
 
 @dataclass
@@ -29,50 +24,3 @@ class Board:
         """All counts, and the lines since the last call."""
         lines, self.lines = self.lines, []
         return dict(self.done), lines
-
-
-class Count:
-    """The bar of a trainer in a worker: its count goes to the board, once a second."""
-
-    disable = True
-
-    def __init__(self, board: Any, i: int) -> None:
-        self._board, self._i = board, i
-        self._n, self._told = 0, time.monotonic()
-
-    @property
-    def n(self) -> int:
-        """What is done."""
-        return self._n
-
-    @n.setter
-    def n(self, value: int) -> None:
-        self._n = value
-        if time.monotonic() - self._told > TICK:
-            self._told = time.monotonic()
-            self._board.count.remote(self._i, value)
-
-    def update(self, n: int = 1) -> None:
-        """Count `n` more."""
-        self.n += n
-
-    def write(self, line: str, file: Any = None) -> None:
-        """Say a line above the driver's bar."""
-        self._board.say.remote(line)
-
-    def set_description(self, text: str) -> None:
-        """Of several groups at once none is described."""
-
-    def set_postfix_str(self, text: str) -> None:
-        """As `set_description`."""
-
-
-class OnBoard(logging.Handler):
-    """Takes warnings about runs to the driver."""
-
-    def __init__(self, board: Any) -> None:
-        super().__init__()
-        self._board = board
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._board.say.remote(record.getMessage())

@@ -5,22 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tfhash.datasets import Dataset
-from tfhash.distributed.board import Board, Count, OnBoard
+from tfhash.distributed.board import Board
 from tfhash.distributed.cluster import joined
 from tfhash.distributed.pool import TICK, Pool, Worker, cpus_for
+from tfhash.machine import load_keras
 from tfhash.runs import AnySpec, Runs
 from tfhash.runs.trouble import log
 from tfhash.studies import runner
 from tfhash.studies import study as study_of
 from tfhash.studies.definition import Study
 from tfhash.studies.jobs import Job, Outcome, do, together
-from tfhash.studies.loading import load_keras
 from tfhash.studies.networks import Networks
 from tfhash.studies.options import Options
+from tfhash.training.progress import ToldProgress, ToldWarnings, show_done
 
 LET_GO_WITHIN = 20.0  # seconds: a run, by a worker whose driver is dead
 
@@ -54,7 +56,7 @@ def run(study: Study | str, options: Options, address: str | None = None) -> Non
         Ray is not installed.
     """
     asked = study_of(study) if isinstance(study, str) else study
-    options = _with_whole_paths(options)
+    options = replace(_with_whole_paths(options), workers=1)  # the cluster's are its own
     with joined(address) as ray, _Cluster(ray, options) as cluster:
         trainer = _ClusterTrainer(cluster, options.trainer)
         runner.run(asked, options, trainer, cluster.measure)
@@ -137,12 +139,7 @@ class _ClusterTrainer:
             done, lines = self.cluster.news()
             for line in lines:
                 progress.write(line)
-            now = sum(
-                amount if i in finished else min(amount, done.get(i, 0))
-                for i, amount in enumerate(amounts)
-            )
-            if now > progress.n:
-                progress.update(now - progress.n)
+            show_done(progress, amounts, done, finished)
 
         tasks = list(enumerate(groups))
         for i, _ in self.cluster.pool(len(groups)).results("train", tasks, show):
@@ -159,16 +156,18 @@ class _StudyWorker(Worker):
         self._options, self._board = self.given
         self._dataset = self._options.load_dataset()
         self._networks = Networks()
-        log.addHandler(OnBoard(self._board))
+        log.addHandler(ToldWarnings(self._board.say.remote))
         log.propagate = False
 
     def train(self, i: int, specs: Sequence[AnySpec]) -> None:
         """Train a group of runs, the task number `i`."""
         runs = Runs(self._options.path, self._options.tensorboard)
+        tell, say = partial(self._board.count.remote, i), self._board.say.remote
         until = time.monotonic() + LET_GO_WITHIN
         left = list(specs)
         while left:
-            self._options.trainer(left, self._dataset, runs, Count(self._board, i))
+            progress: Any = ToldProgress(tell, say)
+            self._options.trainer(left, self._dataset, runs, progress)
             left = [spec for spec in left if not runs.is_finished(spec)]
             if time.monotonic() > until:
                 return

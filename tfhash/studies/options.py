@@ -96,9 +96,9 @@ class RunOptions(DataOptions):
         None, "Epochs (the protocol's); for measuring, the latest checkpoint up to it.", least=0
     )
     seed: int = option(0, "Base seed.", least=0)
-    workers: int = option(
-        1,
-        "Networks that are measured at once, in processes of their own.",
+    workers: int | None = option(
+        None,
+        "Processes among which the networks to be measured are shared (1).",
         stages=(MEASURE,),
         least=1,
     )
@@ -154,6 +154,12 @@ class MlpOptions(RunOptions):
         None,
         "Most networks that are trained side by side (what fits in memory).",
         stages=(TRAIN,),
+        least=1,
+    )
+    workers: int | None = option(
+        None,
+        "Processes among which the networks are shared (to train, one for each core where that is "
+        "faster; to measure, 1).",
         least=1,
     )
     tensorboard: Path | None = option(
@@ -213,9 +219,12 @@ class MlpOptions(RunOptions):
     @property
     def trainer(self) -> Trainer:
         """What trains the networks."""
-        from tfhash.training import SweepTrainer, fit_one_by_one
+        from tfhash.training import ParallelTrainer, SweepTrainer, fit_one_by_one
 
-        return fit_one_by_one if self.one_by_one else SweepTrainer(group_size=self.group_size)
+        if self.one_by_one:
+            return fit_one_by_one
+        trainer = SweepTrainer(group_size=self.group_size)
+        return trainer if self.workers == 1 else ParallelTrainer(trainer, self.workers)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,13 +10,13 @@ from typing import Any
 
 from tfhash import training
 from tfhash.errors import InputError
+from tfhash.machine import load_keras
 from tfhash.runs import AnySpec, RunError, Runs, read_spec
 from tfhash.runs.limits import check_fits
 from tfhash.runs.records import PROPERTIES
 from tfhash.runs.trouble import say_once
 from tfhash.studies.definition import Study
 from tfhash.studies.jobs import Job, Outcome, do, jobs, together
-from tfhash.studies.loading import load_keras
 from tfhash.studies.networks import Networks
 from tfhash.studies.options import Options
 
@@ -145,19 +145,20 @@ def _report(outcomes: Sequence[Outcome], study: Study, options: Options, seconds
 def _outcomes(found: Sequence[Job], options: Options) -> Iterator[Outcome]:
     """The result of each job, as soon as it is done."""
     groups = together(found)
-    if options.workers == 1 or len(found) == 1:
+    workers = min(options.workers or 1, len(found))
+    if workers == 1:
         dataset = options.load_dataset()
         networks = Networks()
         for group in groups:
             yield from do(group, dataset, options, networks)
         return
-    groups = shares(groups, options.workers)
+    groups = shares(groups, workers)
     # Started anew: a process that is copied with TensorFlow's threads in it may hang.
     with ProcessPoolExecutor(
-        min(options.workers, len(found)),
+        workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
-        initargs=(options,),
+        initargs=(options, workers),
     ) as pool:
         futures = [pool.submit(_do_in_worker, group, options) for group in groups]
         try:
@@ -177,13 +178,13 @@ def shares(groups: Sequence[list[Job]], n: int) -> list[list[Job]]:
 _in_worker: dict[str, Any] = {}
 
 
-def _start_worker(options: Options) -> None:
+def _start_worker(options: Options, workers: int) -> None:
     """Load the data once for each process, and share the cores among them."""
     from tfhash import metrics
 
     load_keras()
     _in_worker.update(dataset=options.load_dataset(), networks=Networks())
-    metrics.set_num_threads(max(1, metrics.get_num_threads() // options.workers))
+    metrics.set_num_threads(max(1, metrics.get_num_threads() // workers))
 
 
 def _do_in_worker(group: Sequence[Job], options: Options) -> list[Outcome]:

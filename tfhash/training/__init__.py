@@ -6,12 +6,14 @@ from typing import Any
 from tfhash import runs
 from tfhash.training.cnn import CnnTrainer, steps_per_epoch, train_cnn
 from tfhash.training.fit import fit_one_by_one
+from tfhash.training.parallel_trainer import ParallelTrainer
 from tfhash.training.progress import progress_bar
 from tfhash.training.sweep_trainer import SweepTrainer
 from tfhash.training.train import Trainer, TrainingReport, train
 
 __all__ = [
     "CnnTrainer",
+    "ParallelTrainer",
     "SweepTrainer",
     "Trainer",
     "TrainingReport",

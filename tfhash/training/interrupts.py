@@ -8,6 +8,13 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
+_stop = threading.Event()
+
+
+def request_stop() -> None:
+    """Have every `Interrupts` of this process stop as Ctrl-C does, from any thread, in silence."""
+    _stop.set()
+
 
 class Interrupts:
     """A block in which Ctrl-C only asks to stop; a second one stops at once, as usual.
@@ -18,21 +25,21 @@ class Interrupts:
         Prints a line; it is called with the message that training will stop.
     unit
         After what the block checks whether to stop, as the message says: "epoch" or "step".
-
-    Attributes
-    ----------
-    asked : bool
-        Whether Ctrl-C was pressed.
     """
 
     def __init__(self, tell: Callable[[str], object], unit: str = "epoch") -> None:
-        self.asked = False
+        self._pressed = False
         self._tell = tell
         self._unit = unit
         self._before: Any = None
 
+    @property
+    def asked(self) -> bool:
+        """Whether Ctrl-C was pressed, or `request_stop` was called."""
+        return self._pressed or _stop.is_set()
+
     def check(self) -> None:
-        """Raise KeyboardInterrupt if Ctrl-C was pressed."""
+        """Raise KeyboardInterrupt if it was asked to stop."""
         if self.asked:
             raise KeyboardInterrupt
 
@@ -52,9 +59,9 @@ class Interrupts:
             signal.signal(signal.SIGINT, self._before)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self._pressed:
             raise KeyboardInterrupt
-        self.asked = True
+        self._pressed = True
         self._tell(
             f"Stopping after this {self._unit}, with all that is done saved; Ctrl-C again: at once."
         )

@@ -170,6 +170,19 @@ def find_state(folder: Path, models: Mapping[RunSpec, keras.Model]) -> SweepStat
     return found
 
 
+def saved_groups(folder: Path) -> list[frozenset[RunSpec]]:
+    """The networks of each state that is saved in `folder`; damaged ones are set aside."""
+    found: list[frozenset[RunSpec]] = []
+
+    def note(header: Mapping[str, Any]) -> bool:
+        found.append(frozenset(_specs_of(header)))
+        return False  # the arrays are not needed
+
+    for path in sorted(folder.glob("[!.]*.npz")):
+        StateFile(path).load(note)
+    return found
+
+
 def _specs_of(header: Mapping[str, Any]) -> list[RunSpec]:
     return [RunSpec.from_json(spec) for spec in header["specs"]]
 

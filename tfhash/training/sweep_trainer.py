@@ -55,25 +55,28 @@ class SweepTrainer:
     Attributes
     ----------
     group_size : int or None
-        Most runs that are trained side by side; None for as many as a quarter of the memory holds,
-        the accelerator's where JAX has one.
+        Most runs that are trained side by side; None for as many as the memory holds.
     save_every : float
         Seconds between savings of a group's state, from which a killed command goes on; longer
         where saving would take more than a twentieth of the time.
+    memory_share : float
+        Of the memory, the accelerator's where JAX has one, for the networks of a group.
     """
 
     group_size: int | None = None
     save_every: float = 120.0
+    memory_share: float = 0.25
 
     def groups(self, specs: Sequence[RunSpec], dataset: Dataset) -> list[list[RunSpec]]:
         """The runs that are trained side by side; one group does not depend on another."""
         alone = [[spec] for spec in specs if spec.fits_alone]
         together = [spec for spec in specs if not spec.fits_alone]
-        return [*groups(together, dataset, self.group_size), *alone]
+        return [*groups(together, dataset, self.group_size, self.memory_share), *alone]
 
     def __call__(
         self, specs: Sequence[RunSpec], dataset: Dataset, runs: Runs, progress: tqdm[Any]
     ) -> None:
+        machine.load_keras()
         import keras
 
         loops = CompiledLoopCache(dataset)
@@ -96,7 +99,10 @@ class SweepTrainer:
 
 
 def groups(
-    specs: Sequence[RunSpec], dataset: Dataset, group_size: int | None = None
+    specs: Sequence[RunSpec],
+    dataset: Dataset,
+    group_size: int | None = None,
+    memory_share: float = 0.25,
 ) -> Iterator[list[RunSpec]]:
     """`specs` in groups that can be trained as one program, by width.
 
@@ -121,7 +127,7 @@ def groups(
         )
         together.setdefault(common, []).append(spec)
     n_inputs = int(np.prod(dataset.input_shape))
-    budget = machine.memory() // 4
+    budget = machine.memory() * memory_share
     # Those with batch normalization last: groups after one another then share a program.
     for alike in sorted(together.values(), key=lambda alike: alike[0].regularizer == "bn"):
         group: list[RunSpec] = []
@@ -252,7 +258,7 @@ class _Group:
         """Train all runs to their end, and finish them."""
         state = self.state
         skip(self.progress, state.epoch * len(self.writers))
-        if state.epoch == 0:
+        if not state.history:
             before = self.loop.measure("train", self.rows), self.loop.measure("test")
             state.history.append(np.concatenate(before))
             self._keep()
