@@ -24,7 +24,7 @@ from usearch.index import MetricKind
 from usearch.index import search as usearch_search
 
 from benchmarks.harness import Options, Row, main, medians, use_threads
-from tfhash import Codes, metrics
+from tfhash import Codes, machine, metrics
 
 K = 9
 # Codes, queries and bits, and how many times faster than the peer we mean to be.
@@ -57,19 +57,13 @@ def rows(options: Options) -> Iterator[Row]:
 def at_avx2(options: Options) -> Iterator[Row]:
     """The rows with both sides held to AVX2, which they read when they are loaded."""
     held = {"TFHASH_ISA": "avx2", "FAISS_SIMD_LEVEL": "AVX2"}
-    before = {name: os.environ.get(name) for name in held}
-    os.environ.update(held)
-    try:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, context, use_threads, (metrics.get_num_threads(),)) as pool:
-            for n, q, n_bits, target in AT_AVX2:
-                yield pool.submit(row, options, n, q, n_bits, target, ("faiss",)).result()
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    context = multiprocessing.get_context("spawn")
+    with (
+        machine.environment(held),
+        ProcessPoolExecutor(1, context, use_threads, (metrics.get_num_threads(),)) as pool,
+    ):
+        for n, q, n_bits, target in AT_AVX2:
+            yield pool.submit(row, options, n, q, n_bits, target, ("faiss",)).result()
 
 
 def row(

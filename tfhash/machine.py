@@ -1,4 +1,4 @@
-"""Keras's backend and its memory, told without loading it; loading it without its greetings."""
+"""Keras's backend and its memory, told without loading it; how it is loaded, here and elsewhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 
@@ -55,6 +55,21 @@ def load_keras() -> None:
         import keras  # noqa: F401
     # Its advice on retracing is for one model called again and again; we call many models once.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Processes started within it have these variables."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sweep_specs import spec
 from tfhash import datasets, machine, metrics, runs, training
 from tfhash.errors import InputError
 from tfhash.runs import Runs, RunSpec
@@ -29,11 +30,6 @@ MNIST = runs.recipe("paper", "mnist")
 @pytest.fixture(scope="module")
 def digits():
     return datasets.load("digits").subset(300, 0)
-
-
-def spec(**changes):
-    given = {"experiment": "layer_width", "width": 6, "repeat": 1, "epochs": 1, **changes}
-    return RunSpec.from_recipe(runs.recipe("paper", "digits"), **given)
 
 
 def as_large_as_mnist():

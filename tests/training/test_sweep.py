@@ -20,8 +20,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfhash import cli, datasets, results, runs, training
-from tfhash.runs import Runs, RunSpec
+from sweep_specs import spec
+from tfhash import cli, datasets, results, training
+from tfhash.runs import Runs
 from tfhash.training import SweepTrainer, epoch_loop, fit_one_by_one, interrupts
 from tfhash.training import sweep_trainer as sweep
 from tfhash.training.interrupts import Interrupts
@@ -55,11 +56,6 @@ CASES = {
 @pytest.fixture(scope="module")
 def digits():
     return datasets.load("digits").subset(300, 0)
-
-
-def spec(**changes):
-    given = {"experiment": "layer_width", "width": 6, "repeat": 1, "epochs": 1, **changes}
-    return RunSpec.from_recipe(runs.recipe("paper", "digits"), **given)
 
 
 def run_of(root, one):

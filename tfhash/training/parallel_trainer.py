@@ -7,12 +7,11 @@ train MNIST's 23 networks in 0.7 times the time of one program on two cores.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -211,7 +210,7 @@ class _Worker:
         self.done, self.ended = 0, False
         self.error: BaseException | None = None
         self._process = context.Process(target=train_share, args=(theirs, work), daemon=True)
-        with _inherited(work.environment):
+        with machine.environment(work.environment), _ignoring_ctrl_c():
             self._process.start()
         theirs.close()
 
@@ -252,19 +251,13 @@ class _Worker:
 
 
 @contextmanager
-def _inherited(environment: Mapping[str, str]) -> Iterator[None]:
-    """Processes started within it have these variables, and leave Ctrl-C to this one."""
-    before = {name: os.environ.get(name) for name in environment}
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
-    os.environ.update(environment)
+def _ignoring_ctrl_c() -> Iterator[None]:
+    """Processes started within it leave Ctrl-C to this one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # other threads can change nothing about it
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-        if main:
-            signal.signal(signal.SIGINT, handler)
+        signal.signal(signal.SIGINT, before)
