@@ -19,6 +19,7 @@ from sweep_specs import spec
 from tfhash import datasets, machine, metrics, runs, training
 from tfhash.errors import InputError
 from tfhash.runs import Runs, RunSpec
+from tfhash.runs.trouble import log
 from tfhash.training import ParallelTrainer, SweepTrainer, interrupts
 from tfhash.training.interrupts import Interrupts
 from tfhash.training.state import SweepState
@@ -121,6 +122,11 @@ def test_networks_of_one_state_go_on_together(digits, tmp_path):
     assert sorted(sorted(one.width for one in share) for share in shares) == [[3], [4, 5, 6]]
 
 
+def test_no_workers_at_all_are_refused():
+    with pytest.raises(InputError, match="workers of at least 1"):
+        ParallelTrainer(workers=0)
+
+
 def test_datasets_are_mapped_whole(digits, tmp_path):
     found = StoredDataset.save(digits, tmp_path).load()
     assert isinstance(found.x_train.base, np.memmap)
@@ -199,6 +205,8 @@ def parent(digits, tmp_path, monkeypatch):
     """Its end of the connection to a worker, which is this process too."""
     monkeypatch.delattr(os, "setsid", raising=False)
     monkeypatch.setattr(interrupts, "_stop", threading.Event())
+    monkeypatch.setattr(log, "propagate", log.propagate)
+    monkeypatch.setattr(log, "handlers", [*log.handlers])
     exited = threading.Event()
     monkeypatch.setattr(os, "_exit", lambda status: exited.set())
     ours, theirs = multiprocessing.Pipe()

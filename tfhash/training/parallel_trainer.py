@@ -23,6 +23,7 @@ import numpy as np
 
 from tfhash import machine, metrics
 from tfhash.datasets import Dataset
+from tfhash.errors import InputError
 from tfhash.runs import Runs, RunSpec
 from tfhash.runs.trouble import log
 from tfhash.training.interrupts import Interrupts
@@ -61,12 +62,18 @@ class ParallelTrainer:
 
     Raises
     ------
+    InputError
+        `workers` is below 1.
     ChildProcessError
         A process was killed, as for lack of memory. The others have saved what they had.
     """
 
     trainer: SweepTrainer = field(default_factory=SweepTrainer)
     workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise InputError(f"Expected workers of at least 1. Received: {self.workers}.")
 
     def __call__(
         self, specs: Sequence[RunSpec], dataset: Dataset, runs: Runs, progress: tqdm[Any]
