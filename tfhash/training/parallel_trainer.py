@@ -28,7 +28,7 @@ from tfhash.runs import Runs, RunSpec
 from tfhash.runs.trouble import log
 from tfhash.training.interrupts import Interrupts
 from tfhash.training.progress import show_done
-from tfhash.training.state import saved_groups
+from tfhash.training.state import saved_groups, saved_with
 from tfhash.training.sweep_trainer import SweepTrainer
 from tfhash.training.worker import Message, StoredDataset, Work, train_share
 
@@ -134,7 +134,7 @@ def _units(
     """The runs of a group that one process must train together, and their time; longest first."""
     units: dict[Any, list[RunSpec]] = {}
     for spec in group:
-        together = next((i for i, networks in enumerate(saved) if spec.network in networks), None)
+        together = saved_with(spec, saved)
         units.setdefault(spec.network if together is None else together, []).append(spec)
     timed = [
         (sum(seconds(network) for network in {spec.network: None for spec in unit}), unit)

@@ -183,6 +183,11 @@ def saved_groups(folder: Path) -> list[frozenset[RunSpec]]:
     return found
 
 
+def saved_with(spec: RunSpec, saved: Sequence[frozenset[RunSpec]]) -> int | None:
+    """The number of the state that has the network of a run, None for none: see `saved_groups`."""
+    return next((i for i, networks in enumerate(saved) if spec.network in networks), None)
+
+
 def _specs_of(header: Mapping[str, Any]) -> list[RunSpec]:
     return [RunSpec.from_json(spec) for spec in header["specs"]]
 

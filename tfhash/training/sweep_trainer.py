@@ -25,7 +25,7 @@ from tfhash.training.fit import fit_one_by_one
 from tfhash.training.interrupts import Interrupts
 from tfhash.training.packed_images import PackedImages
 from tfhash.training.progress import skip
-from tfhash.training.state import SweepState, find_state
+from tfhash.training.state import SweepState, find_state, saved_groups, saved_with
 from tfhash.training.weight_layout import WeightLayout
 
 if TYPE_CHECKING:
@@ -73,6 +73,17 @@ class SweepTrainer:
         together = [spec for spec in specs if not spec.fits_alone]
         return [*groups(together, dataset, self.group_size, self.memory_share), *alone]
 
+    def _parts(
+        self, specs: Sequence[RunSpec], dataset: Dataset, runs: Runs
+    ) -> Iterator[list[RunSpec]]:
+        """The groups; one whose networks are in several saved states goes on from each of them."""
+        saved = saved_groups(runs.states)
+        for group in self.groups(specs, dataset):
+            parts: dict[int | None, list[RunSpec]] = {}
+            for spec in group:
+                parts.setdefault(saved_with(spec, saved), []).append(spec)
+            yield from parts.values()
+
     def __call__(
         self, specs: Sequence[RunSpec], dataset: Dataset, runs: Runs, progress: tqdm[Any]
     ) -> None:
@@ -80,7 +91,7 @@ class SweepTrainer:
         import keras
 
         loops = CompiledLoopCache(dataset)
-        for group in self.groups(specs, dataset):
+        for group in self._parts(specs, dataset, runs):
             if group[0].fits_alone:
                 fit_one_by_one(group, dataset, runs, progress)
                 continue
