@@ -57,6 +57,16 @@ def load_keras() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
+def backend_variables(backend: str, threads: int) -> dict[str, str]:
+    """What a process has in its environment to load `backend` with so many threads, in silence."""
+    return {
+        "KERAS_BACKEND": backend,
+        "TF_NUM_INTRAOP_THREADS": str(threads),
+        "TF_NUM_INTEROP_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
+    }
+
+
 @contextlib.contextmanager
 def environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Processes started within it have these variables."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from tfhash import metrics
 from tfhash.distributed.cluster import cause_of
-from tfhash.machine import backend_name
+from tfhash.machine import backend_name, backend_variables
 
 LOST_IN_A_ROW = 20  # workers, before one is taken for what its task does to it
 TICK = 1.0  # seconds
@@ -30,10 +30,7 @@ class Worker:
 
     def __init__(self, threads: int, backend: str, *given: Any) -> None:
         # TensorFlow reads these when it is loaded, which is in `load`.
-        os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
-        os.environ["TF_NUM_INTEROP_THREADS"] = "1"
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        os.environ["KERAS_BACKEND"] = backend
+        os.environ.update(backend_variables(backend, threads))
         metrics.set_num_threads(threads)
         self.given = given
 

@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,7 +28,7 @@ from tfhash.runs import Runs, RunSpec
 from tfhash.runs.trouble import log
 from tfhash.training.interrupts import Interrupts
 from tfhash.training.progress import show_done
-from tfhash.training.state import saved_groups, saved_with
+from tfhash.training.state import saved_networks
 from tfhash.training.sweep_trainer import SweepTrainer
 from tfhash.training.worker import Message, StoredDataset, Work, train_share
 
@@ -93,7 +93,7 @@ class ParallelTrainer:
         Runs of one network stay together, and so do those whose state was saved together: they go
         on from it. The same groups are shared alike, so that programs are compiled once.
         """
-        saved = saved_groups(runs.states)
+        saved = saved_networks(runs.states)
         groups = [
             _units(group, saved, partial(_seconds, dataset=dataset))
             for group in self.trainer.groups(specs, dataset)
@@ -128,14 +128,13 @@ class ParallelTrainer:
 
 def _units(
     group: Sequence[RunSpec],
-    saved: Sequence[frozenset[RunSpec]],
+    saved: Mapping[RunSpec, Path],
     seconds: Callable[[RunSpec], float],
 ) -> list[tuple[float, list[RunSpec]]]:
     """The runs of a group that one process must train together, and their time; longest first."""
-    units: dict[Any, list[RunSpec]] = {}
+    units: dict[RunSpec | Path, list[RunSpec]] = {}
     for spec in group:
-        together = saved_with(spec, saved)
-        units.setdefault(spec.network if together is None else together, []).append(spec)
+        units.setdefault(saved.get(spec.network, spec.network), []).append(spec)
     timed = [
         (sum(seconds(network) for network in {spec.network: None for spec in unit}), unit)
         for unit in units.values()

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +156,7 @@ def find_state(folder: Path, models: Mapping[RunSpec, keras.Model]) -> SweepStat
     state of these networks is set aside, and a warning says so.
     """
     found: SweepState | None = None
-    for path in sorted(folder.glob("[!.]*.npz")):
+    for path in _files(folder):
         file = StateFile(path)
         loaded = file.load(lambda header: set(models) <= set(_specs_of(header)))
         if loaded is None or (found and loaded[0]["epoch"] <= found.epoch):
@@ -170,22 +171,22 @@ def find_state(folder: Path, models: Mapping[RunSpec, keras.Model]) -> SweepStat
     return found
 
 
-def saved_groups(folder: Path) -> list[frozenset[RunSpec]]:
-    """The networks of each state that is saved in `folder`; damaged ones are set aside."""
-    found: list[frozenset[RunSpec]] = []
+def saved_networks(folder: Path) -> dict[RunSpec, Path]:
+    """The file of the state, saved in `folder`, of each network; damaged ones are set aside."""
+    found: dict[RunSpec, Path] = {}
 
-    def note(header: Mapping[str, Any]) -> bool:
-        found.append(frozenset(_specs_of(header)))
+    def note(path: Path, header: Mapping[str, Any]) -> bool:
+        for network in _specs_of(header):
+            found.setdefault(network, path)
         return False  # the arrays are not needed
 
-    for path in sorted(folder.glob("[!.]*.npz")):
-        StateFile(path).load(note)
+    for path in _files(folder):
+        StateFile(path).load(partial(note, path))
     return found
 
 
-def saved_with(spec: RunSpec, saved: Sequence[frozenset[RunSpec]]) -> int | None:
-    """The number of the state that has the network of a run, None for none: see `saved_groups`."""
-    return next((i for i, networks in enumerate(saved) if spec.network in networks), None)
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[!.]*.npz"))
 
 
 def _specs_of(header: Mapping[str, Any]) -> list[RunSpec]:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from tfhash.training.fit import fit_one_by_one
 from tfhash.training.interrupts import Interrupts
 from tfhash.training.packed_images import PackedImages
 from tfhash.training.progress import skip
-from tfhash.training.state import SweepState, find_state, saved_groups, saved_with
+from tfhash.training.state import SweepState, find_state, saved_networks
 from tfhash.training.weight_layout import WeightLayout
 
 if TYPE_CHECKING:
@@ -77,11 +78,11 @@ class SweepTrainer:
         self, specs: Sequence[RunSpec], dataset: Dataset, runs: Runs
     ) -> Iterator[list[RunSpec]]:
         """The groups; one whose networks are in several saved states goes on from each of them."""
-        saved = saved_groups(runs.states)
+        saved = saved_networks(runs.states)
         for group in self.groups(specs, dataset):
-            parts: dict[int | None, list[RunSpec]] = {}
+            parts: dict[Path | None, list[RunSpec]] = {}
             for spec in group:
-                parts.setdefault(saved_with(spec, saved), []).append(spec)
+                parts.setdefault(saved.get(spec.network), []).append(spec)
             yield from parts.values()
 
     def __call__(

@@ -15,7 +15,7 @@ import numpy as np
 
 from tfhash import metrics
 from tfhash.datasets import Dataset
-from tfhash.machine import backend_name
+from tfhash.machine import backend_name, backend_variables
 from tfhash.runs import Runs, RunSpec
 from tfhash.runs.trouble import log
 from tfhash.training.interrupts import request_stop
@@ -91,12 +91,7 @@ class Work:
     @property
     def environment(self) -> dict[str, str]:
         """Variables that backends read when they are loaded."""
-        found = {
-            "KERAS_BACKEND": backend_name(),
-            "TF_NUM_INTRAOP_THREADS": str(self.threads),
-            "TF_NUM_INTEROP_THREADS": "1",
-            "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
-        }
+        found = backend_variables(backend_name(), self.threads)
         if self.threads == 1:
             flags = (os.environ.get("XLA_FLAGS", ""), "--xla_cpu_multi_thread_eigen=false")
             found["XLA_FLAGS"] = " ".join(flags).strip()
