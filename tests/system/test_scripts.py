@@ -25,6 +25,11 @@ def run(command, *flags):
     return cli.run(command, "A script.", [f"{command}.py", *map(str, flags)])
 
 
+def contents(folder):
+    """What is in each file of a folder and its subfolders."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
@@ -94,12 +99,10 @@ def test_unknown_metric_and_nothing_trained(tmp_path, capsys):
 
 @pytest.mark.full
 def test_figures_go_beside_the_runs_that_they_show(trained, capsys):
-    own = sorted((SCRIPTS.parent / "figures").iterdir())
-    before = {path: path.read_bytes() for path in own}
+    own = contents(SCRIPTS.parent / "figures")
     assert run("draw_figures", "--load_path", trained) == 0
     assert f"in {trained / 'figures'}" in capsys.readouterr().out
-    assert sorted((SCRIPTS.parent / "figures").iterdir()) == own
-    assert {path: path.read_bytes() for path in own} == before
+    assert contents(SCRIPTS.parent / "figures") == own
 
 
 def test_unwritable_save_path(tmp_path, capsys):
