@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from tfhash.runs import RunSpec
 from tfhash.studies.training_time import WIDTHS
 from tfhash.training.packed_images import PackedImages
 from tfhash.training.state import PARTS, SweepState
-from tfhash.training.sweep_trainer import XLA_STEPS, CompiledLoopCache, groups
+from tfhash.training.sweep_trainer import XLA_STEPS, CompiledLoopCache, groups, parts
 
 PEER = "Keras fit one by one"
 MINUTE = 60.0
@@ -147,22 +148,24 @@ def _spec(recipe: training.Protocol, **rest: object) -> RunSpec:
 
 def _side_by_side(specs: Sequence[RunSpec], dataset: Dataset) -> Callable[[int], None]:
     """What trains one epoch, by its number, of all of `specs`."""
-    programs = CompiledLoopCache(dataset)
-    states = []
-    for group in groups(specs, dataset):
-        each = [SweepState.start({spec: spec.build_model(dataset)}).models for spec in group]
-        models = {part: [of[part][0] for of in each] for part in PARTS}
-        states.append(SweepState(list(group), 0, 0, models))
+    programs: dict[tuple[int, ...], list[SweepState]] = {}
+    for part in chain.from_iterable(map(parts, groups(specs, dataset))):
+        each = [SweepState.start({spec: spec.build_model(dataset)}).models for spec in part]
+        models = {kind: [of[kind][0] for of in each] for kind in PARTS}
+        widths = tuple(spec.width for spec in part)
+        programs.setdefault(widths, []).append(SweepState(list(part), 0, 0, models))
+    loops = [CompiledLoopCache(dataset) for _ in programs]
 
     def epoch(number: int) -> None:
-        for state in states:
-            spec = state.specs[0]
-            rows = programs.rows(spec)
-            loop, placement = programs.load(state, XLA_STEPS)
-            loop.epoch(rows[spec.batch_order(number, len(rows))], spec.rate(number))
-            loop.measure("test")
-            if len(states) > 1:
-                state.update(loop.read(), placement)
+        for cache, states in zip(loops, programs.values(), strict=True):
+            for state in states:
+                spec = state.specs[0]
+                rows = cache.rows(spec)
+                loop, placement = cache.load(state, XLA_STEPS)
+                loop.epoch(rows[spec.batch_order(number, len(rows))], spec.rate(number))
+                loop.measure("test")
+                if len(states) > 1:
+                    state.update(loop.read(), placement)
 
     return epoch
 

@@ -27,10 +27,11 @@ from tfhash.training import SweepTrainer, epoch_loop, fit_one_by_one, interrupts
 from tfhash.training import sweep_trainer as sweep
 from tfhash.training.interrupts import Interrupts
 from tfhash.training.state import SweepState
-from tfhash.training.sweep_trainer import groups
+from tfhash.training.sweep_trainer import groups, parts
 
 HERE = Path(__file__).parents[1]
-# Networks that are trained at once, as one program or, where some have L2, as two.
+# Networks that are trained at once, as one program; but those with L2 are one of their own, and so
+# are those that are clipped.
 FACTORS: dict[str, list[dict[str, Any]]] = {
     "nothing, l2, clipping": [
         {"width": 4},
@@ -87,7 +88,8 @@ def test_as_fit(digits, tmp_path, monkeypatch, case):
     if case == "all":
         monkeypatch.setattr(sweep, "XLA_STEPS", 0)
     specs = [spec(checkpoint_epochs=(0, 1), **one) for one in CASES[case]]
-    assert len(list(groups(specs, digits))) == len({one.l2 > 0 for one in specs})
+    programs = {(one.l2 > 0, one.clip_norm is None) for one in specs}
+    assert len(list(groups(specs, digits))) == len(programs)
     training.train(specs, digits, tmp_path / "sweep", SweepTrainer())
     training.train(specs, digits, tmp_path / "fit", fit_one_by_one)
     for one in specs:
@@ -122,7 +124,7 @@ def test_padded_networks_are_as_unpadded_ones(digits, tmp_path, monkeypatch):
     """Padding changes shapes alone: stacks of several widths, with every factor at once."""
     specs = [spec(width=w, **ALL) for w in (3, 5, 6, 11)]
     with monkeypatch.context() as exact:
-        exact.setattr(sweep, "LOGITS_PADDING_STEPS", 0)
+        exact.setattr(sweep, "LOGITS_PADDING", 0.0)
         training.train(specs, digits, tmp_path / "exact")
     monkeypatch.setattr(sweep, "MAX_PADDING", 0.5)
     training.train(specs, digits, tmp_path / "padded")
@@ -230,10 +232,11 @@ def test_groups(digits):
     assert widths == [[(1, 3), (1, 5), (1, 9)], [(2, 3), (2, 5), (2, 9)]]
     assert [len(group) for group in groups(specs, digits, 2)] == [2, 1, 2, 1]
     assert [len(group) for group in groups(specs, digits, 1)] == [1] * 6
-    # Clipping is each network's own, and of those with L2 its weight; a rate or a sample is not.
-    mixed = [spec(), spec(l2=0.1), spec(l2=0.2), spec(clip_norm=1.0), spec(learning_rate=0.5)]
+    # What L2 weighs and what clipping clips to is each network's own; a rate or a sample is not.
+    clipped = [spec(clip_norm=1.0), spec(clip_norm=2.0)]
+    mixed = [spec(), spec(l2=0.1), spec(l2=0.2), *clipped, spec(learning_rate=0.5)]
     found = [[mixed.index(one) for one in group] for group in groups(mixed, digits)]
-    assert sorted(map(sorted, found)) == [[0, 3], [1, 2], [4]]
+    assert sorted(map(sorted, found)) == [[0], [1, 2], [3, 4], [5]]
 
 
 def test_groups_keep_within_the_memory(digits, monkeypatch):
@@ -244,6 +247,40 @@ def test_groups_keep_within_the_memory(digits, monkeypatch):
     assert [len(group) for group in groups(specs, digits)] == [2, 1, 1]
     monkeypatch.setattr("tfhash.machine.memory", lambda: 4)
     assert [len(group) for group in groups(specs, digits)] == [1] * 4
+
+
+def test_parts_have_about_as_many_units(monkeypatch):
+    monkeypatch.setattr(sweep, "UNITS", 300)
+    mixed = [3, 10, 40, 60, 100, 200, 300]
+    for widths in ([5], [100] * 3, [1] * 301, mixed, [500, 500], range(1, 60)):
+        group = [spec(width=w) for w in widths]
+        found = parts(group)
+        assert [one for part in found for one in part] == group
+        units = [sum(one.width for one in part) for part in found]
+        assert len(units) <= -(-sum(widths) // 300)
+        assert max(units) - min(units) <= 2 * max(widths)
+
+
+@pytest.mark.full
+def test_parts_train_as_the_whole_does(digits, tmp_path, monkeypatch):
+    """Each part is a program, compiled once for all repeats and conditions that share it."""
+    made = []
+
+    class Counted(epoch_loop.EpochLoop):
+        def __init__(self, step, *given):
+            made.append(step.n_models)
+            super().__init__(step, *given)
+
+    specs = [spec(width=w, repeat=r) for r in (1, 2) for w in (3, 5, 9, 12)]
+    training.train(specs, digits, tmp_path / "whole")
+    monkeypatch.setattr(epoch_loop, "EpochLoop", Counted)
+    monkeypatch.setattr(sweep, "UNITS", 20)
+    training.train(specs, digits, tmp_path / "parts")
+    assert made == [3, 1]
+    for one in specs:
+        whole, part = (functions(run_of(tmp_path / root, one), 1) for root in ("whole", "parts"))
+        for name in whole:
+            np.testing.assert_allclose(whole[name], part[name], rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.full
@@ -312,6 +349,7 @@ def test_killed_and_resumed_is_bit_for_bit(digits, tmp_path, monkeypatch):
     killed = subprocess.run([sys.executable, "-c", KILLED, root, kept], cwd=HERE)
     assert killed.returncode == -signal.SIGKILL
     assert list((root / ".sweeps").glob("*.npz")) and not results.find_runs(root)
+    monkeypatch.setattr(sweep, "UNITS", 1)  # what was saved together goes on together
     report = training.train(specs, digits, root)
     assert report.trained == specs
     assert not (root / ".sweeps").exists()

@@ -55,7 +55,7 @@ class BatchedMLPs:
         No ReLU in the last hidden layer.
     l2, l2_logits, clip_norm : tuple of float
         Of each network: weight in the loss of the squared kernels of its hidden layers, and of its
-        logits; what the norm of its gradients is clipped to, `inf` for no clipping.
+        logits; what the norm of its gradients is clipped to; empty for no clipping of any.
     regularizers : tuple of Penalty
         Of each network, what regularizes its last hidden layer; empty for nothing in all.
     max_padding : float
@@ -215,13 +215,11 @@ class BatchedMLPs:
 
         if any(self.l2):
             gradients = {k: g + 2 * self._l2_of[k] * weights[k] for k, g in gradients.items()}
-        if any(np.isfinite(self.clip_norm)):
+        if self.clip_norm:
             norms = ops.sqrt(self._sums_of_squares(gradients))
             limits = np.asarray(self.clip_norm, np.float32)
             # As Keras, which gives NaN for a norm that is not finite.
-            factors = limits * ops.minimum(1 / norms, 1 / limits)
-            factors = ops.where(np.isfinite(limits), factors, 1.0)
-            scales = self._per_model(factors)
+            scales = self._per_model(limits * ops.minimum(1 / norms, 1 / limits))
             gradients = {k: g * scales[k] for k, g in gradients.items()}
         return gradients
 
