@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from generated_models import models
 from tfhash import Encoder
 
-N_MODELS = int(os.environ.get("TFHASH_GENERATED_MODELS", "40"))
+N_MODELS = int(os.environ.get("TFHASH_GENERATED_MODELS", "25"))
 
 
 class Count:

@@ -12,7 +12,7 @@ from generated_models import models
 from tfhash import Encoder, geometry
 
 
-@pytest.mark.parametrize("n_models", (5, pytest.param(25, marks=pytest.mark.full)))
+@pytest.mark.parametrize("n_models", (5, pytest.param(15, marks=pytest.mark.full)))
 def test_codes_along_a_line_are_the_signs_of_pre_activations_and_the_encoders(n_models):
     count = {"models": 0, "regions": 0, "bits": 0}
 
