@@ -259,6 +259,9 @@ def test_parts_have_about_as_many_units(monkeypatch):
         units = [sum(one.width for one in part) for part in found]
         assert len(units) <= -(-sum(widths) // 300)
         assert max(units) - min(units) <= 2 * max(widths)
+    # Runs of one network, which is trained once, are in one part.
+    twice = [spec(width=w, experiment=e) for w in (200, 300, 400) for e in ("a", "b")]
+    assert [{one.width for one in part} for part in parts(twice)] == [{200}, {300}, {400}]
 
 
 @pytest.mark.full

@@ -176,11 +176,14 @@ def groups(
 
 def parts(group: Sequence[RunSpec]) -> list[list[RunSpec]]:
     """A group in parts of about as many units each, which CPUs train faster than all at once."""
-    ends = np.cumsum([spec.width for spec in group])
-    n = -(-int(ends[-1]) // UNITS)
+    networks = list(dict.fromkeys(spec.network for spec in group))
+    widths = np.array([network.width for network in networks])
+    n = -(-int(widths.sum()) // UNITS)
+    middles = np.cumsum(widths) - widths / 2
+    numbers = dict(zip(networks, (middles * n / widths.sum()).astype(int).tolist(), strict=True))
     found: dict[int, list[RunSpec]] = {}
-    for spec, end in zip(group, ends, strict=True):
-        found.setdefault(int((end - spec.width / 2) * n / ends[-1]), []).append(spec)
+    for spec in group:
+        found.setdefault(numbers[spec.network], []).append(spec)
     return list(found.values())
 
 
