@@ -152,7 +152,7 @@ class MlpOptions(RunOptions):
     )
     group_size: int | None = option(
         None,
-        "Most networks that are trained side by side (what fits in memory).",
+        "Most networks that are trained side by side (what is fastest, and fits in memory).",
         stages=(TRAIN,),
         least=1,
     )
