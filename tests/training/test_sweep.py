@@ -26,7 +26,7 @@ from tfhash.runs import Runs
 from tfhash.training import SweepTrainer, epoch_loop, fit_one_by_one, interrupts
 from tfhash.training import sweep_trainer as sweep
 from tfhash.training.interrupts import Interrupts
-from tfhash.training.state import SweepState
+from tfhash.training.state import SweepState, saved_networks
 from tfhash.training.sweep_trainer import groups, parts
 
 HERE = Path(__file__).parents[1]
@@ -284,6 +284,19 @@ def test_parts_train_as_the_whole_does(digits, tmp_path, monkeypatch):
         whole, part = (functions(run_of(tmp_path / root, one), 1) for root in ("whole", "parts"))
         for name in whole:
             np.testing.assert_allclose(whole[name], part[name], rtol=1e-3, atol=1e-5)
+
+
+def test_the_latest_state_of_a_network_is_gone_on_from(digits, tmp_path):
+    networks = [spec(width=w).network for w in (3, 4, 5, 6)]
+    files = {}
+    for epoch, chosen in ((2, networks[:3]), (5, networks[1:2]), (1, networks[2:])):
+        state = SweepState.start({one: one.build_model(digits) for one in chosen})
+        state.epoch = epoch
+        before = set(tmp_path.glob("*.npz"))
+        state.save(tmp_path)
+        (files[epoch],) = set(tmp_path.glob("*.npz")) - before
+    found = saved_networks(tmp_path)
+    assert [found[one] for one in networks] == [files[epoch] for epoch in (2, 5, 2, 1)]
 
 
 @pytest.mark.full

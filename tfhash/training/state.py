@@ -172,17 +172,19 @@ def find_state(folder: Path, models: Mapping[RunSpec, keras.Model]) -> SweepStat
 
 
 def saved_networks(folder: Path) -> dict[RunSpec, Path]:
-    """The file of the state, saved in `folder`, of each network; damaged ones are set aside."""
-    found: dict[RunSpec, Path] = {}
+    """The file in `folder` with the latest state of each network; damaged ones are set aside."""
+    latest: dict[RunSpec, tuple[int, Path]] = {}
 
     def note(path: Path, header: Mapping[str, Any]) -> bool:
+        epoch = int(header["epoch"])
         for network in _specs_of(header):
-            found.setdefault(network, path)
+            if network not in latest or latest[network][0] < epoch:
+                latest[network] = epoch, path
         return False  # the arrays are not needed
 
     for path in _files(folder):
         StateFile(path).load(partial(note, path))
-    return found
+    return {network: path for network, (_, path) in latest.items()}
 
 
 def _files(folder: Path) -> list[Path]:
