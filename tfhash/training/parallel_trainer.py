@@ -177,22 +177,32 @@ def _train(
         )
         workers = [stack.enter_context(_Worker(replace(work, specs=share))) for share in shares]
         amounts = [sum(spec.epochs for spec in share) for share in shares]
-        asked = False
         with Interrupts(partial(progress.write, file=sys.stderr)) as interrupts:
-            while left := {one.connection: one for one in workers if not one.ended}:
-                if not asked and (interrupts.asked or any(one.error for one in workers)):
-                    asked = True
-                    for one in left.values():
-                        one.stop()
-                for connection in wait(list(left), TICK):
-                    left[connection].receive(progress)  # type: ignore[index]
-                done = {i: one.done for i, one in enumerate(workers)}
-                finished = [i for i, one in enumerate(workers) if one.ended and not asked]
-                show_done(progress, amounts, done, finished)
-            for one in workers:
-                if one.error is not None:
-                    raise one.error
+            _follow(workers, amounts, progress, interrupts)
             interrupts.check()
+
+
+def _follow(
+    workers: Sequence[_Worker], amounts: Sequence[int], progress: tqdm[Any], interrupts: Interrupts
+) -> None:
+    """Show how far the workers are until all have ended.
+
+    Where one fails, or the user asks, all are told to stop.
+    """
+    asked = False
+    while left := {one.connection: one for one in workers if not one.ended}:
+        if not asked and (interrupts.asked or any(one.error for one in workers)):
+            asked = True
+            for one in left.values():
+                one.stop()
+        for connection in wait(list(left), TICK):
+            left[connection].receive(progress)  # type: ignore[index]
+        done = {i: one.done for i, one in enumerate(workers)}
+        finished = [i for i, one in enumerate(workers) if one.ended and not asked]
+        show_done(progress, amounts, done, finished)
+    for one in workers:
+        if one.error is not None:
+            raise one.error
 
 
 class _Worker:
