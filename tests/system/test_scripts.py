@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from folders import contents
 from processes import run_until_killed, said_besides_progress
 from tfhash import cli, results
 from tfhash.studies import MlpOptions
@@ -23,11 +24,6 @@ SMALL = ("--dataset", "digits", "--widths", "4,6", "--repeat=1", "--epoch", "2")
 def run(command, *flags):
     """The exit status of a command, run in this process."""
     return cli.run(command, "A script.", [f"{command}.py", *map(str, flags)])
-
-
-def contents(folder):
-    """What is in each file of a folder and its subfolders."""
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from folders import contents
 from tfhash import cli, datasets, results, runs, training
 from tfhash.encoder import Encoder
 from tfhash.errors import InputError
@@ -68,7 +69,7 @@ def test_old_runs_load(old, caplog):
 
 
 def test_old_runs_are_finished_and_measured(old, capsys):
-    before = {path: path.read_bytes() for path in old.rglob("*") if path.is_file()}
+    before = contents(old)
     train = ("--dataset=digits", "--repeat=1", "--epoch=1", "--widths=4", "--save_path", old)
     assert run("layer_width_train", *train) == 0
     assert "Trained 0 networks" in capsys.readouterr().out

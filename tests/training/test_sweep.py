@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from folders import contents
 from sweep_specs import spec
 from tfhash import cli, datasets, results, training
 from tfhash.runs import Runs
@@ -249,6 +250,20 @@ def test_groups_keep_within_the_memory(digits, monkeypatch):
     assert [len(group) for group in groups(specs, digits)] == [1] * 4
 
 
+@pytest.fixture
+def compiled(monkeypatch):
+    """The number of networks in each program that is compiled."""
+    made = []
+
+    class Counted(epoch_loop.EpochLoop):
+        def __init__(self, step, *given):
+            made.append(step.n_models)
+            super().__init__(step, *given)
+
+    monkeypatch.setattr(epoch_loop, "EpochLoop", Counted)
+    return made
+
+
 def test_parts_have_about_as_many_units(monkeypatch):
     monkeypatch.setattr(sweep, "UNITS", 300)
     mixed = [3, 10, 40, 60, 100, 200, 300]
@@ -265,21 +280,14 @@ def test_parts_have_about_as_many_units(monkeypatch):
 
 
 @pytest.mark.full
-def test_parts_train_as_the_whole_does(digits, tmp_path, monkeypatch):
+def test_parts_train_as_the_whole_does(digits, tmp_path, monkeypatch, compiled):
     """Each part is a program, compiled once for all repeats and conditions that share it."""
-    made = []
-
-    class Counted(epoch_loop.EpochLoop):
-        def __init__(self, step, *given):
-            made.append(step.n_models)
-            super().__init__(step, *given)
-
     specs = [spec(width=w, repeat=r) for r in (1, 2) for w in (3, 5, 9, 12)]
     training.train(specs, digits, tmp_path / "whole")
-    monkeypatch.setattr(epoch_loop, "EpochLoop", Counted)
+    assert compiled == [4]
     monkeypatch.setattr(sweep, "UNITS", 20)
     training.train(specs, digits, tmp_path / "parts")
-    assert made == [3, 1]
+    assert compiled == [4, 3, 1]
     for one in specs:
         whole, part = (functions(run_of(tmp_path / root, one), 1) for root in ("whole", "parts"))
         for name in whole:
@@ -300,19 +308,11 @@ def test_the_latest_state_of_a_network_is_gone_on_from(digits, tmp_path):
 
 
 @pytest.mark.full
-def test_groups_alike_are_compiled_once(digits, tmp_path, monkeypatch):
-    made = []
-
-    class Counted(epoch_loop.EpochLoop):
-        def __init__(self, *given):
-            made.append(given)
-            super().__init__(*given)
-
-    monkeypatch.setattr(epoch_loop, "EpochLoop", Counted)
+def test_groups_alike_are_compiled_once(digits, tmp_path, compiled):
     sizes = [{"sample_size": n, "epoch_size": 64} for n in (10, 50)]
     specs = [spec(width=w, repeat=r, **n) for r in (1, 2) for n in sizes for w in (3, 5)]
     training.train(specs, digits, tmp_path)
-    assert len(made) == 1 and len(results.find_runs(tmp_path)) == 8
+    assert len(compiled) == 1 and len(results.find_runs(tmp_path)) == 8
 
 
 @pytest.mark.full
@@ -480,7 +480,7 @@ def test_full_disk_leaves_earlier_runs(tmp_path, capsys):
     """Files end in the first checkpoint, then in that of a wider network; then there is room."""
     flags = ["t.py", "--dataset=digits", "--repeat=1", "--epoch=1", f"--save_path={tmp_path}"]
     assert cli.run("layer_width_train", "", [*flags, "--widths=3"]) == 0
-    earlier = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    earlier = contents(tmp_path)
     for limit in (4_000, 35_000):
         capsys.readouterr()
         with files_end_at(limit):
