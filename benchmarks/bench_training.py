@@ -148,16 +148,16 @@ def _spec(recipe: training.Protocol, **rest: object) -> RunSpec:
 
 def _side_by_side(specs: Sequence[RunSpec], dataset: Dataset) -> Callable[[int], None]:
     """What trains one epoch, by its number, of all of `specs`."""
-    programs: dict[tuple[int, ...], list[SweepState]] = {}
+    programs: dict[tuple[int, ...], tuple[CompiledLoopCache, list[SweepState]]] = {}
     for part in chain.from_iterable(map(parts, groups(specs, dataset))):
         each = [SweepState.start({spec: spec.build_model(dataset)}).models for spec in part]
         models = {kind: [of[kind][0] for of in each] for kind in PARTS}
         widths = tuple(spec.width for spec in part)
-        programs.setdefault(widths, []).append(SweepState(list(part), 0, 0, models))
-    loops = [CompiledLoopCache(dataset) for _ in programs]
+        _, states = programs.setdefault(widths, (CompiledLoopCache(dataset), []))
+        states.append(SweepState(list(part), 0, 0, models))
 
     def epoch(number: int) -> None:
-        for cache, states in zip(loops, programs.values(), strict=True):
+        for cache, states in programs.values():
             for state in states:
                 spec = state.specs[0]
                 rows = cache.rows(spec)

@@ -54,7 +54,7 @@ SAVING_SHARE = 0.05
 
 @dataclass(frozen=True)
 class SweepTrainer:
-    """Trains groups of runs, each group as one program. A `Trainer`.
+    """Trains groups of runs, each group as one program or, on CPUs, as a few. A `Trainer`.
 
     Runs that no such program is for (`RunSpec.fits_alone`) are trained by `fit_one_by_one`.
 
@@ -83,9 +83,10 @@ class SweepTrainer:
     def _programs(
         self, specs: Sequence[RunSpec], dataset: Dataset, runs: Runs
     ) -> Iterator[list[RunSpec]]:
-        """The runs of each program: parts of the groups, those that are compiled once together.
+        """The runs of each program: the groups, or parts of them.
 
-        Networks whose state was saved together go on together.
+        Those that are alike come one after another, and so are compiled once. Networks
+        whose state was saved together go on together.
         """
         from tfhash import backend
 
