@@ -93,13 +93,26 @@ def test_every_option_is_a_flag_of_its_study(tmp_path):
 def test_options_that_decide_nothing_are_no_flags(tmp_path):
     assert {name: one.without for name, one in STUDIES.items() if one.without} == {
         "regularizers": ("batch_norm",),
-        "representations_linear": ("quick", "normalized"),
+        "representations_linear": ("loss_weights", "quick", "normalized"),
         "representations_cnn": ("one_by_one", "group_size"),
     }
     values = flags.FlagValues()
     SUBCOMMANDS["run representations_linear"].define(values, tmp_path)
     with pytest.raises(flags.UnrecognizedFlagError, match="quick"):
         values(["tfhash", "--quick"])
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--widths=10,a", "Expected whole numbers, as --widths 10,20,40. Received: 10,a."),
+        ("--loss_weights=1,a", "Expected numbers, as --loss_weights 0.1,1,10. Received: 1,a."),
+        ("--loss_weights=1,0.1", "increasing, as --loss_weights 0.1,1,10. Received: 1.0,0.1."),
+    ],
+)
+def test_lists_of_numbers(flag, message, capsys):
+    assert cli.tfhash(["tfhash", "run", "representations", "--dataset=digits", flag]) != 0
+    assert message in capsys.readouterr().err
 
 
 def test_a_batch_is_of_training_or_of_the_encoder(monkeypatch):

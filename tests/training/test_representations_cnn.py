@@ -149,8 +149,7 @@ def test_from_the_command_to_the_table(tmp_path, monkeypatch, dataset, number, s
     monkeypatch.setattr(datasets, "load", lambda *args, **options: data)
     flags = [f"--dataset={dataset}", "--repeat=1", "--epoch=1", "--sample_sizes=20"]
     flags += ["--n_classes=16"] if dataset == "cifar100" else ["--optimizer=rmsprop"]
-    flags += [f"--regularizers={','.join(names)}", "--widths=8"]
-    monkeypatch.setattr("tfhash.studies.representations.WEIGHTS", (0.1,))
+    flags += [f"--regularizers={','.join(names)}", "--widths=8", "--loss_weights=0.1"]
     program = ["tfhash", "run", "representations_cnn", *flags, f"--save_path={tmp_path}"]
     assert cli.tfhash(program) == 0
     table = results.load(tmp_path, history=False, stages=("encoding",))

@@ -1,5 +1,6 @@
 """The study of regularizers of representations: its networks, its choice of weights, its tables."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +43,25 @@ def test_networks_of_the_study():
     }
 
 
+def test_loss_weights_of_ones_own():
+    asked = options(regularizers=("none", "dropout", "cr"), loss_weights=(0.02, 0.5), repeat=1)
+    specs = networks_of("representations", asked)
+    assert [(one.regularizer, one.regularizer_weight) for one in specs] == [
+        *(("none", 0.0), ("dropout", 0.5), ("cr", 0.02), ("cr", 0.5))
+    ]
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
         ({"regularizers": ("cwvr",)}, "regularizers"),
         ({"regularizers": ()}, r"regularizers among none.*Received: none"),
         ({"sample_sizes": (50_001,)}, "up to 50000"),
+        ({"loss_weights": ()}, "loss weights above 0.*Received: none"),
+        ({"loss_weights": (0.1, 0.1)}, "increasing"),
+        ({"loss_weights": (0.0, 1.0)}, "above 0"),
+        ({"loss_weights": (math.nan,)}, "finite"),
+        ({"loss_weights": (1.0, math.inf)}, "finite"),
         ({"dataset": "digits", "quick": True}, "Leave quick out"),
     ],
 )

@@ -219,13 +219,35 @@ def test_finished_runs_are_skipped_and_repeatable(digits, tmp_path):
         np.testing.assert_allclose(pd.read_csv(alone), pd.read_csv(together), rtol=1e-4, atol=1e-6)
 
 
-def test_early_stopping_ends_a_run(digits, tmp_path):
+def test_epochs_of_few_examples_are_not_all_tested():
+    """Tests cost about as much as training at most, and what is kept is always tested."""
+
+    def tested(n_train, n_test, **changes):
+        one = spec(batch_size=100, epochs=50, **changes)
+        return [epoch for epoch in range(51) if one.tests_after(epoch, n_train, n_test)]
+
+    assert tested(50_000, 10_000) == tested(9_901, 10_000) == list(range(51))
+    assert tested(5_000, 10_000) == list(range(0, 51, 2))
+    assert tested(901, 10_000) == [0, 10, 20, 30, 40, 50]
+    assert tested(10, 10_000, checkpoint_epochs=(7,)) == [0, 7, 50]
+    assert tested(10, 10_000, epoch_size=2_500) == [*range(0, 51, 4), 50]
+
+
+@pytest.mark.parametrize("trainer", [training.SweepTrainer(), training.fit_one_by_one])
+def test_early_stopping_ends_a_run(digits, tmp_path, trainer):
     # At this rate nothing improves after a while; the epochs that are kept are those trained.
     one = spec(epochs=40, learning_rate=10.0, early_stopping=2, checkpoint_epochs=(1, 40))
-    training.train([one], digits, tmp_path)
+    few = digits.take(np.arange(40))
+    training.train([one], few, tmp_path, trainer)
     run = Runs(tmp_path).path(one)
-    last = int(pd.read_csv(run / "history.csv")["epoch"].iloc[-1])
+    history = pd.read_csv(run / "history.csv")
+    last = int(history["epoch"].iloc[-1])
     assert 2 < last < 40
+    tested = history.loc[history["test_loss"].notna(), "epoch"].tolist()
+    assert tested == [e for e in range(last) if one.tests_after(e, 40, len(few.x_test))] + [last]
+    table = results.load(tmp_path, stages=("training",))
+    rows = table[(table["split"] == "test") & (table["metric"] == "loss")]
+    assert rows["epoch"].tolist() == tested and rows["value"].notna().all()
     assert list(results.checkpoints(run)) == [1, last]
     assert training.train([one], digits, tmp_path).skipped == [one]
 
@@ -369,7 +391,8 @@ def test_tensorboard_sees_every_epoch(digits, tmp_path):
             for value in event.summary.value:
                 measure, split = value.tag.split("/")
                 assert value.simple_value == pytest.approx(row[f"{split}_{measure}"], rel=1e-6)
-            assert len(event.summary.value) == 4
+            tested = one.tests_after(event.step, len(digits.x_train), len(digits.x_test))
+            assert len(event.summary.value) == (4 if tested else 2)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RunError, match=r"TensorBoard.*at .*x\. Received.*Name another folder"):
         training.train([spec(width=9)], digits, tmp_path, tensorboard=tmp_path / "file" / "x")

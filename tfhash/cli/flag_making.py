@@ -127,16 +127,18 @@ def _converted(name: str, hint: Any, value: Any) -> Any:
     if kind is Path:
         return Path(value).expanduser()
     if get_origin(kind) is tuple:
-        return _whole_numbers(name, value) if get_args(kind)[0] is int else tuple(value)
+        return _listed(name, value, get_args(kind)[0])
     return value
 
 
-def _whole_numbers(name: str, values: list[str]) -> tuple[int, ...]:
+def _listed(name: str, values: list[str], kind: type) -> tuple[Any, ...]:
     try:
-        return tuple(int(value) for value in values)
+        return tuple(kind(value) for value in values)
     except ValueError:
+        whole = kind is int
         raise InputError(
-            f"Expected whole numbers, as --{name} 10,20,40. Received: {','.join(values)}."
+            f"Expected {'whole numbers' if whole else 'numbers'}, as --{name} "
+            f"{'10,20,40' if whole else '0.1,1,10'}. Received: {','.join(values)}."
         ) from None
 
 

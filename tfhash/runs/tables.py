@@ -251,7 +251,9 @@ def _history(run: Path) -> pd.DataFrame:
             f"Expected a training history ({', '.join(HISTORY_COLUMNS)}) in {file}. "
             f"Received: {error}."
         ) from error
+    untested = table.loc[table["test_accuracy"].isna(), "epoch"]
     long = table.melt("epoch", var_name="property")
+    long = long[~(long["epoch"].isin(untested) & long["property"].str.startswith("test_"))]
     pairs = [metric_and_split(name) for name in long.pop("property")]
     metrics, splits = ([pair[i] for pair in pairs] for i in (0, 1))
     return long.assign(metric=metrics, split=splits, stage=TRAINING)

@@ -98,6 +98,7 @@ class RunWriter:
                 f"{measure}/{split}": row[f"{split}_{measure}"]
                 for measure in ("loss", "accuracy")
                 for split in ("train", "test")
+                if f"{split}_{measure}" in row
             }
             self._events.write(int(row["epoch"]), values)
 
@@ -105,7 +106,8 @@ class RunWriter:
         """Keep one row per epoch, with the keys of `HISTORY_COLUMNS`.
 
         The training columns are means over the epoch's steps, as Keras reports them (epoch 0 is
-        evaluated); the test columns are evaluated at the end of the epoch.
+        evaluated); the test columns are evaluated at the end of the epoch, and left out of rows of
+        epochs without (`RunSpec.tests_after`).
         """
         text = io.StringIO()
         writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")

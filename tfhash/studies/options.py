@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +26,7 @@ from tfhash.runs import (
     cnn_recipe,
     recipe,
 )
-from tfhash.runs.representation import TITLES
+from tfhash.runs.representation import TITLES, WEIGHTS
 from tfhash.runs.spec import OPTIMIZERS
 from tfhash.studies.option import MEASURE, TRAIN, option
 
@@ -264,10 +265,13 @@ class RepresentationOptions(SecondPaperOptions):
     regularizers: tuple[str, ...] = option(
         tuple(TITLES), f"Regularizers, out of {', '.join(TITLES)}."
     )
+    loss_weights: tuple[float, ...] = option(
+        WEIGHTS, "Loss weights of the penalties that are tried, increasing (the paper's six)."
+    )
     quick: bool = option(
         False,
         "Train at one stored loss weight (and normalization) a regularizer alone, instead of at "
-        "all six of the paper's.",
+        "all of --loss_weights.",
     )
     normalized: bool = option(
         False, "Divide penalties by the numbers of units, or pairs of them, and of classes."
@@ -280,6 +284,12 @@ class RepresentationOptions(SecondPaperOptions):
                 raise unknown_name("regularizers", name, TITLES)
         if not self.regularizers:
             raise InputError(f"Expected regularizers among {', '.join(TITLES)}. Received: none.")
+        bounded = (0.0, *self.loss_weights, math.inf)
+        if len(bounded) == 2 or not all(a < b for a, b in pairwise(bounded)):
+            raise InputError(
+                "Expected loss weights above 0, finite and increasing, as --loss_weights 0.1,1,10. "
+                f"Received: {','.join(map(str, self.loss_weights)) or 'none'}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

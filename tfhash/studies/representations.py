@@ -15,7 +15,6 @@ from tfhash.errors import InputError
 from tfhash.runs.representation import (
     DROPOUT_RATE,
     OF_KERNELS,
-    WEIGHTS,
     WITHOUT_WEIGHT,
 )
 from tfhash.studies.definition import Grid, Measured, Study, recipe_widths
@@ -69,7 +68,8 @@ def _weights(
         from tfhash.runs.representation_tables import stored_choice
 
         return [stored_choice(options.dataset, name, size or options.available, width)]
-    return [(weight, options.normalized and name not in OF_KERNELS) for weight in WEIGHTS]
+    normalized = options.normalized and name not in OF_KERNELS
+    return [(weight, normalized) for weight in options.loss_weights]
 
 
 STUDY = Study(

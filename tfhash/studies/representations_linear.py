@@ -46,6 +46,10 @@ STUDY = Study(
         ),
     ),
     options=RepresentationOptions,
-    without=("quick", "normalized"),  # of penalties, which these networks have none of
+    without=(
+        "loss_weights",
+        "quick",
+        "normalized",
+    ),  # of penalties, which these networks have none of
     figures=(),
 )

@@ -84,7 +84,8 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
             done = epoch + 1
             # Here and not as validation data: for networks this small, Keras's way of setting up
             # a validation pass costs more than the pass.
-            history.append({"epoch": done, **trained, **evaluated("test")})
+            tests = spec.tests_after(done, len(data.x_train), len(data.x_test))
+            history.append({"epoch": done, **trained, **(evaluated("test") if tests else {})})
             writer.show(history[-1])
             if done in spec.checkpoint_epochs:
                 self.save(done)
@@ -112,7 +113,12 @@ def fit(spec: RunSpec, dataset: Dataset, writer: RunWriter, progress: tqdm[Any])
             verbose=0,
             callbacks=callbacks,
         )
-    recorder.save(int(history[-1]["epoch"]))
+    last = history[-1]
+    if "test_loss" not in last:  # where early stopping ended it
+        tested = evaluated("test")
+        writer.show({"epoch": last["epoch"], **tested})
+        last.update(tested)
+    recorder.save(int(last["epoch"]))
     writer.save_history(history)
 
 

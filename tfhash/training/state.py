@@ -39,7 +39,8 @@ class SweepState:
         Of "weights" (with the statistics of batch normalization), "momentum" and "velocity", the
         tensors of each run.
     history : list of float64 [4, n_runs]
-        The values of `results.HISTORY_COLUMNS` for each epoch from 0.
+        The values of `results.HISTORY_COLUMNS` for each epoch from 0, the test set's NaN where it
+        was not evaluated.
     """
 
     specs: list[RunSpec]
@@ -103,10 +104,13 @@ class SweepState:
     def rows(self, spec: RunSpec, first: int = 0) -> list[dict[str, float]]:
         """The history of the run of `spec` from epoch `first` on, as `RunWriter` takes it."""
         i = self.index(spec)
-        return [
-            dict(zip(HISTORY_COLUMNS, (epoch, *map(float, row[:, i])), strict=True))
-            for epoch, row in enumerate(self.history[first:], start=first)
-        ]
+        rows = []
+        for epoch, row in enumerate(self.history[first:], start=first):
+            values = dict(zip(HISTORY_COLUMNS, (epoch, *map(float, row[:, i])), strict=True))
+            if np.isnan(values["test_accuracy"]):  # a loss may be NaN, an accuracy is none
+                del values["test_loss"], values["test_accuracy"]
+            rows.append(values)
+        return rows
 
     def has_stalled(self, spec: RunSpec) -> bool:
         """Whether early stopping ends a run now, as Keras's `EarlyStopping` on the loss does."""

@@ -222,6 +222,11 @@ class CompiledLoopCache:
             self._pool, self._pixels, self._last = pool, {}, None
         return rows
 
+    @property
+    def n_test(self) -> int:
+        """Test examples beside the images that `rows` selected."""
+        return len(self._pool.x_test)
+
     def load(self, state: SweepState, n_steps: int) -> tuple[EpochLoop, WeightLayout]:
         """A loop that goes on from `state`, and where in it the weights are.
 
@@ -286,6 +291,7 @@ class _Group:
         self.folder = runs.states
         one = next(iter(writers))
         self.rows = loops.rows(one)
+        self.n_test = loops.n_test
         self.n_steps = one.epochs * -(-len(one.batch_order(1, len(self.rows))) // one.batch_size)
         self.models = {spec.network: spec.build_model(dataset) for spec in writers}
         state = find_state(self.folder, self.models)
@@ -303,9 +309,7 @@ class _Group:
         state = self.state
         skip(self.progress, state.epoch * len(self.writers))
         if not state.history:
-            before = self.loop.measure("train", self.rows), self.loop.measure("test")
-            state.history.append(np.concatenate(before))
-            self._keep()
+            self._record(self.loop.measure("train", self.rows))
         saved, pause = time.monotonic(), save_every
         with Interrupts(partial(self.progress.write, file=sys.stderr)) as interrupts:
             while self.writers:
@@ -328,9 +332,8 @@ class _Group:
         order = self.rows[one.batch_order(epoch, len(self.rows))]
         trained = self.loop.epoch(order, one.rate(epoch)) / len(order)
         state.epoch = epoch
-        state.history.append(np.concatenate([trained, self.loop.measure("test")]))
         self.progress.update(len(self.writers))
-        self._keep()
+        self._record(trained)
 
     def _leave_out_finished(self) -> None:
         """Go on with a smaller program where early stopping has left half of it or less."""
@@ -340,13 +343,22 @@ class _Group:
             self.state.keep(at_work)
             self.loop, self.layout = self.loops.load(self.state, self.n_steps)
 
-    def _keep(self) -> None:
-        """Write the checkpoints of this epoch, and finish the runs that end with it."""
+    def _record(self, trained: np.ndarray) -> None:
+        """Keep what this epoch leaves behind, and finish the runs that end with it."""
         state = self.state
+        state.history.append(np.concatenate([trained, np.full_like(trained, np.nan)]))
         ended = [
             spec for spec in self.writers if state.epoch == spec.epochs or state.has_stalled(spec)
         ]
         kept = [s for s in self.writers if state.epoch in s.checkpoint_epochs or s in ended]
+        tested = {
+            state.index(s)
+            for s in self.writers
+            if s in kept or s.tests_after(state.epoch, len(self.rows), self.n_test)
+        }
+        if tested:
+            chosen = sorted(tested)
+            state.history[-1][len(trained) :, chosen] = self.loop.measure("test")[:, chosen]
         if kept:
             state.update(self.loop.read(), self.layout)
         for spec in kept:
