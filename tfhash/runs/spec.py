@@ -257,8 +257,8 @@ class RunSpec(Spec):
     def tests_after(self, epoch: int, n_train: int, n_test: int) -> bool:
         """Whether the history of a run has the test set after `epoch`.
 
-        After all that are kept, and after as many epochs as have a step for each batch of the test
-        set: of few examples the tests would take most of the time otherwise.
+        After those that are kept, and each time that about `n_test` examples were trained on (steps
+        count as full batches): with few examples the tests would take most of the time otherwise.
         """
         if epoch in (0, self.epochs) or epoch in self.checkpoint_epochs:
             return True
