@@ -163,7 +163,7 @@ def test_stopped_and_resumed_is_as_one_process(digits, tmp_path, monkeypatch, ca
     assert done > 0 and len(trained) == 600 - done
     for one in specs:
         ours, theirs = (folder / one.directory / "history.csv" for folder in (root, whole))
-        found, wanted = (np.loadtxt(f, delimiter=",", skiprows=1) for f in (ours, theirs))
+        found, wanted = (np.genfromtxt(f, delimiter=",", skip_header=1) for f in (ours, theirs))
         np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=2e-2)
         np.testing.assert_allclose(found[:20], wanted[:20], rtol=1e-4, atol=1e-5)
 
