@@ -160,6 +160,16 @@ def test_weights_are_chosen_on_validation_data_not_on_test_data():
     np.testing.assert_allclose(chosen["validation_error"], [5.0, 4.0])
 
 
+def test_what_all_weights_do():
+    table = tables.all_weights(tables.networks(rows(of=NETWORKS)))
+    assert table["regularizer"].tolist() == ["none", "l1r", "l1r", "l1r"]
+    assert table["regularizer_weight"].tolist() == [0.0, 0.1, 1.0, 10.0]
+    assert table["repeats"].tolist() == [2] * 4
+    np.testing.assert_allclose(table["validation_error"], [5.0, 4.0, 5.0, 4.0])
+    np.testing.assert_allclose(table["test_error"], [4.0, 6.0, 3.0, 1.0])
+    assert table["sparsity"].tolist() == [0.25] * 4
+
+
 def test_weights_are_not_chosen_without_validation_data():
     """As of the protocol "paper", which holds nothing out: the accuracies are NaN, or not there."""
     blind = [(key, (np.nan, np.nan), test) for key, _, test in NETWORKS]
@@ -256,9 +266,9 @@ def test_pictures_of_runs_that_are_not_there_leave_no_folder(tmp_path, capsys):
 
 
 @pytest.mark.full
-def test_digits_from_the_command_to_the_tables(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("tfhash.studies.representations.WEIGHTS", (0.1, 1.0))
+def test_digits_from_the_command_to_the_tables(tmp_path, capsys):
     flags = ["--dataset=digits", "--repeat=1", "--epoch=1", "--widths=8", "--depth=2"]
+    flags += ["--loss_weights=0.1,1"]
     program = ["tfhash", "run", "representations", *flags, f"--save_path={tmp_path}"]
     assert cli.tfhash([*program, "--regularizers=none,bn,dropout,vr"]) == 0
     assert "Trained 5 networks" in capsys.readouterr().out
@@ -269,4 +279,8 @@ def test_digits_from_the_command_to_the_tables(tmp_path, capsys, monkeypatch):
     text = (tmp_path / "figures/representations_table_8_digits.md").read_text()
     assert [line.split(" | ")[0] for line in text.splitlines()[2:]] == [
         *("| Baseline", "| Dropout", "| BN", "| VR")
+    ]
+    tried = pd.read_csv(tmp_path / "figures/representations_all_weights_digits.csv")
+    assert list(zip(tried["regularizer"], tried["regularizer_weight"], strict=True)) == [
+        *(("none", 0.0), ("dropout", 0.5), ("bn", 0.0), ("vr", 0.1), ("vr", 1.0))
     ]

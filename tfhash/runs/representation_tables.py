@@ -97,6 +97,22 @@ def chosen_weights(networks: pd.DataFrame) -> pd.DataFrame:
     return _in_papers_order(best)
 
 
+def all_weights(networks: pd.DataFrame) -> pd.DataFrame:
+    """What each loss weight that was tried does: what `chosen_weights` chooses from, and more.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `CHOICE`, regularizer_weight and repeats; validation_error and test_error (percent)
+        and the characteristics, means over all repeats.
+    """
+    measured = ["validation_error", "test_error", *(c for c in CHARACTERISTICS if c in networks)]
+    groups = networks.groupby([*CHOICE, "regularizer_weight"])
+    means = groups[measured].mean()
+    means.insert(0, "repeats", groups["repeat"].nunique())
+    return _in_papers_order(means.reset_index())
+
+
 def table_6(networks: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     """Characteristics of the networks at the chosen weights, of one condition.
 

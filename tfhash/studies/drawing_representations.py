@@ -39,17 +39,18 @@ ERRORS = {
 def weights(
     measured: MeasuredRuns, datasets: Collection[str], figures_path: Path
 ) -> dict[str, list[str]]:
-    """Write the loss weights that validation chooses."""
-    files = {}
+    """Write the loss weights that validation chooses, and what all of them do."""
+    files: dict[str, list[str]] = {}
     for dataset, (rows, networks) in measured.networks(STUDY, datasets, _VARIED).items():
-        chosen = tables.chosen_weights(networks)
-        chosen = chosen.drop(columns=["optimizer", "n_classes"])  # one of each here
-        chosen.insert(0, "dataset", dataset)
         # As many as there are, for those that stored weights are looked up for.
         available = n_kept(record(dataset).n_train, rows["hold_out"].iloc[0])
-        chosen["sample_size"] = chosen["sample_size"].replace(0, available)
-        files[dataset] = [f"representations_weights_{dataset}.csv"]
-        write_table(chosen, figures_path / files[dataset][0])
+        files[dataset] = []
+        for name, make in (("weights", tables.chosen_weights), ("all_weights", tables.all_weights)):
+            table = make(networks).drop(columns=["optimizer", "n_classes"])  # one of each here
+            table.insert(0, "dataset", dataset)
+            table["sample_size"] = table["sample_size"].replace(0, available)
+            files[dataset].append(f"representations_{name}_{dataset}.csv")
+            write_table(table, figures_path / files[dataset][-1])
     return files
 
 
