@@ -151,6 +151,9 @@ NETWORKS = (
 )
 
 
+CONDITIONS = (("width", 8), ("width", 2), ("sample_size", 1000))
+
+
 def test_weights_are_chosen_on_validation_data_not_on_test_data():
     chosen = tables.chosen_weights(tables.networks(rows(of=NETWORKS)))
     assert chosen["regularizer"].tolist() == ["none", "l1r"]  # the paper's order
@@ -205,6 +208,9 @@ def test_tables_6_and_8_beside_the_papers():
     assert errors.loc["L1R", ["paper", "paper_std"]].tolist() == [2.35, 0.08]
     assert errors.loc["L1R", "std"] == pytest.approx(np.std([5, 7], ddof=1))
     assert errors.loc["L1R", "apart"] == pytest.approx((6.0 - 2.35) / 0.08)
+    others = [networks.assign(**{name: value}) for name, value in CONDITIONS]
+    conditions = errors_of(pd.concat([*others, networks]))["condition"]
+    assert conditions.unique().tolist() == ["default", "data=1k", "width=2", "width=8"]
     empty = errors_of(networks, of_paper=False)
     assert empty["paper"].isna().all()
 

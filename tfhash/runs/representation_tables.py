@@ -189,8 +189,12 @@ def errors(networks: pd.DataFrame, paper: pd.DataFrame, default_width: int) -> p
     """
     paper = paper.set_index(["column", "row"])
     tables = []
-    for key, group in networks.groupby(CONDITION):
-        chosen, best = _best(group)
+    groups = {key: group for key, group in networks.groupby(CONDITION)}
+    # As in the paper: the default first, other widths behind other sizes.
+    for key in sorted(
+        groups, key=lambda one: (one[CONDITION.index("width")] != default_width, one)
+    ):
+        chosen, best = _best(groups[key])
         table = _summary(chosen, best)
         of_one = best.groupby("regularizer")["test_error"]
         table["mean"] = table["regularizer"].map(of_one.mean())
