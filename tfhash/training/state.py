@@ -107,7 +107,7 @@ class SweepState:
         rows = []
         for epoch, row in enumerate(self.history[first:], start=first):
             values = dict(zip(HISTORY_COLUMNS, (epoch, *map(float, row[:, i])), strict=True))
-            if np.isnan(values["test_accuracy"]):  # a loss may be NaN, an accuracy is none
+            if np.isnan(values["test_accuracy"]):  # a loss may be NaN, too; an accuracy never is
                 del values["test_loss"], values["test_accuracy"]
             rows.append(values)
         return rows
