@@ -254,6 +254,10 @@ class RunSpec(Spec):
         passes = [rng.permutation(n) for _ in range(-(-self.epoch_size // n))]
         return np.concatenate(passes)[: self.epoch_size]
 
+    def steps_per_epoch(self, n: int) -> int:
+        """Training steps of an epoch through n examples."""
+        return -(-(self.epoch_size or n) // self.batch_size)
+
     def tests_after(self, epoch: int, n_train: int, n_test: int) -> bool:
         """Whether the history of a run has the test set after `epoch`.
 
@@ -262,8 +266,7 @@ class RunSpec(Spec):
         """
         if epoch in (0, self.epochs) or epoch in self.checkpoint_epochs:
             return True
-        n_steps = -(-(self.epoch_size or n_train) // self.batch_size)
-        return epoch % -(-n_test // (n_steps * self.batch_size)) == 0
+        return epoch % -(-n_test // (self.steps_per_epoch(n_train) * self.batch_size)) == 0
 
     def whole(self, dataset: Dataset) -> Dataset:
         """All examples of `dataset` that this run may see, with as many factors as it has."""

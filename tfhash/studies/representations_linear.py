@@ -46,10 +46,7 @@ STUDY = Study(
         ),
     ),
     options=RepresentationOptions,
-    without=(
-        "loss_weights",
-        "quick",
-        "normalized",
-    ),  # of penalties, which these networks have none of
+    # Of penalties, which these networks have none of.
+    without=("loss_weights", "quick", "normalized"),
     figures=(),
 )

@@ -148,7 +148,7 @@ def _seconds(spec: RunSpec, dataset: Dataset) -> float:
     first = int(np.prod(dataset.input_shape)) * spec.width
     others = spec.width * ((spec.depth - 1) * spec.width + dataset.n_classes)
     multiplications = (2 * first + 3 * others) * n_examples  # no gradient goes to the inputs
-    steps = -(-n_examples // spec.batch_size)
+    steps = spec.steps_per_epoch(n_examples)
     return spec.epochs * (multiplications / MULTIPLICATIONS_A_SECOND + steps * SECONDS_A_STEP)
 
 

@@ -291,8 +291,7 @@ class _Group:
         self.folder = runs.states
         one = next(iter(writers))
         self.rows = loops.rows(one)
-        self.n_test = loops.n_test
-        self.n_steps = one.epochs * -(-len(one.batch_order(1, len(self.rows))) // one.batch_size)
+        self.n_steps = one.epochs * one.steps_per_epoch(len(self.rows))
         self.models = {spec.network: spec.build_model(dataset) for spec in writers}
         state = find_state(self.folder, self.models)
         if state is None or not all(
@@ -351,10 +350,9 @@ class _Group:
             spec for spec in self.writers if state.epoch == spec.epochs or state.has_stalled(spec)
         ]
         kept = [s for s in self.writers if state.epoch in s.checkpoint_epochs or s in ended]
+        sizes = len(self.rows), self.loops.n_test
         tested = {
-            state.index(s)
-            for s in self.writers
-            if s in kept or s.tests_after(state.epoch, len(self.rows), self.n_test)
+            state.index(s) for s in self.writers if s in ended or s.tests_after(state.epoch, *sizes)
         }
         if tested:
             chosen = sorted(tested)
