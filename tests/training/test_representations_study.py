@@ -78,15 +78,16 @@ def test_what_leaves_no_network_and_what_is_asked_for_twice():
 
 
 def test_quick_takes_the_stored_weight_of_the_nearest_size(monkeypatch):
-    columns = "dataset sample_size width regularizer regularizer_normalized regularizer_weight"
+    columns = "study sample_size width regularizer regularizer_normalized regularizer_weight"
     kept = pd.DataFrame(
         [
-            ("mnist", 1000, 100, "cr", False, 0.1, 9.0),
-            ("mnist", 1000, 100, "cr", True, 10.0, 8.0),
-            ("mnist", 5000, 100, "cr", False, 1.0, 5.0),
+            ("representations", 1000, 100, "cr", False, 0.1, 9.0),
+            ("representations", 1000, 100, "cr", True, 10.0, 8.0),
+            ("representations", 5000, 100, "cr", False, 1.0, 5.0),
+            ("representations_cnn", 1000, 100, "cr", False, 0.01, 1.0),
         ],
         columns=[*columns.split(), "validation_error"],
-    )
+    ).assign(dataset="mnist")
     monkeypatch.setattr(tables, "_stored", lambda: kept)
     asked = options(quick=True, regularizers=("none", "cr"), sample_sizes=(1000, 3000), repeat=1)
     found = [

@@ -41,6 +41,13 @@ def test_errors_of_the_second_paper():
     assert written in TEXT
 
 
+def test_stored_loss_weights_are_the_chosen_ones():
+    drawn = sorted((HOME / "figures").glob("representations_weights_*.csv"))
+    stored = pandas.read_csv(HOME / "tfhash" / "data" / "representation_weights.csv")
+    chosen = pandas.concat(map(pandas.read_csv, drawn), ignore_index=True)
+    pandas.testing.assert_frame_equal(stored, chosen)
+
+
 @pytest.mark.parametrize(
     ("name", "n_rows"),
     [

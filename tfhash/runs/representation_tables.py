@@ -215,18 +215,20 @@ def _stored() -> pd.DataFrame:
 
 
 def stored_choice(
-    dataset: str, regularizer: str, sample_size: int, width: int
+    study: str, dataset: str, regularizer: str, sample_size: int, width: int
 ) -> tuple[float, bool]:
-    """The loss weight that a run of all weights chose, and whether the penalty is normalized.
+    """The loss weight that a run of several chose, and whether the penalty is normalized.
 
-    Where none was chosen for the sample size, those of the one nearest to it by ratio.
+    Where none was chosen for the sample size, those of the one nearest to it by ratio. They were
+    chosen for training with Adam and with all classes.
 
     Raises
     ------
     InputError
-        None is stored for the dataset, the regularizer and the width.
+        None is stored for the study, the dataset, the regularizer and the width.
     """
     known = _stored()
+    known = known[known["study"] == study]
     here = known[
         (known["dataset"] == dataset)
         & (known["regularizer"] == regularizer)

@@ -41,16 +41,22 @@ def weights(
 ) -> dict[str, list[str]]:
     """Write the loss weights that validation chooses, and what all of them do."""
     files: dict[str, list[str]] = {}
-    for dataset, (rows, networks) in measured.networks(STUDY, datasets, _VARIED).items():
-        # As many as there are, for those that stored weights are looked up for.
-        available = n_kept(record(dataset).n_train, rows["hold_out"].iloc[0])
-        files[dataset] = []
-        for name, make in (("weights", tables.chosen_weights), ("all_weights", tables.all_weights)):
-            table = make(networks).drop(columns=["optimizer", "n_classes"])  # one of each here
-            table.insert(0, "dataset", dataset)
-            table["sample_size"] = table["sample_size"].replace(0, available)
-            files[dataset].append(f"representations_{name}_{dataset}.csv")
-            write_table(table, figures_path / files[dataset][-1])
+    for name, make in (("weights", tables.chosen_weights), ("all_weights", tables.all_weights)):
+        found: dict[str, list[pd.DataFrame]] = {}
+        for study in (STUDY, representations_cnn.STUDY):
+            for dataset, (rows, networks) in measured.networks(study, datasets, _VARIED).items():
+                table = make(networks)
+                # As many as there are, for those that stored weights are looked up for.
+                available = n_kept(record(dataset).n_train, rows["hold_out"].iloc[0])
+                every = (table["sample_size"] == 0) & (table["n_classes"] == 0)
+                table["sample_size"] = table["sample_size"].mask(every, available)
+                table.insert(0, "dataset", dataset)
+                table.insert(1, "study", study.name)
+                found.setdefault(dataset, []).append(table)
+        for dataset, parts in found.items():
+            file = f"representations_{name}_{dataset}.csv"
+            write_table(pd.concat(parts, ignore_index=True), figures_path / file)
+            files.setdefault(dataset, []).append(file)
     return files
 
 

@@ -9,6 +9,7 @@ validation data and writes the tables, the paper's numbers beside ours.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from tfhash.errors import InputError
@@ -37,13 +38,16 @@ def sizes(options: SecondPaperOptions) -> Sequence[int | None]:
     return [None if size == available else size for size in asked]
 
 
-def conditions(options: RepresentationOptions) -> Sequence[Mapping[str, Any]]:
-    """Each sample size, width and regularizer with each of its loss weights."""
+def conditions(study: str, options: RepresentationOptions) -> Sequence[Mapping[str, Any]]:
+    """Each sample size, width and regularizer with each of its loss weights.
+
+    `study` is the name that stored loss weights are looked up by.
+    """
     found = []
     for size in sizes(options):
         for width in recipe_widths(options):
             for name in options.regularizers:
-                for weight, normalized in _weights(name, size, width, options):
+                for weight, normalized in _weights(study, name, size, width, options):
                     found.append(
                         {
                             "sample_size": size,
@@ -57,7 +61,7 @@ def conditions(options: RepresentationOptions) -> Sequence[Mapping[str, Any]]:
 
 
 def _weights(
-    name: str, size: int | None, width: int, options: RepresentationOptions
+    study: str, name: str, size: int | None, width: int, options: RepresentationOptions
 ) -> Sequence[tuple[float, bool]]:
     """Loss weights of a regularizer, each with whether the penalty is normalized."""
     if name in WITHOUT_WEIGHT:
@@ -67,17 +71,18 @@ def _weights(
     if options.quick:
         from tfhash.runs.representation_tables import stored_choice
 
-        return [stored_choice(options.dataset, name, size or options.available, width)]
+        return [stored_choice(study, options.dataset, name, size or options.available, width)]
     normalized = options.normalized and name not in OF_KERNELS
     return [(weight, normalized) for weight in options.loss_weights]
 
 
+NAME = "representations"
 STUDY = Study(
-    name="representations",
+    name=NAME,
     grids=(
         Grid(
             # One axis, as --quick has other weights for each size and width.
-            axes={"sample_size": conditions},
+            axes={"sample_size": partial(conditions, NAME)},
             measures=MEASURES,
         ),
     ),

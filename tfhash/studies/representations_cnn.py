@@ -14,6 +14,8 @@ from tfhash.studies.definition import Grid, Study
 from tfhash.studies.options import RepresentationCnnOptions
 from tfhash.studies.representations import MEASURES, conditions
 
+NAME = "representations_cnn"
+
 # Adam's rate is the recipe's (Appendix D.3).
 RATES = {"momentum": 0.01, "rmsprop": 1e-4}
 
@@ -26,11 +28,11 @@ def trained(options: RepresentationCnnOptions) -> Sequence[Mapping[str, Any]]:
         "n_classes": options.n_classes,
         "learning_rate": RATES.get(options.optimizer, options.recipe.learning_rate),
     }
-    return [{**one, **fields} for one in conditions(options)]
+    return [{**one, **fields} for one in conditions(NAME, options)]
 
 
 STUDY = Study(
-    name="representations_cnn",
+    name=NAME,
     grids=(
         Grid(
             axes={"sample_size": trained},
@@ -41,9 +43,9 @@ STUDY = Study(
     encode_at_once=500,
     without=("one_by_one", "group_size"),  # Keras `fit` trains all, one after another
     figures={
-        "digits": ("representations_table_4",),
-        "mnist": ("representations_table_4",),
-        "cifar10": ("representations_table_4",),
-        "cifar100": ("representations_table_9",),
+        "digits": ("representations_table_4", "representations_weights"),
+        "mnist": ("representations_table_4", "representations_weights"),
+        "cifar10": ("representations_table_4", "representations_weights"),
+        "cifar100": ("representations_table_9", "representations_weights"),
     },
 )
