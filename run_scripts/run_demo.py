@@ -1,4 +1,4 @@
-"""The whole of it in under two minutes, with nothing to download.
+"""The whole of it in under a minute, with nothing to download.
 
     python run_demo.py
 

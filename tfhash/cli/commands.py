@@ -131,7 +131,7 @@ DRAW = _of_module(
     "tfhash.studies.drawing",
     needs_keras=False,
 )
-DEMO = _of_module("the digits, trained, measured and drawn in two minutes", "tfhash.studies.demo")
+DEMO = _of_module("the digits, trained, measured and drawn in a minute", "tfhash.studies.demo")
 TSNE = _of_module("draw a map of one network's codes", "tfhash.studies.tsne")
 
 REGION_PICTURES = _of_module(

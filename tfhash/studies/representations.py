@@ -3,8 +3,8 @@
 tfhash run representations --sample_sizes=1000,5000,50000
 
 trains, at each of the paper's six loss weights, five networks of each kind and measures the last
-hidden layer of all of them; `--quick` trains at the stored weights alone. 57 networks are trained
-side by side, with batch normalization one more. `tfhash draw` chooses the loss weights on the
+hidden layer of all of them; `--quick` trains at the stored weights alone. 56 networks are trained
+side by side, the one with batch normalization apart. `tfhash draw` chooses the loss weights on the
 validation data and writes the tables, the paper's numbers beside ours.
 """
 
