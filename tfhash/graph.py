@@ -6,6 +6,7 @@ The only place that leans on how Keras keeps its graphs (`Functional`, `Function
 
 import contextlib
 import functools
+import inspect
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -54,6 +55,19 @@ def is_composite(operation: Any) -> bool:
     if not isinstance(operation, keras.Layer) or is_traceable(operation):
         return False
     return isinstance(operation, keras.layers.Lambda) or not _is_kerases(type(operation).call)
+
+
+def changed_weights(layer: Any) -> str:
+    """Why a layer does not multiply by the kernel that it holds; empty where it does."""
+    if getattr(layer, "quantization_mode", None):
+        return "is quantized"
+    if getattr(layer, "lora_enabled", False):
+        return "has low-rank adapters"
+    for name in ("convolution_op", "kernel"):  # what a subclass may change and leave `call` be
+        found = inspect.getattr_static(type(layer), name, None)
+        if found is not None and not _is_kerases(getattr(found, "fget", found)):
+            return f"has a {name} of its own, which may do anything"
+    return ""
 
 
 def _is_kerases(function: Any) -> bool:

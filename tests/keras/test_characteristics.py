@@ -96,6 +96,80 @@ def test_channels_lie_where_each_layer_has_them():
         keras.config.set_image_data_format(setting)
 
 
+class Block(kl.Layer):
+    """A convolution with its channels first, and a ReLU, in code of a user's own."""
+
+    def __init__(self, other=None, **options):
+        super().__init__(**options)
+        self.convolution = kl.Conv2D(5, 3, data_format="channels_first", name="convolution")
+        self.rectified = kl.ReLU(name="rectified")
+        self.other = other
+
+    def build(self, shape):
+        self.convolution.build(shape)
+
+    def call(self, x):
+        return self.rectified(self.convolution(x))
+
+    def compute_output_shape(self, shape):
+        return self.convolution.compute_output_shape(shape)
+
+
+def test_channels_lie_where_code_of_a_users_own_has_them():
+    inputs = keras.Input((2, 7, 9))
+    model = keras.Model(inputs, Block(name="block")(inputs))
+    read = keras.KerasTensor((None, 5, 5, 7))
+    for name in ("block", "block/rectified", "block/relu"):
+        assert axis_of_site(model, name, read) == 1
+    pooled = keras.Model(inputs, Block(kl.MaxPooling2D(), name="block")(inputs))
+    with pytest.raises(ValueError, match=r"'block/rectified'.*channels_first, channels_last"):
+        axis_of_site(pooled, "block/rectified", read)
+
+
+def test_channels_lie_where_operations_and_steps_have_them():
+    inputs = keras.Input((2, 7, 9))
+    convolution = kl.Conv2D(5, 3, data_format="channels_first")
+    model = keras.Model(inputs, keras.ops.relu(convolution(inputs)))
+    encoder = Encoder(model)
+    read = encoder.activation_model.outputs[0]
+    assert axis_of_site(model, encoder.layer_names[0], read) == 1
+    steps = keras.Input((3, 2, 7, 9))
+    model = keras.Model(steps, kl.TimeDistributed(convolution, name="steps")(steps))
+    assert axis_of_site(model, "steps", model.outputs[0]) == channel_axis(model.outputs[0]) == 2
+
+
+def test_layers_of_nested_models_beside_linear_ones():
+    inner = keras.Sequential([keras.Input((4,)), kl.Dense(3, "relu", name="hidden")], name="inner")
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, kl.Dense(2, name="scores")(inner(inputs)))
+    x = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
+    table = representation.characteristics(model, x, layers=["inner/hidden", "scores"])
+    assert table["n_units"].to_dict() == {"scores": 2, "inner/hidden": 3}
+    for name, one in (("hidden", inner), ("scores", model)):
+        alone = representation.characteristics(one, x, layers=name)
+        row = "scores" if name == "scores" else "inner/hidden"
+        np.testing.assert_allclose(table.loc[row], alone.loc[name], rtol=1e-6)
+    with pytest.raises(ValueError, match="Expected different layers"):
+        representation.characteristics(model, x, layers=["scores", "scores", "inner/hidden"])
+
+
+@pytest.mark.parametrize("size", (5, 8, 100))
+def test_batches_of_several_lengths(size):
+    """A channel's samples are the positions of all inputs, however many each has."""
+    layers = [kl.Conv1D(4, 2, activation="relu", name="hidden"), kl.GlobalMaxPooling1D()]
+    model = keras.Sequential([keras.Input((None, 3)), *layers, kl.Dense(2)])
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(8, n, 3)).astype(np.float32) for n in (4, 4, 5, 7)]
+    table = representation.characteristics(model, iter(x), layers=["hidden"], batch_size=size)
+    hidden = keras.Model(model.inputs[0], model.get_layer("hidden").output)
+    z = np.concatenate([keras.ops.convert_to_numpy(hidden(one)).reshape(-1, 4) for one in x])
+    wanted = reference.characteristics(z)
+    for column in list(table)[1:]:
+        np.testing.assert_allclose(table.loc["hidden", column], wanted[column], rtol=1e-4)
+    with pytest.raises(ValueError, match=r"'hidden'.*from 12 to 24 of them: pad"):
+        representation.characteristics(model, iter(x), None, ["hidden"], mutual_information=True)
+
+
 def test_inputs_that_are_not_good():
     model = float32_of(dense)
     x = np.ones((5, 10), np.float32)

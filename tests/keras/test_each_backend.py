@@ -48,6 +48,26 @@ def with_adapters():
     return model
 
 
+class Standardized(kl.Conv1D):
+    def convolution_op(self, inputs, kernel):
+        return super().convolution_op(inputs, kernel - keras.ops.mean(kernel))
+
+
+class Halved(kl.Dense):
+    @property
+    def kernel(self):
+        return self._kernel / 2
+
+
+def standardized():
+    layers = [kl.Reshape((4, 1)), Standardized(6, 2, name="hidden"), kl.Flatten(), kl.Dense(3)]
+    return keras.Sequential([keras.Input((4,)), *layers])
+
+
+def halved():
+    return keras.Sequential([keras.Input((4,)), Halved(6, name="hidden"), kl.Dense(3)])
+
+
 def outputs(model, x=X):
     return model.predict(x, verbose=0)
 
@@ -89,11 +109,13 @@ def test_a_copy_with_adapters_computes_the_same():
         (lambda: quantized("int8"), "'hidden'.*it is quantized"),
         (lambda: quantized("int4"), "'hidden'.*it is quantized"),
         (with_adapters, "'hidden'.*it has low-rank adapters"),
+        (standardized, "'hidden'.*it has a convolution_op of its own"),
+        (halved, "'hidden'.*it has a kernel of its own"),
     ),
 )
 def test_kernels_that_are_not_what_is_multiplied_by_are_not_transformed(build, message):
     """The kernel of int8 is multiplied by a scale beside it; with adapters, or in int4, `kernel` is
-    computed (Keras 3.15.1)."""
+    computed (Keras 3.15.1); a subclass may change what is done with it and leave `call` be."""
     model = build()
     for network in (representation.identical_output_network, representation.comparable_network):
         with pytest.raises(ValueError, match=message):

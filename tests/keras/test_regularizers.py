@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 import warnings
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +16,7 @@ from keras import layers as kl
 
 import regularizer_cases
 from tfhash import Encoder, geometry, regularizers
+from tfhash.regularizers import penalties
 
 HERE = Path(__file__).parents[1]
 OTHERS = [b for b in ("tensorflow", "jax", "torch") if b != keras.backend.backend()]
@@ -54,6 +57,28 @@ def test_penalties_and_training_on_other_backends(backend):
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_one_unit_may_vary_far_more_than_all_others():
+    """In float32, where the sum of all squared covariances and that of the squared variances are
+    nearly the same number."""
+    rng = np.random.default_rng(0)
+    z = np.maximum(rng.normal(size=(300, 40)), 0) * np.r_[100, np.ones(39)]
+    y = rng.integers(0, 5, 300)
+    for name, labels, error in (("cr", None, 1e-5), ("cw_cr", y, 1e-3)):
+        wanted = 0.0
+        for rows in [z] if labels is None else [z[y == k] for k in range(5)]:
+            covariance = np.cov(rows.T, bias=True)
+            wanted += 0.5 * np.square(covariance[~np.eye(40, dtype=bool)]).sum()
+        found = float(regularizers.penalty(name, z.astype(np.float32), labels))
+        assert found == pytest.approx(wanted, rel=error)
+
+
+def test_a_layer_may_have_more_units_than_covariances_are_formed_of(monkeypatch):
+    z = np.random.default_rng(0).normal(size=(50, 12)).astype(np.float32)
+    formed = float(regularizers.penalty("cr", z))
+    monkeypatch.setattr(penalties, "WIDEST", 11)
+    assert float(regularizers.penalty("cr", z)) == pytest.approx(formed, rel=1e-5)
 
 
 def test_class_wise_penalties_train_with_fit():
@@ -225,6 +250,19 @@ def with_an_input():
     return keras.Model(inputs, kl.Dense(2)(inputs))
 
 
+def both_ways():
+    return keras.Sequential([keras.Input((4, 3)), kl.Bidirectional(kl.LSTM(2), name="steps")])
+
+
+def activated(kind):
+    return keras.Sequential([keras.Input((3,)), kl.Dense(4), kind(name="bent")])
+
+
+def each_step():
+    layer = kl.TimeDistributed(kl.Dense(5, "relu"), name="steps")
+    return keras.Sequential([keras.Input((4, 3)), layer])
+
+
 @pytest.mark.parametrize(
     ("build", "layer", "name", "message"),
     (
@@ -233,7 +271,13 @@ def with_an_input():
         (shared, "shared", "vr", "'shared' of class Dense, which is called 2 times"),
         (lambda: recurrent(return_state=True), "steps", "cr", "'steps' .* has 3 outputs"),
         (lambda: recurrent(return_state=True), "steps", "dropout", "'steps' .* has 3 outputs"),
-        (recurrent, "steps", "bn", "'steps' of class LSTM, whose activation is within its steps"),
+        (recurrent, "steps", "bn", "'steps' of class LSTM, whose activation is within it"),
+        (both_ways, "steps", "bn", "'steps' of class Bidirectional, whose activation is within it"),
+        (each_step, "steps", "bn", "'steps' of class TimeDistributed, whose activation is within"),
+        *(
+            (partial(activated, kind), "bent", "bn", "before the activation 'bent'")
+            for kind in (kl.LeakyReLU, kl.PReLU, kl.Softmax)
+        ),
         (
             lambda: regularizers.apply(small_model(), "hidden", "cr"),
             *("hidden", "cr", "'hidden' .* behind which 'hidden_cr' stands already"),
@@ -254,11 +298,58 @@ def test_several_regularizers_of_one_model():
     new = regularizers.apply(regularizers.apply(new, "last_hidden", "dropout"), "hidden", "l2w")
     assert isinstance(new, regularizers.RegularizedModel)
     names = [layer.name for layer in new.layers if "hidden" in layer.name]
-    assert names == ["hidden", "hidden_vr", "hidden_cr", "last_hidden"]
+    assert names == ["hidden", "hidden_vr", "hidden_cr", "last_hidden", "last_hidden_dropout"]
     np.testing.assert_array_equal(new(x), model(x))
     shared_twice = regularizers.apply(shared(), "shared", "l2w", 0.5)
     kernel = shared_twice.get_layer("shared").get_weights()[0].astype(np.float64)
     np.testing.assert_allclose(float(sum(shared_twice.losses)), 0.5 * np.square(kernel).sum(), 1e-5)
+
+
+@pytest.mark.parametrize("name", ("cr", "dropout"))
+def test_what_comes_after_batch_normalization_is_behind_the_activation(name):
+    model = regularizers.apply(regularizers.apply(small_model(), "hidden", "bn"), "hidden", name)
+    names = [layer.name for layer in model.layers if layer.name.startswith("hidden")]
+    assert names == ["hidden", "hidden_bn", "hidden_activation", f"hidden_{name}"]
+
+
+def test_a_normalization_of_the_users_own_stays_where_it_is():
+    layers = [kl.Dense(5, name="hidden"), kl.BatchNormalization(name="hidden_bn"), kl.ReLU()]
+    model = keras.Sequential([keras.Input((6,)), *layers])
+    new = regularizers.apply(model, "hidden", "cr")
+    assert [layer.name for layer in new.layers][1:4] == ["hidden", "hidden_cr", "hidden_bn"]
+
+
+def test_a_loaded_model_with_dropout_can_have_more(tmp_path):
+    """Keras counts names anew in a new process, and those of a loaded model are there already."""
+    layers = [kl.Dense(5, name="h"), kl.Dropout(0.1), kl.Dense(4), kl.Dropout(0.1), kl.Dense(2)]
+    keras.Sequential([keras.Input((4,)), *layers]).save(tmp_path / "model.keras")
+    keras.utils.clear_session()
+    model = keras.models.load_model(tmp_path / "model.keras")
+    regularizers.get("dropout")  # takes a name too
+    assert regularizers.apply(model, "h", "dropout").layers[2].name == "h_dropout"
+
+
+@pytest.mark.parametrize("at_each_step", (False, True))
+def test_penalties_of_all_calls_of_a_nested_model_are_in_the_loss(at_each_step):
+    plain = keras.Sequential([keras.Input((6,)), kl.Dense(3, name="h"), kl.Dense(2)])
+    inner = regularizers.apply(plain, "h", "l1r", 1.0)
+    x = np.random.default_rng(0).normal(size=(20, 2, 6)).astype(np.float32)
+    if at_each_step:
+        inputs = keras.Input((2, 6))
+        model = regularizers.RegularizedModel(inputs, kl.TimeDistributed(inner)(inputs))
+        given: Any = x
+        y = np.zeros((20, 2, 2))
+    else:
+        inputs = [keras.Input((6,)), keras.Input((6,))]
+        outputs = kl.Subtract()([inner(one) for one in inputs])
+        model = regularizers.RegularizedModel(inputs, outputs)
+        given = [x[:, 0], x[:, 1]]
+        y = np.zeros((20, 2))
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model(given, training=True)  # is forgotten
+    added = model.train_on_batch(given, y) - model.evaluate(given, y, verbose=0)
+    kernel, bias = inner.get_layer("h").get_weights()
+    assert added == pytest.approx(np.abs(x @ kernel + bias).sum(), rel=1e-4)
 
 
 class Subclassed(keras.Model):

@@ -79,6 +79,19 @@ def test_outputs_are_identical(build, layer, kind, shifted, precision):
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
 
+def given_out():
+    """A model with one of its outputs from before the ReLU."""
+    inputs = keras.Input((4,))
+    inner = kl.Dense(5, name="inner")(inputs)
+    return keras.Model(inputs, [inner, kl.Dense(2)(kl.ReLU(name="rectified")(inner))])
+
+
+def called_twice():
+    inputs = [keras.Input((4,)), keras.Input((4,))]
+    inner, scores = kl.Dense(5, name="inner"), kl.Dense(2, name="scores")
+    return keras.Model(inputs, kl.Add()([scores(inner(one)) for one in inputs]))
+
+
 @pytest.mark.parametrize(
     ("build", "layer", "transform", "shift", "message"),
     (
@@ -93,6 +106,9 @@ def test_outputs_are_identical(build, layer, kind, shifted, precision):
         (dense, "scores", np.eye(3), None, "the model gives out"),
         (dense, "liner", np.eye(8), None, "linear"),
         (dense, "dropout", np.eye(6), None, "Expected a"),
+        (dense, "relu", np.full(8, 1e-305), None, r"weights of float64.*of 1e\+305"),
+        (given_out, "rectified", np.arange(1, 6), None, "'inner'.*the model gives out"),
+        (called_twice, "inner", np.arange(1, 6), None, "'scores'.*called more than once"),
         (convolutional, "linear", invertible(6), np.ones(6), "'padded'.*pads with zeros"),
         (grouped, "grouped", invertible(4), None, "'grouped'.*convolution in groups"),
         (normalized_by_row, "normalized", np.ones(4), None, "'normalized'.*another axis"),
@@ -102,6 +118,42 @@ def test_outputs_are_identical(build, layer, kind, shifted, precision):
 def test_what_is_not_possible_is_named(build, layer, transform, shift, message):
     with pytest.raises(ValueError, match=message):
         representation.identical_output_network(build(), layer, transform, shift)
+
+
+def test_a_layer_that_the_model_gives_out_before_its_relu_is_named():
+    with pytest.raises(ValueError, match=r"'inner'.*the model gives out"):
+        representation.comparable_network(given_out(), "rectified", np.arange(1, 6))
+
+
+def test_a_convolution_of_one_place_pads_nothing():
+    layers = [kl.Conv2D(4, 3, name="inner"), kl.Conv2D(3, 1, padding="same"), kl.Flatten()]
+    model = keras.Sequential([keras.Input((6, 6, 2)), *layers, kl.Dense(2)])
+    new = representation.identical_output_network(model, "inner", invertible(4), np.ones(4))
+    outputs_are_as_before(new, model, (6, 6, 2))
+
+
+@pytest.mark.parametrize("factor", (1e-5, 1e3, 1e6))
+def test_weights_are_fitted_to_units_of_any_size(factor):
+    layers = [kl.Dense(4, activation="relu", name="inner"), kl.Dense(3)]
+    model = keras.Sequential([keras.Input((6,)), *layers])
+    x = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
+    new = representation.comparable_network(model, "inner", np.array([factor, 1, 1, 1]), x)
+    outputs_are_as_before(new, model, (6,))
+    kernel, _ = model.get_layer("inner").get_weights()
+    model.get_layer("inner").set_weights([kernel, np.array([3e4, 0, 0, 0])])
+    before, after = (
+        keras.ops.convert_to_numpy(one(x)).astype(np.float64)
+        for one in (model, representation.comparable_network(model, "inner", np.ones(4), x))
+    )
+    np.testing.assert_allclose(before, after, atol=1e-2)  # of 1e4: what float32 holds
+
+
+def test_weights_of_units_that_are_never_on_are_fitted():
+    layers = [kl.Dense(4, activation="relu", use_bias=False, name="inner")]
+    model = keras.Sequential([keras.Input((6,)), *layers, kl.Dense(3, use_bias=False)])
+    model.get_layer("inner").set_weights([np.ones((6, 4))])
+    new = representation.comparable_network(model, "inner", -np.eye(4), np.ones((5, 6)))
+    assert not keras.ops.convert_to_numpy(new(np.ones((5, 6)))).any()
 
 
 def test_a_bias_that_is_added_starts_from_zero():

@@ -439,6 +439,13 @@ class Doubled(kl.Layer):
         return 2 * x
 
 
+class Standardized(kl.Conv2D):
+    """Multiplies by another kernel than it holds, with Keras's own `call`."""
+
+    def convolution_op(self, inputs, kernel):
+        return super().convolution_op(inputs, kernel - keras.ops.mean(kernel))
+
+
 class Own(keras.Model):
     def __init__(self):
         super().__init__(name="own")
@@ -452,6 +459,9 @@ def test_models_that_cannot_be_taken_apart_are_refused_by_layer():
     model = keras.Sequential([keras.Input((3,)), kl.Dense(4, "relu"), Doubled(name="twice")])
     with pytest.raises(ValueError, match=r"layer 'twice' \(Doubled\), which has a call.*left as"):
         surgery.simplify(model)
+    images = keras.Sequential([keras.Input((5, 5, 1)), Standardized(2, 3, name="standardized")])
+    with pytest.raises(ValueError, match=r"'standardized'.*has a convolution_op of its own"):
+        surgery.simplify(images)
     own = Own()
     own(np.zeros((1, 3), np.float32))
     with pytest.raises(ValueError, match=r"'own'.*build it as keras\.Model"):

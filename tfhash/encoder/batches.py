@@ -53,6 +53,9 @@ class Source:
     def blocks(self, size: int, start: int, crc: InputsChecksum | None) -> Iterator[Batch]:
         """Blocks of `size` rows from row `start` on, the last one shorter.
 
+        Where batches come in several lengths, each block is of one, and those before a change are
+        shorter too.
+
         `crc`, where there is one, is brought up to `start` before the first block comes.
         """
         if self._batches is None:
@@ -68,6 +71,11 @@ class Source:
                 head, part = [a[:skip] for a in part], [a[skip:] for a in part]
                 skip -= len(head[0])
                 self._skip(head, crc)
+            if n_held == 0:
+                held = []
+            elif any(a.shape[1:] != b.shape[1:] for a, b in zip(held[0], part, strict=True)):
+                yield [_join(arrays) for arrays in zip(*held, strict=True)]
+                held, n_held = [], 0
             held.append(part)
             n_held += len(part[0])
             while n_held >= size:

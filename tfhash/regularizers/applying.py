@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -15,11 +18,24 @@ from tfhash.regularizers.names import (
     get,
 )
 
+# Layers that end in an activation, or are one: no batch normalization goes before it there.
+ACTIVATIONS = (
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ELU,
+    keras.layers.Softmax,
+)
+
+_CALLED: ContextVar[bool] = ContextVar("_CALLED", default=False)  # inside a `RegularizedModel`
+
 
 class _Seen:
-    """Holds the inputs of a layer in the training step under way; no state of Keras's."""
+    """Holds the inputs of a layer's calls in the training step under way; no state of Keras's."""
 
-    value: Any = None
+    def __init__(self) -> None:
+        self.values: list[Any] = []
 
 
 @keras.saving.register_keras_serializable(package="tfhash")
@@ -44,16 +60,16 @@ class RepresentationPenalty(keras.layers.Layer):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         if training:
-            self._seen.value = inputs
+            self._seen.values.append(inputs)
         return inputs
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
-    def take(self) -> Any:
-        """Its inputs [n, ...] in training since the last `take`; None where it was not called."""
-        z, self._seen.value = self._seen.value, None
-        return z
+    def take(self) -> list[Any]:
+        """Its inputs [n, ...] in each call in training since the last `take`."""
+        seen, self._seen.values = self._seen.values, []
+        return seen
 
     def get_config(self) -> dict[str, Any]:
         regularizer = keras.saving.serialize_keras_object(self.regularizer)
@@ -68,8 +84,9 @@ class RegularizedModel(keras.Model):
     `evaluate` and validation give is without penalties, that of the task alone. Weights of samples
     and of classes are of the task's loss alone, and masked steps count as any others.
 
-    Penalties in nested models are included too. A model of another class around this one leaves
-    them out of its loss: make it `RegularizedModel(model.inputs, model.outputs)`.
+    Penalties in nested models are included too, of a model that is called several times the sum
+    over its calls. A model of another class around this one leaves them out of its loss: make it
+    `RegularizedModel(model.inputs, model.outputs)`.
     """
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **options: Any) -> None:
@@ -92,6 +109,30 @@ class RegularizedModel(keras.Model):
         inner = self._flatten_layers(include_self=False)
         return [layer for layer in inner if isinstance(layer, RepresentationPenalty)]
 
+    # Not `call`: a Functional model with one of its own is no graph to those that read it.
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        with self._anew():
+            return super().__call__(*args, **options)
+
+    def stateless_call(self, *args: Any, **options: Any) -> Any:
+        """As `keras.Layer.stateless_call`, by which JAX trains."""
+        with self._anew():
+            return super().stateless_call(*args, **options)
+
+    @contextmanager
+    def _anew(self) -> Iterator[None]:
+        """What layers have seen before is forgotten: outside of `fit`, or in a step that failed."""
+        if _CALLED.get():  # nested in another, or called by `stateless_call`
+            yield
+            return
+        for layer in self._penalties():
+            layer.take()
+        token = _CALLED.set(True)
+        try:
+            yield
+        finally:
+            _CALLED.reset(token)
+
     def compute_loss(
         self,
         x: Any = None,
@@ -105,10 +146,7 @@ class RegularizedModel(keras.Model):
             x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training
         )
         for layer in self._penalties():
-            # Forgotten where it is not used: it may be of a call outside of `fit`, or of a step
-            # that failed.
-            z = layer.take()
-            if training and z is not None:
+            for z in layer.take() if training else ():
                 labels = _labels(y) if layer.regularizer.needs_labels else None
                 loss = loss + keras.ops.cast(layer.regularizer(z, labels), loss.dtype)
         return loss
@@ -131,7 +169,8 @@ def apply(
     layer : str, int or keras.Layer
         The layer whose representation, or for "l1w" and "l2w" whose kernel, is regularized; in
         place of the kernel's own regularizer. "dropout" is put behind it, "bn" between its linear
-        part and its activation.
+        part and its activation, which is a layer `<name>_activation` then. What comes after "bn" on
+        the same layer is put behind that activation.
     name, weight, normalized
         As `get` takes them.
 
@@ -166,7 +205,10 @@ def apply(
         new = _with_layers_behind(model, target, [penalized])
         return RegularizedModel(new.input, new.output, name=model.name)
     if isinstance(regularizer, keras.layers.Dropout):
-        return _with_layers_behind(model, target, [keras.layers.Dropout(regularizer.rate)])
+        dropout = keras.layers.Dropout(
+            regularizer.rate, name=f"{target.name}_{name}", dtype=target.dtype_policy
+        )
+        return _with_layers_behind(model, target, [dropout])
     if isinstance(regularizer, keras.layers.BatchNormalization):
         return _normalized(model, target)
     if "kernel_regularizer" not in target.get_config():
@@ -210,9 +252,11 @@ def _with_layers_behind(
     behind: list[keras.Layer],
     clone: rebuilding.Clone | None = None,
 ) -> keras.Model:
+    last = _last_part(model, target).name
+
     def call(layer: keras.Layer, *args: Any, **options: Any) -> Any:
         output = layer(*args, **options)
-        if layer.name == target.name:
+        if layer.name == last:
             for one in behind:
                 output = one(output)
         return output
@@ -220,16 +264,36 @@ def _with_layers_behind(
     return rebuilding.copied(model, clone, call)
 
 
+def _last_part(model: keras.Model, target: keras.Layer) -> keras.Layer:
+    """The layer; or its activation, where `_normalized` has put it behind a layer of its own."""
+    parts = [target]
+    for part, kind in (
+        ("bn", keras.layers.BatchNormalization),
+        ("activation", keras.layers.Activation),
+    ):
+        found = [one for one in model.layers if one.name == f"{target.name}_{part}"]
+        calls = graph.calls_of(model, found[0]) if found else []
+        given = [tensor for call in calls for tensor in call.input_tensors]
+        if (
+            len(given) != 1
+            or not isinstance(found[0], kind)
+            or given[0]._keras_history.operation is not parts[-1]
+        ):
+            return target
+        parts.append(found[0])
+    return parts[-1]
+
+
 def _normalized(model: keras.Model, target: keras.Layer) -> keras.Model:
     """Batch normalization before the activation, as Ioffe and Szegedy (2015) place it."""
     activation = target.get_config().get("activation")
-    if isinstance(target, keras.layers.RNN):
+    if _hides_its_activation(target):
         raise ValueError(
             "Expected a layer whose activation comes last, to put batch normalization before it. "
             f"Received: {target.name!r} of class {type(target).__name__}, whose activation is "
-            "within its steps."
+            "within it."
         )
-    if isinstance(target, keras.layers.ReLU | keras.layers.Activation):
+    if isinstance(target, ACTIVATIONS):
         raise ValueError(
             f"Expected the layer before the activation {target.name!r}. Received: the activation: "
             "name the layer whose outputs it is given."
@@ -253,6 +317,16 @@ def _normalized(model: keras.Model, target: keras.Layer) -> keras.Model:
         return rebuilding.with_config(old, activation="linear")
 
     return _with_layers_behind(model, target, behind, clone)
+
+
+def _hides_its_activation(layer: Any) -> bool:
+    """Whether an activation inside a layer is not its own last step, or may not be."""
+    if isinstance(layer, keras.layers.TimeDistributed):
+        inner = layer.layer
+        own = getattr(inner, "activation", None) not in (None, keras.activations.linear)
+        return own or isinstance(inner, ACTIVATIONS) or _hides_its_activation(inner)
+    inside = (keras.layers.RNN, keras.layers.Bidirectional, keras.Model)
+    return isinstance(layer, inside)
 
 
 def _labels(y: Any) -> Any:

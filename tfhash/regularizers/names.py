@@ -104,7 +104,8 @@ def penalty(name: str, z: Any, y: Any = None, normalized: bool = False) -> Any:
     ----------
     name : "cr", "cw_cr", "vr", "cw_vr", "l1r", "rr" or "cw_rr"
     z : tensor or array [n, ...]
-        Representations; with positions they are flattened. float64 stays float64.
+        Representations; with positions they are flattened. The penalty is computed in their
+        precision, in float32 at least; on JAX in float64 only where that is enabled.
     y : [n] or [n, 1], or one-hot [n, k], optional
         Needed by the class-wise ones: numbers, in arrays words too. One-hot rows may be
         probabilities: their class is the most probable one.

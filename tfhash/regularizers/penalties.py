@@ -19,6 +19,10 @@ from tfhash import backend
 Penalty = Callable[[Any], Any]
 ClassWisePenalty = Callable[[Any, Any], Any]
 
+WIDEST = (
+    2048  # units whose covariances are formed, [d, d]; of more, the products of examples, [n, n]
+)
+
 
 def covariance(z: Any) -> Any:
     """CR, DeCov: half the sum of squared covariances of different units.
@@ -26,9 +30,14 @@ def covariance(z: Any) -> Any:
     The covariances are divided by n. Table 5 omits the factor 1/2, which the authors' code has and
     Cogswell et al. (2015) have too.
     """
-    n = z.shape[0] or keras.ops.shape(z)[0]
+    ops, d = keras.ops, z.shape[1]
     centered = z - _mean(z)
-    return _off_diagonal(centered, keras.ops.ones((n, n), dtype=centered.dtype))
+    n = z.shape[0] or ops.shape(z)[0]
+    if d is None or d > WIDEST:
+        return _off_diagonal(centered, ops.ones((n, n), dtype=centered.dtype))
+    others = 1 - ops.eye(d, dtype=centered.dtype)
+    products = backend.matmul(ops.transpose(centered), centered) * others
+    return 0.5 * ops.sum(ops.square(products / ops.cast(n, centered.dtype)))
 
 
 def class_covariance(z: Any, together: Any) -> Any:
@@ -120,13 +129,16 @@ def _off_diagonal(centered: Any, together: Any) -> Any:
     """Half the squared covariances within each class, of different units, summed.
 
     `||C_k||_F^2` is the sum of squared products of the class's rows, divided by its size squared:
-    n x n numbers and not d x d for each class.
+    n x n numbers and not d x d for each class. The squared variances, which are to be left out of
+    it, are taken off pair by pair of rows: where one unit varies far more than all others, the
+    rounding of the two sums would be larger than their difference.
     """
     ops, count = keras.ops, _count(together)
     products = backend.matmul(centered, ops.transpose(centered))
-    whole = ops.sum(together * products * products / (count * count))
-    variances = backend.matmul(together, centered * centered) / count
-    return 0.5 * (whole - ops.sum(variances * variances / count))
+    squared = ops.square(centered)
+    of_same_unit = backend.matmul(squared, ops.transpose(squared))
+    different = (ops.square(products) - of_same_unit) / (count * count)
+    return 0.5 * ops.sum(together * different)
 
 
 def _centered(z: Any, together: Any) -> Any:

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from tfhash import graph
+
 Array = NDArray[np.float64]
 
 # Layers that take each channel, or each number, by itself and keep sums of channels as they are.
@@ -53,6 +55,9 @@ CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 # By precision, the relative error of the variance in which a batch normalization without a scale
 # may hold one.
 HELD = {"float32": 1e-5, "float64": 1e-12}
+
+
+ROOM = 2.0**24  # of the range of numbers, what weights and activations take beside a factor
 
 
 class NotPossible(ValueError):
@@ -230,7 +235,7 @@ def absorb(layer: Any, affine: Affine, flattened: int = 1) -> None:
     d = len(matrix)
     if isinstance(layer, CONVOLUTIONS):
         _check_channels(layer)
-        if shift.any() and layer.padding != "valid":
+        if shift.any() and _pads(layer):
             raise NotPossible("it pads with zeros, which the shift would have to change")
     elif not isinstance(layer, keras.layers.Dense):
         raise NotPossible(f"a {type(layer).__name__} cannot absorb the transform")
@@ -265,10 +270,13 @@ def transformed(layer: Any, matrix: Array, shift: Array) -> None:
 
 def _check_plain(layer: Any) -> None:
     """Raise NotPossible where the kernel is not the variable that the layer multiplies by."""
-    if getattr(layer, "quantization_mode", None):
-        raise NotPossible("it is quantized")
-    if getattr(layer, "lora_enabled", False):
-        raise NotPossible("it has low-rank adapters")
+    if reason := graph.changed_weights(layer):
+        raise NotPossible(f"it {reason}")
+
+
+def _pads(layer: Any) -> bool:
+    """Whether a convolution adds zeros at the borders: not where its kernel has one place."""
+    return layer.padding != "valid" and max(layer.kernel_size) > 1
 
 
 def _check_channels(layer: Any) -> None:
@@ -301,6 +309,11 @@ def is_relu(layer: Any) -> bool:
 def assign(variable: keras.Variable, value: Array) -> None:
     """Set a variable, rounded to its precision."""
     variable.assign(value.astype(_dtype_of(variable)))
+
+
+def largest_factor(variable: keras.Variable) -> float:
+    """By how much a variable may be multiplied or divided and stay within its precision."""
+    return float(1 / np.finfo(_dtype_of(variable)).tiny / ROOM)
 
 
 def _dtype_of(variable: keras.Variable) -> str:

@@ -61,7 +61,8 @@ def characteristics(
         Layers of a Sequential or Functional model, their names or indices in `model.layers`, with
         or without an activation; or what `tfhash.Encoder` takes as `layers`. By default the
         layers that an encoder reads codes of; of an encoder, those that it encodes. A layer that is
-        called several times is a row for each call, "name" and "name#2", as in an encoder.
+        called several times is a row for each call, "name" and "name#2", as in an encoder. Those
+        inside nested models come behind the others.
     mutual_information : bool
         Add the bounds of `mutual_information` at a noise variance of 0.1. They are of the
         whole activations of an input, flattened, whatever `flatten` says.
@@ -131,6 +132,13 @@ def characteristics(
         one = statistics.result()
         row = {column: getattr(one, column) for column in COLUMNS}
         if mutual_information:
+            widths = sorted({part.shape[1] for part in whole})
+            if len(widths) > 1:
+                raise ValueError(
+                    f"layer {name!r}: Expected as many activations of each input, for the mutual "
+                    f"information. Received: from {widths[0]} to {widths[-1]} of them: pad the "
+                    "inputs to one length."
+                )
             row.update(zip(BOUNDS, _bounds(whole, y), strict=True))
             whole.clear()
         if one.n < one.n_units:
@@ -179,7 +187,13 @@ def reader(
     if layers is not None and choices and graph.is_traceable(model):
         graph.check_built(model)
         own = [_own_outputs(model, choice) for choice in choices]
-        if all(own):
+        others = [choice for choice, found in zip(choices, own, strict=True) if not found]
+        if len(others) < len(choices):
+            if others:
+                # Those of nested models and the like, which the graph does not have.
+                encoder = Encoder(model, layers=others)
+                outputs = keras.tree.flatten(encoder.activation_model(model.input))
+                own.append(list(zip(encoder.layer_names, outputs, strict=True)))
             found = [one for of_one in own for one in of_one]
             names = [name for name, _ in found]
             if len(set(names)) < len(names):

@@ -56,9 +56,9 @@ def identical_output_network(
     Raises
     ------
     ValueError
-        Where Q is singular, of another shape, or no permuted positive diagonal matrix for a ReLU
-        layer; where a layer on the way cannot take it: the layer is named, with the reason; where
-        weights are NaN or infinite.
+        Where Q is singular, of another shape, has entries beyond the weights' precision, or is no
+        permuted positive diagonal matrix for a ReLU layer; where a layer on the way cannot take it:
+        the layer is named, with the reason; where weights are NaN or infinite.
     """
     new, source, after = _copied(model, layer, _has_shift(shift))
     matrix, moved = _checked(transform, shift, _units_of(source))
@@ -114,9 +114,9 @@ def comparable_network(
     Raises
     ------
     ValueError
-        Where Q is singular or of another shape, where `y` is given without `x` or has other labels
-        than the last layer's classes, where a layer on the way cannot take the transform, or what
-        is behind is no single dense layer.
+        Where Q is singular, of another shape or has entries beyond the weights' precision, where
+        `y` is given without `x` or has other labels than the last layer's classes, where a layer on
+        the way cannot take the transform, or what is behind is no single dense layer.
     """
     if y is not None and x is None:
         raise ValueError("Expected x, the inputs of the labels y. Received: y alone.")
@@ -235,6 +235,8 @@ def _transform(
                 "activation."
             )
     for one in (source, *after[:-1]):
+        if after:
+            calls.check_inside(one)
         behind = list(calls.after(one))
         if after and len(behind) != 1:
             raise ValueError(
@@ -252,11 +254,18 @@ def _transform(
                 )
             with _named(one):
                 maps.fold(one, source)
-    with _named(source):
-        maps.transformed(source, matrix, shift)
     inverse = np.linalg.inv(matrix).astype(np.float64)
     if maps.is_permuted_positive(matrix):
         inverse = np.where(matrix.T > 0, inverse, 0)  # exactly
+    largest = np.abs([matrix, inverse]).max()
+    if not largest <= maps.largest_factor(source.kernel):
+        raise ValueError(
+            f"Expected a transform with entries, and entries of its inverse, up to "
+            f"{maps.largest_factor(source.kernel):.0e}, as weights of {source.kernel.dtype} hold "
+            f"them. Received: one of {largest:g}."
+        )
+    with _named(source):
+        maps.transformed(source, matrix, shift)
     first = after[-1] if after else source
     return _carry(calls, first, Affine(inverse, shift), 1, beyond_relu)
 
@@ -275,14 +284,12 @@ def _named(layer: Any) -> Iterator[None]:
 
 def _carry(calls: _Calls, layer: Any, affine: Affine, positions: int, lenient: bool) -> list[Any]:
     """Carry the map from the output of a layer to all the weights that absorb it."""
-    if calls.is_output(layer):
-        raise ValueError(
-            f"layer {layer.name!r}: Expected a representation inside the network. Received: one "
-            "that the model gives out, so that its outputs would change."
-        )
+    calls.check_inside(layer)
     consumers: list[Any] = []
     for one in calls.after(layer):
         try:
+            if calls.of(one) > 1:
+                raise NotPossible("it is called more than once")
             if len(calls.before(one)) != 1:
                 raise NotPossible(
                     "it joins the representation with another, which would have to be changed too"
@@ -292,8 +299,6 @@ def _carry(calls: _Calls, layer: Any, affine: Affine, positions: int, lenient: b
             elif graph.is_composite(one):
                 raise NotPossible("it has a call of its own, which may do anything")
             elif isinstance(one, WEIGHTED):
-                if one in consumers:
-                    raise NotPossible("it is called more than once")
                 maps.absorb(one, affine, positions)
                 consumers.append(one)
             elif isinstance(one, keras.layers.Flatten):
@@ -335,11 +340,15 @@ class _Calls:
         """All that is given to the layer."""
         return [t for one, inputs, _ in self._calls if one is layer for t in inputs]
 
-    def is_output(self, layer: Any) -> bool:
-        """Whether the model gives the layer's output out."""
-        return any(
-            id(t) in self._outputs
-            for one, _, outputs in self._calls
-            if one is layer
-            for t in outputs
-        )
+    def of(self, layer: Any) -> int:
+        """How often the layer is called."""
+        return sum(one is layer for one, _, _ in self._calls)
+
+    def check_inside(self, layer: Any) -> None:
+        """Raise ValueError where the model gives the layer's output out."""
+        given = [t for one, _, outputs in self._calls if one is layer for t in outputs]
+        if any(id(tensor) in self._outputs for tensor in given):
+            raise ValueError(
+                f"layer {layer.name!r}: Expected a representation inside the network. Received: "
+                "one that the model gives out, so that its outputs would change."
+            )

@@ -16,9 +16,9 @@ from tfhash.metrics._inputs import as_labels, check_labels
 from tfhash.representation import affine as maps
 from tfhash.representation.layers import batches
 
-# Of the sum of the eigenvalues, added to each: it decides the weights of units that depend on one
+# Of the mean square of each unit, added to it: it decides the weights of units that depend on one
 # another linearly, for which any would do.
-RIDGE = 1e-10
+RIDGE = 1e-12
 
 
 def refit(old: keras.Model, new: Any, name: str, x: Any, y: ArrayLike | None) -> None:
@@ -53,11 +53,9 @@ def refit(old: keras.Model, new: Any, name: str, x: Any, y: ArrayLike | None) ->
             "Expected x as arrays, or as batches that come again: it is read twice. Received: "
             f"{len(given)} inputs, then {len(wanted)}."
         )
-    rows = np.column_stack([given, np.ones(len(given))]) if layer.use_bias else given
-    gram = rows.T @ rows
-    gram[np.diag_indices_from(gram)] += RIDGE * np.trace(gram)
-    solved = np.linalg.solve(gram, rows.T @ wanted)
+    solved = _least_squares(given, wanted, layer.use_bias)
     if labels is not None:
+        rows = np.column_stack([given, np.ones(len(given))]) if layer.use_bias else given
         solved = _by_cross_entropy(rows, labels, solved)
     _set(layer, solved)
 
@@ -113,6 +111,24 @@ def _read(model: Any, layer: Any, x: Any) -> np.ndarray:
 def _pre_activation(given: np.ndarray, layer: Any) -> np.ndarray:
     kernel, *bias = (np.asarray(w, np.float64) for w in layer.get_weights())
     return given @ kernel + (bias[0] if bias else 0)
+
+
+def _least_squares(given: np.ndarray, wanted: np.ndarray, with_bias: bool) -> np.ndarray:
+    """Weights [d, k] that bring `given` nearest to `wanted`, a row of biases below them if asked.
+
+    Units are centered where there is a bias, and brought to the same size, so that what the ridge
+    decides does not depend on their scale.
+    """
+    mean = given.mean(axis=0) if with_bias else np.zeros(given.shape[1])
+    offset = wanted.mean(axis=0) if with_bias else np.zeros(wanted.shape[1])
+    centered = given - mean
+    size = np.sqrt(np.square(centered).mean(axis=0))
+    size[size == 0] = 1
+    scaled = centered / size
+    gram = scaled.T @ scaled
+    gram[np.diag_indices_from(gram)] += RIDGE * len(given)
+    weights = np.linalg.solve(gram, scaled.T @ (wanted - offset)) / size[:, None]
+    return np.vstack([weights, offset - mean @ weights]) if with_bias else weights
 
 
 def _set(layer: Any, solved: np.ndarray) -> None:

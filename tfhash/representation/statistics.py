@@ -74,11 +74,12 @@ class Characteristics:
 class Statistics:
     """Sums over activations, from which their characteristics follow.
 
-    Batches may come in any order and any sizes: results differ by float64 rounding alone. The
-    memory is that of five matrices of `n_units` times `n_units` numbers, and of two more for the
-    result: 0.9 GB for 4,000 units, 14 GB for 16,000. Of layers with more than
-    20,000 units the pairs of 4,096 of them are summed up, drawn once with a fixed seed: covariance
-    and correlation are then unbiased estimates of the means over all pairs, whose standard error is
+    Batches may come in any order and any sizes: results differ by float64 rounding alone, which
+    grows with the square of a unit's mean over its deviation (1e-6 of the variance where that is
+    1e5). The memory is that of five matrices of `n_units` times `n_units` numbers, and of two more
+    for the result: 0.9 GB for 4,000 units, 14 GB for 16,000. Of layers with more than 20,000 units
+    the pairs of 4,096 of them are summed up, drawn once with a fixed seed: covariance and
+    correlation are then unbiased estimates of the means over all pairs, whose standard error is
     about that of a mean over 4,096 units, and the stable rank is that of these units.
 
     Parameters

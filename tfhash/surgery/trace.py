@@ -144,10 +144,8 @@ class _Tracer:
     def check(self, name: str, operation: Any) -> None:
         if graph.is_composite(operation) or graph.is_foreign(operation):
             raise refusal(name, operation, "has a call that is not Keras's, which may do anything")
-        if getattr(operation, "quantization_mode", None):
-            raise refusal(name, operation, "is quantized")
-        if getattr(operation, "lora_enabled", False):
-            raise refusal(name, operation, "has low-rank adapters")
+        if reason := graph.changed_weights(operation):
+            raise refusal(name, operation, reason)
 
     def describe(self, node: Node) -> Node | None:
         """Say what kind of node it is; gives the node of its activation, where it has one."""

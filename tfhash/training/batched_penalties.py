@@ -100,16 +100,30 @@ def penalties(
 
 
 def _covariance(z: Any, members: Any) -> Any:
-    """Half the squared covariances of different units, from the products of examples."""
+    """Half the squared covariances of different units.
+
+    Of one class from the covariances, of several from the products of examples.
+    """
     from keras import ops
 
-    shares = members / _counts(members)
     centered = _centered(z, members)
-    products = ops.matmul(ops.transpose(centered, (0, 2, 1)), centered)
+    if len(members) == 1:
+        others = 1 - ops.eye(z.shape[1], dtype="float32")
+        products = ops.matmul(centered, ops.transpose(centered, (0, 2, 1))) * others
+        return 0.5 * ops.sum(ops.square(products / _counts(members)), axis=(1, 2))
+    shares = members / _counts(members)
     together = ops.matmul(ops.transpose(shares), shares)
-    whole = ops.sum(ops.square(products) * together, axis=(1, 2))
-    variances = ops.matmul(ops.square(centered), ops.transpose(shares))
-    return 0.5 * (whole - ops.sum(ops.square(variances), axis=(1, 2)))
+    products = _of_examples(centered)
+    # Pair by pair, as in `tfhash.regularizers`.
+    different = ops.square(products) - _of_examples(ops.square(centered))
+    return 0.5 * ops.sum(different * together, axis=(1, 2))
+
+
+def _of_examples(z: Any) -> Any:
+    """Products of each two examples, [networks, batch, batch]."""
+    from keras import ops
+
+    return ops.matmul(ops.transpose(z, (0, 2, 1)), z)
 
 
 def _variance(z: Any, members: Any) -> Any:
