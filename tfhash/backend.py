@@ -208,6 +208,17 @@ def has_accelerator() -> bool:
     return False
 
 
+def recurrent_states(model: Any) -> list[Any]:
+    """The variables that stateful recurrent layers keep, which a model does not list as its own."""
+    stateful = [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.RNN) and layer.stateful
+    ]
+    states = [state for layer in stateful for state in keras.tree.flatten(layer.states)]
+    return [state for state in states if isinstance(state, keras.Variable)]
+
+
 def compiled_model(
     model: keras.Model, finish: Callable[[Any], list[Any]], accelerated: bool
 ) -> Callable[[Any], list[Any]]:
@@ -231,16 +242,16 @@ def compiled_model(
     if backend == "jax":
         import jax
 
-        def pure(trainable: Any, other: Any, inputs: Any) -> list[Any]:
-            outputs, _ = model.stateless_call(trainable, other, inputs, training=False)
-            return finish(outputs)
+        # Not by `stateless_call`, which does not know of the states of recurrent layers.
+        own = (*model.trainable_variables, *model.non_trainable_variables)
+        held = [*own, *recurrent_states(model)]
+
+        def pure(values: list[Any], inputs: Any) -> list[Any]:
+            with keras.StatelessScope(state_mapping=list(zip(held, values, strict=True))):
+                return finish(model(inputs, training=False))
 
         compiled_pure = jax.jit(pure)
-        return lambda inputs: compiled_pure(
-            [variable.value for variable in model.trainable_variables],
-            [variable.value for variable in model.non_trainable_variables],
-            inputs,
-        )
+        return lambda inputs: compiled_pure([variable.value for variable in held], inputs)
     import torch
 
     def detached(inputs: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 from keras.src.backend import AutocastScope
+from keras.src.backend.common.masking import get_keras_mask, set_keras_mask
 from keras.src.models.functional import Functional
 
 from tfhash.foreign import not_a_model
@@ -159,16 +160,31 @@ class Runner:
     def _inside(
         self, layer: Any, args: tuple[Any, ...], kwargs: Kwargs, prefix: str, training: bool
     ) -> Any:
-        """The outputs of a layer that `holds_calls`."""
+        """The outputs of a layer that `holds_calls`, called as Keras calls it: masks go with it."""
+        masks = _masks(layer, args, kwargs)
+        kwargs = {**kwargs, **masks}
+        first = args[0] if args else next(iter(kwargs.values()), None)
+        previous = kwargs.get("mask")
+        if previous is None:
+            previous = keras.tree.map_structure(get_keras_mask, first)
         if is_traceable(layer):
-            return self._walk(layer, args[0], prefix, training)
-        if is_composite(layer):
-            return self._take_apart(layer, args, kwargs, prefix, training)
-        return self._each_step(layer, args[0], prefix, training)
+            outputs = self._walk(layer, args[0], kwargs.get("mask"), prefix, training)
+        elif is_composite(layer):
+            outputs = self._take_apart(layer, args, kwargs, prefix, training)
+        else:
+            outputs = self._each_step(layer, args[0], kwargs.get("mask"), prefix, training)
+        if layer.supports_masking:
+            layer._set_mask_metadata(first, outputs, previous)
+        return outputs
 
-    def _walk(self, model: keras.Model, inputs: Any, prefix: str, training: bool) -> Any:
-        if not isinstance(model, keras.Sequential):
-            inputs = model._standardize_inputs(inputs)
+    def _walk(self, model: keras.Model, inputs: Any, mask: Any, prefix: str, training: bool) -> Any:
+        own = model._functional if isinstance(model, keras.Sequential) else model
+        if own is not None:  # of a Sequential that was not built on symbols there is none
+            standard = own._standardize_inputs(inputs)
+            for one, its in zip(standard, keras.tree.flatten(mask), strict=False):
+                if its is not None:
+                    set_keras_mask(one, its)
+            inputs = standard[0] if isinstance(model, keras.Sequential) else standard
 
         def call(operation: Any, args: tuple[Any, ...], kwargs: Kwargs) -> Any:
             if _takes_training(operation):
@@ -189,25 +205,21 @@ class Runner:
                 self._opaque(path, operation, str(error))
         return self._visit(path, operation, args, kwargs)
 
-    def _each_step(self, layer: Any, inputs: Any, prefix: str, training: bool) -> Any:
+    def _each_step(self, layer: Any, inputs: Any, mask: Any, prefix: str, training: bool) -> Any:
         """`TimeDistributed` as Keras runs it where the number of steps is known."""
         if inputs.shape[1] is None:
             raise NotTraced(
                 "its number of steps is open: give the encoder one, with inputs=keras.Input(...)"
             )
-        mask = getattr(inputs, "_keras_mask", None)
         inputs = layer.dtype_policy.convert_input(inputs, layer.autocast, layer.input_dtype)
         kwargs = {"training": training} if _takes_training(layer.layer) else {}
         outputs = []
         for step in range(inputs.shape[1]):
             tensor = inputs[:, step]
             if mask is not None:
-                tensor._keras_mask = mask[:, step]
+                set_keras_mask(tensor, mask[:, step])
             outputs.append(self._inside(layer.layer, (tensor,), kwargs, prefix, training))
-        joined = keras.ops.stack(outputs, axis=1)
-        if mask is not None:
-            joined._keras_mask = mask
-        return joined
+        return keras.ops.stack(outputs, axis=1)
 
     def _take_apart(
         self, layer: Any, args: tuple[Any, ...], kwargs: Kwargs, prefix: str, training: bool
@@ -216,11 +228,7 @@ class Runner:
             kwargs = {**kwargs, "training": training}
         if layer._convert_input_args:
             args, kwargs = keras.tree.map_structure(
-                lambda leaf: (
-                    layer.dtype_policy.convert_input(leaf, layer.autocast, layer.input_dtype)
-                    if keras.ops.is_tensor(leaf)
-                    else leaf
-                ),
+                lambda leaf: _converted(layer, leaf) if keras.ops.is_tensor(leaf) else leaf,
                 (args, kwargs),
             )
         leaves = keras.tree.flatten((args, kwargs))
@@ -261,6 +269,37 @@ class Runner:
             return graph._run_through_graph(tensors, operation_fn=called)
 
 
+def _masks(layer: Any, args: tuple[Any, ...], kwargs: Kwargs) -> Kwargs:
+    """The masks that a layer's call is given as Keras gives them: those that its tensors carry."""
+    try:
+        signature = inspect.signature(layer.call)
+        given = signature.bind_partial(*args, **kwargs).arguments
+    except (TypeError, ValueError):  # the call itself will say what is wrong
+        return {}
+    tensors = [
+        name
+        for name, value in given.items()
+        if any(map(keras.ops.is_tensor, keras.tree.flatten(value)))
+    ]
+    found = {}
+    for name in tensors:
+        of_it = "mask" if len(tensors) == 1 else f"{name}_mask"
+        if of_it in signature.parameters and given.get(of_it) is None:
+            mask = keras.tree.map_structure(get_keras_mask, given[name])
+            if any(one is not None for one in keras.tree.flatten(mask)):
+                found[of_it] = mask
+    return found
+
+
+def _converted(layer: Any, tensor: Any) -> Any:
+    """A tensor in the precision that a layer takes, with its mask."""
+    mask = get_keras_mask(tensor)
+    tensor = layer.dtype_policy.convert_input(tensor, layer.autocast, layer.input_dtype)
+    if mask is not None:
+        set_keras_mask(tensor, mask)
+    return tensor
+
+
 def _takes_training(operation: Any) -> bool:
     return bool(getattr(operation, "_call_has_training_arg", False))
 
@@ -294,8 +333,15 @@ def _holds_tensors(graph: keras.Function) -> bool:
         for nodes in graph._nodes_by_depth.values()
         for node in nodes
         if not node.is_input
-        for leaf in keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+        for leaf in keras.tree.flatten(
+            (node.arguments.args, node.arguments.kwargs, _own_values(node.operation))
+        )
     )
+
+
+def _own_values(operation: Any) -> list[Any]:
+    """What an operation that is no layer keeps, as the bounds of a clip."""
+    return [] if isinstance(operation, keras.Layer) else list(vars(operation).values())
 
 
 def _briefly(error: Exception) -> str:

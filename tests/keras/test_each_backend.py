@@ -133,6 +133,112 @@ def test_a_copy_shares_no_memory():
     assert not np.array_equal(outputs(copy), before)
 
 
+class Twice(kl.Layer):
+    """Gives the mask of its inputs on, as Keras does for a layer that supports masks."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.supports_masking = True
+
+    def call(self, x):
+        return 2 * x
+
+
+class Masked(kl.Layer):
+    def call(self, x, mask=None):
+        return x if mask is None else x * keras.ops.cast(mask, x.dtype)[..., None] + 1
+
+
+class OfItsOwn(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.table = kl.Embedding(5, 8, mask_zero=True)
+        self.inner = keras.Sequential([kl.Dense(3)])
+        self.end = keras.Sequential([kl.GlobalAveragePooling1D(), kl.Dense(20, "relu")])
+
+    def call(self, x):
+        return self.end(self.inner(self.table(x)))
+
+
+def tokens(*layers):
+    first = [keras.Input((7,), dtype="int32"), kl.Embedding(5, 8, mask_zero=True)]
+    return keras.Sequential([*first, *layers, kl.GlobalAveragePooling1D(), kl.Dense(20, "relu")])
+
+
+def nested_functional(*layers):
+    inputs, steps = keras.Input((7,), dtype="int32"), keras.Input((7, 8))
+    outputs = steps
+    for layer in (*layers, kl.GlobalAveragePooling1D()):
+        outputs = layer(outputs)
+    inner = keras.Model(steps, outputs)
+    x = kl.Embedding(5, 8, mask_zero=True)(inputs)
+    return keras.Model(inputs, kl.Dense(20, "relu")(inner(x)))
+
+
+def subclassed():
+    model = OfItsOwn()
+    model(np.ones((1, 7)))
+    return model
+
+
+@pytest.mark.parametrize(
+    "build",
+    (
+        lambda: tokens(Twice()),
+        lambda: tokens(Masked()),
+        lambda: tokens(keras.Sequential([kl.Dense(3)])),
+        lambda: tokens(kl.TimeDistributed(keras.Sequential([kl.Dense(3)]))),
+        lambda: nested_functional(),
+        lambda: nested_functional(Twice()),
+        subclassed,
+    ),
+)
+def test_masks_go_where_keras_takes_them(build):
+    """On JAX they are no attributes of tensors (Keras 3.15.1)."""
+    keras.utils.set_random_seed(0)
+    model = build()
+    x = np.random.default_rng(0).integers(0, 5, (40, 7))
+    np.testing.assert_array_equal(Encoder(model).encode(x).to_bits(), outputs(model, x) > 0)
+
+
+class Clipped(kl.Layer):
+    """Clips at a weight: the operation holds what was computed of it."""
+
+    def build(self, shape):
+        self.end = self.add_weight(shape=(), initializer=keras.initializers.Constant(-0.3))
+
+    def call(self, x):
+        return keras.ops.clip(x, -keras.ops.absolute(self.end), keras.ops.absolute(self.end))
+
+
+@pytest.mark.filterwarnings("ignore:.*leave out")
+def test_operations_that_hold_what_was_computed_are_made_anew():
+    model = keras.Sequential([keras.Input((4,)), kl.Dense(20), Clipped(), kl.Dense(30, "relu")])
+    bits = Encoder(model).encode(X).to_bits()
+    np.testing.assert_array_equal(bits, outputs(model) > 0)
+
+
+def test_a_nested_model_takes_its_inputs_as_it_takes_them_alone():
+    """A Sequential of whole numbers cuts what it is given."""
+    layers = [keras.Input((4,), dtype="int32"), kl.Rescaling(1.0), kl.Dense(20, "relu")]
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.Sequential(layers)(inputs))
+    np.testing.assert_array_equal(Encoder(model).encode(X).to_bits(), outputs(model) > 0)
+
+
+def test_a_moved_state_is_another_model(tmp_path):
+    """Keras lists the states of recurrent layers among no model's variables (3.15.1)."""
+    layers = [kl.SimpleRNN(16, stateful=True), kl.Dense(40, "relu")]
+    model = keras.Sequential([keras.Input(batch_shape=(8, 5, 3)), *layers])
+    x = RNG.normal(size=(8, 5, 3)).astype("float32")
+    encoder = Encoder(model)
+    encoder.encode(x, out=tmp_path / "codes")
+    model(3 * x)
+    assert encoder.encode(x) == Encoder(model).encode(x)
+    with pytest.raises(ValueError, match="of fingerprint"):
+        encoder.encode(x, out=tmp_path / "codes")
+
+
 @keras.saving.register_keras_serializable(package="tfhash_tests")
 class Forgetful(keras.Layer):
     """Has a weight that its configuration does not tell of."""

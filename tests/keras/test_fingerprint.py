@@ -178,6 +178,27 @@ def test_models_of_kerases_parts_are_known_by_configuration_and_weights(monkeypa
 
 
 @pytest.mark.full
+def test_what_training_alone_looks_at_is_not_in_it():
+    layers = [kl.Dense(20, activation="relu"), kl.Dropout(0.5)]
+    model = keras.Sequential([keras.Input((6,)), *layers])
+    encoder = Encoder(model)
+    before = encoder.fingerprint
+    model.trainable = False
+    assert encoder.fingerprint == before
+    model.trainable = True
+    model(X, training=True)
+    assert encoder.fingerprint == before
+
+
+def test_units_that_are_read_otherwise_are_others():
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, kl.Dense(2)(kl.Activation("hard_shrink")(kl.Dense(20)(inputs))))
+    by_sign = Encoder(model, activations=["hard_shrink"])
+    by_output = Encoder(model, activations={"hard_shrink": 0.0})
+    assert by_sign.encode(X) != by_output.encode(X)
+    assert by_sign.fingerprint != by_output.fingerprint
+
+
 def test_a_vocabulary_is_seen():
     pytest.importorskip("tensorflow")
     if keras.backend.backend() != "tensorflow":

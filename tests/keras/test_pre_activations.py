@@ -143,6 +143,64 @@ class Opaque(kl.Layer):
         return ops.relu(x)
 
 
+class Loop(kl.Layer):
+    def __init__(self):
+        super().__init__(name="loop")
+        self.inner = kl.Dense(6, activation="relu")
+
+    def build(self, shape):
+        self.inner.build(shape)
+
+    def call(self, x):
+        return ops.fori_loop(0, 3, lambda _, h: self.inner(h), x)
+
+
+class Inverted(kl.Wrapper):
+    """Its outputs are not those of the layer in it, and its call cannot be looked into."""
+
+    def call(self, x):
+        if isinstance(x, keras.KerasTensor):
+            raise TypeError("a tensor is needed here")
+        return 1 - self.layer(x)
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor((x.shape[0], 6))
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    ((Loop, "'loop/fori_loop'"), (lambda: Inverted(kl.Dense(6, "relu"), name="own"), "'own'")),
+)
+def test_functions_and_wrappers_of_a_users_own_are_left_out_aloud(layer, message):
+    model = keras.Sequential([keras.Input((6,)), kl.Dense(6, activation="relu"), layer()])
+    with pytest.warns(UserWarning, match=message):
+        assert Encoder(model).n_bits == 6
+
+
+@pytest.mark.parametrize("merge", (None, "concat", "sum"))
+def test_hidden_states_of_both_directions(merge):
+    inputs = keras.Input((5, 3))
+    both = kl.Bidirectional(kl.SimpleRNN(4, activation="relu"), merge_mode=merge, name="both")
+    found = both(inputs)
+    model = keras.Model(inputs, kl.Dense(2, "relu", name="end")(found) if merge else found)
+    x = np.random.default_rng(0).normal(size=(20, 5, 3)).astype("float32")
+    if merge == "sum":
+        with pytest.warns(UserWarning, match="'both'.*at every step, inside"):
+            assert Encoder(model).layer_names == ["end"]
+        return
+    bits = Encoder(model, layers=["both*"]).encode(x).to_bits()
+    alone = [layer(x) for layer in (both.forward_layer, both.backward_layer)]
+    wanted = np.hstack([keras.ops.convert_to_numpy(one) for one in alone]) > 0
+    np.testing.assert_array_equal(bits, wanted)
+
+
+def test_cells_before_the_last_are_left_out_aloud():
+    inputs = keras.Input((5, 3))
+    cells = [kl.SimpleRNNCell(4, activation="relu"), kl.SimpleRNNCell(3, activation="relu")]
+    with pytest.warns(UserWarning, match="only the last of its cells"):
+        assert Encoder(keras.Model(inputs, kl.RNN(cells)(inputs))).n_bits == 3
+
+
 def test_what_cannot_be_looked_into_is_said_at_once():
     inputs = keras.Input((70,))
     x = Opaque(name="closed")(kl.Dense(4, activation="relu", name="open")(inputs))

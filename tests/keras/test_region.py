@@ -24,6 +24,38 @@ def dense_net(*widths, seed=0, **options):
     return keras.Sequential([*net, kl.Dense(widths[-1], dtype="float64")])
 
 
+@pytest.mark.parametrize(
+    ("layers", "shape"),
+    (
+        ([kl.Conv2D(2, 3, use_bias=False, activation="relu")], (4, 4, 1)),
+        ([kl.Conv2D(4, 3, groups=2, activation="relu")], (4, 4, 2)),
+        ([kl.Conv2DTranspose(2, 2, use_bias=False, activation="relu")], (4, 4, 1)),
+        ([kl.DepthwiseConv2D(3, use_bias=False, activation="relu")], (4, 4, 2)),
+        ([kl.Dense(3, use_bias=False, activation="relu")], (3, 2)),
+        ([kl.AveragePooling2D(2), kl.ReLU()], (4, 4, 1)),
+    ),
+    ids=("no_bias", "groups", "transposed", "depthwise", "positions", "pooling"),
+)
+def test_a_first_layer_may_be_of_any_linear_kind(layers, shape):
+    model = keras.Sequential([keras.Input(shape), *layers, kl.Flatten(), kl.Dense(2)])
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    here = geometry.region(model, x)
+    wanted = model.predict(x[None], verbose=0)[0]
+    np.testing.assert_allclose(here.weights @ x.ravel() + here.bias, wanted, atol=1e-5)
+    assert len(geometry.explore(model, x, 4, bounds=(-5, 5))) == 4
+
+
+def test_neighbors_thinner_than_float64_are_left_out():
+    rng = np.random.default_rng(8)
+    net = dense_net(3, 6, 6, 2)
+    net.set_weights(
+        [rng.normal(size=v.shape) * (1e6 if k == 0 else 1) for k, v in enumerate(net.get_weights())]
+    )
+    found = geometry.explore(net, rng.normal(size=3), 60, bounds=(-5, 5))
+    assert len(found) == 60 and found.n_thin == 1 and not found.is_complete
+    assert all(one.has_interior for one in found.regions)
+
+
 def exact_pattern(net, x):
     """Which units are on, in exact arithmetic."""
     h, pattern = [Fraction(value) for value in np.asarray(x).tolist()], []

@@ -434,6 +434,29 @@ def test_penalties_are_left_out_of_the_small_model():
     same(plain, small, np.random.default_rng(0).uniform(0, 1, (9, 3)))
 
 
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (lambda: kl.EinsumDense("ab,bc->ac", 4, activation="relu"), (4,)),
+        (lambda: kl.SeparableConv1D(3, 2, activation="relu"), (6, 2)),
+        (lambda: kl.SeparableConv2D(3, 2, activation="relu"), (6, 6, 2)),
+        (lambda: kl.Conv1DTranspose(3, 2, activation="relu"), (6, 2)),
+        (lambda: kl.Conv2DTranspose(3, 3, activation="relu"), (4, 4, 2)),
+        (lambda: kl.TimeDistributed(kl.Dense(4, activation="relu")), (3, 4)),
+        (lambda: kl.SpectralNormalization(kl.Dense(4, activation="relu")), (4,)),
+    ],
+)
+def test_layers_with_weights_before_an_activation_are_left_whole(layer, shape):
+    """They are not the activation that they are called with."""
+    keras.utils.set_random_seed(0)
+    layers = [layer(), kl.Flatten(), kl.Dense(8, activation="relu"), kl.Dense(2)]
+    model = keras.Sequential([keras.Input(shape), *layers])
+    small, report = surgery.simplify(model, bounds=(-1, 1))
+    assert model.layers[0].name in report.left_whole
+    x = np.random.default_rng(0).uniform(-1, 1, (50, *shape)).astype(np.float32)
+    same(model, small, x, 1e-5)
+
+
 class Doubled(kl.Layer):
     def call(self, x):
         return 2 * x

@@ -36,8 +36,9 @@ def table_after(words):
     return rows[0], rows[2:]
 
 
-def test_errors_of_the_second_paper():
-    written = (HOME / "figures" / "representations_table_8_mnist.md").read_text().strip()
+@pytest.mark.parametrize("name", ("table_8_mnist", "table_4_cifar10"))
+def test_errors_of_the_second_paper(name):
+    written = (HOME / "figures" / f"representations_{name}.md").read_text().strip()
     assert written in TEXT
 
 

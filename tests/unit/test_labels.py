@@ -1,6 +1,7 @@
 """Labels: one check for all metrics and estimators, which says what to do."""
 
 import re
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 
 from reference import random_bits
 from tfhash import audit, metrics
-from tfhash.metrics._inputs import as_labels
+from tfhash.metrics._inputs import as_labels, plain_labels
 
 BITS = random_bits(4, 20)
 ONE_HOT = np.eye(4)[[0, 1, 1, 0]]
@@ -115,6 +116,30 @@ def test_labels_of_any_type_that_can_be_sorted_are_taken(y):
     assert type(labels) is np.ndarray
     assert labels.tolist() == np.asarray(y).ravel().tolist()
     assert 0 < metrics.clustering_accuracy(y, [0, 0, 1, 1]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("y", "plain"),
+    (
+        (np.array([1, 0, 2], object), [1, 0, 2]),
+        (np.array([1, 2.5, True], object), [1.0, 2.5, 1.0]),
+        (np.array(["a", "b", "c"], object), ["a", "b", "c"]),
+        (np.array(["2020-01-01"], "M8[ns]"), [datetime(2020, 1, 1)]),
+        (np.array([5], "m8[D]"), [timedelta(days=5)]),
+        (np.array([(1, 2), None], object)[:1], [(1, 2)]),
+    ),
+)
+def test_labels_of_objects_and_dates_as_plain_ones(y, plain):
+    assert plain_labels(y).tolist() == plain
+
+
+def test_classifiers_take_numbers_that_are_objects_and_name_bytes():
+    bits, y = np.eye(8)[[0, 1] * 6], np.array([3, 7] * 6)
+    for kind in (metrics.CodeLogisticRegression, metrics.HammingKNeighborsClassifier):
+        fitted = kind().fit(bits, y.astype(object))
+        assert fitted.score(bits, y) == 1 and fitted.classes_.dtype == np.int64
+        with pytest.raises(ValueError, match=r"y: Expected labels.*bytes.*astype\(str\)"):
+            kind().fit(bits, y.astype("S1"))
 
 
 def test_rows_of_missing_labels_are_named():

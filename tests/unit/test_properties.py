@@ -59,6 +59,7 @@ def test_unknown_families_are_named_with_near_ones(families, message):
         (Y, RNG.normal(size=40), "y_test: Expected labels of classes, whole numbers"),
         (Y, Y.astype(str), "training labels that are numbers, test labels that are words"),
         (Y.astype(str), Y == 1, "training labels that are words, test labels that are numbers"),
+        (Y.astype(str).astype(object), Y, "training labels that are words, test labels that are n"),
     ],
 )
 def test_labels_that_are_no_classes_or_of_two_kinds_are_refused(y, y_test, message):
@@ -70,6 +71,7 @@ def test_labels_that_are_no_classes_or_of_two_kinds_are_refused(y, y_test, messa
     assert whole == encoding_properties(BITS, Y, BITS, Y)
     words = encoding_properties(BITS, Y.astype(str), BITS, Y.astype(str).astype(object))
     assert words.knn_accuracy == whole.knn_accuracy
+    assert encoding_properties(BITS, Y.astype(object), BITS, Y) == whole
 
 
 def test_examples_that_are_too_few_are_named_by_argument():
@@ -85,6 +87,12 @@ def test_codes_of_other_layers_are_refused():
     first, last = (Codes.from_bits(BITS, [(name, 0, 12)]) for name in ("first", "last"))
     with pytest.raises(ValueError, match=r"test: Expected codes of the layers \[first \(12 bits\)"):
         encoding_properties(first, Y, last, Y)
+    for given, message in (
+        (BITS, "train: Expected codes whose layers"),
+        (last, "of the same layers"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            metrics.layer_wise(given, Y, first, Y)
     named = encoding_properties(first, Y, first[:15], Y[:15])
     assert named == encoding_properties(BITS, Y, first[:15], Y[:15])  # layers of one are not known
 

@@ -7,7 +7,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfhash.codes import Codes, Origin, real_array, whole_number
 from tfhash.metrics import hamming_knn, knn_graph, region_ids
-from tfhash.metrics._inputs import CodesLike, as_codes, check_classes, check_labels
+from tfhash.metrics._inputs import (
+    CodesLike,
+    as_codes,
+    check_classes,
+    check_labels,
+    plain_labels,
+)
 
 ROUNDED = 0.01  # how far the sum of probabilities in bfloat16 may be from 1
 
@@ -142,11 +148,6 @@ def _kind(labels: NDArray[Any]) -> str:
     return "number" if kind in "biuf" else kind
 
 
-def plain_labels(labels: NDArray[Any]) -> NDArray[Any]:
-    """Labels of objects (as pandas has words) as words or numbers of NumPy's, where they are."""
-    return np.array(labels.tolist()) if labels.dtype.kind in "OT" else labels
-
-
 def _probabilities(given: ArrayLike, n: int, classes: NDArray[Any]) -> NDArray[np.float64]:
     """The columns of the classes, float64 [n, len(classes)]."""
     values = real_array(given, "probabilities")
@@ -221,7 +222,7 @@ def examples(codes: CodesLike, y: ArrayLike, n: int = 10, k: int = 10) -> dict[A
     regions, _ = region_ids(checked)
     labels, ids = np.unique(given, return_inverse=True)
     found = {}
-    for i, label in enumerate(labels.tolist()):
+    for i, label in enumerate(plain_labels(labels).tolist()):
         rows = np.flatnonzero(ids == i)
         _, first = np.unique(regions[rows], return_index=True)
         rows = rows[np.sort(first)]

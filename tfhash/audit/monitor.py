@@ -15,11 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
 
 from tfhash.archives import check_arrays
-from tfhash.audit.labels import plain_labels
 from tfhash.codes import Codes, Origin, whole_number
 from tfhash.files import replacing
 from tfhash.metrics import hamming_knn
-from tfhash.metrics._inputs import CodesLike, as_codes, check_classes, check_labels
+from tfhash.metrics._inputs import CodesLike, as_codes, check_classes, check_labels, plain_labels
 
 FORMAT = "tfhash RegionMonitor 1"
 

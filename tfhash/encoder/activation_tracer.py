@@ -156,7 +156,17 @@ class _Seen:
         activation = functions.of_call(operation, args)
         if (hidden := functions.of_hidden_state(operation)) is not None:
             output = operation(*args, **kwargs)
-            self._keep(path, operation, hidden, keras.tree.flatten(output)[0], None)
+            states = keras.tree.flatten(output)
+            if isinstance(operation, keras.layers.Bidirectional) and operation.merge_mode is None:
+                for layer, state in zip(
+                    (operation.forward_layer, operation.backward_layer), states[:2], strict=True
+                ):
+                    self._keep(f"{path}/{layer.name}", operation, hidden, state, None)
+            else:
+                self._keep(path, operation, hidden, states[0], None)
+            if len(functions.cells(operation)) > 1:
+                reason = "only the last of its cells gives its hidden state out"
+                self._leave_out(path, operation, reason, _rectifies(operation))
             return output
         if activation is None:
             output = operation(*args, **kwargs)
@@ -224,18 +234,31 @@ def _blind_spot(operation: Any) -> tuple[str, bool]:
     if graph.is_foreign(operation):
         return "wraps a network of another library, which cannot be looked into", True
     if not isinstance(operation, keras.Layer):
+        if graph.kind(operation) in functions.RUNS:
+            return "runs functions that it is given, which cannot be looked into", True
         bends = graph.kind(operation) in functions.BENDS
         return ("elementwise, but no activation that is known", True) if bends else ("", False)
-    inner = {
-        name
-        for layer in operation._flatten_layers()
-        if isinstance(name := functions.of_function(getattr(layer, "activation", None)), str)
-        or isinstance(name := functions.of_call(layer, ()), str)
-    }
-    rectifies = not inner.isdisjoint(functions.RECTIFIERS)
     if isinstance(operation, keras.layers.RNN | keras.layers.Bidirectional):
-        return "recurrent: its activations are applied at every step, inside", rectifies
-    return (f"holds {', '.join(sorted(inner))} inside", rectifies) if inner else ("", False)
+        reason = "recurrent: its activations are applied at every step, inside"
+        return reason, _rectifies(operation)
+    inner = _inner_activations(operation)
+    reason = f"holds {', '.join(sorted(inner))} inside" if inner else ""
+    return reason, _rectifies(operation)
+
+
+def _inner_activations(layer: keras.Layer) -> set[str]:
+    return {
+        name
+        for one in layer._flatten_layers()
+        if isinstance(name := functions.of_function(getattr(one, "activation", None)), str)
+        or isinstance(name := functions.of_call(one, ()), str)
+    }
+
+
+def _rectifies(layer: keras.Layer) -> bool:
+    """Whether there may be units inside of the kinds that are encoded by default."""
+    own = any(graph.is_composite(cell) for cell in functions.cells(layer))
+    return own or not _inner_activations(layer).isdisjoint(functions.RECTIFIERS)
 
 
 def _numbered(path: str, taken: Container[str]) -> str:

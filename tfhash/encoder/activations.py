@@ -64,7 +64,14 @@ THRESHOLDS = RECTIFIERS | OTHERS
 # Functions of several units at once, or whose value at 0 is not between two pieces.
 WITHOUT_SIGN = ("softmax", "log_softmax", "sparsemax", "glu", "threshold")
 # Elementwise operations that bend, which a user may have meant as an activation.
-BENDS = ("maximum", "minimum", "absolute", "where", "clip")
+BENDS = ("maximum", "minimum", "absolute", "where", "clip", "greater", "less", "sign")
+# Operations that run functions they are given, whose layers are not seen.
+RUNS = (
+    *("cond", "switch", "scan", "associative_scan", "fori_loop", "while_loop", "map"),
+    "vectorized_map",
+)
+# How a Bidirectional makes one number of two hidden states: its sign is that of neither.
+MIXES = ("sum", "mul", "ave")
 ALIASES = {
     "swish": "silu",
     "hard_swish": "hard_silu",
@@ -80,7 +87,7 @@ def of_call(operation: Any, args: tuple[Any, ...]) -> str | Callable[..., Any] |
     """
     if isinstance(operation, keras.layers.RNN | keras.layers.Bidirectional):
         return None  # applied at every step, inside: see of_hidden_state
-    if isinstance(operation, keras.layers.Wrapper):
+    if isinstance(operation, keras.layers.Wrapper) and not graph.is_composite(operation):
         return of_call(operation.layer, args)
     if isinstance(operation, keras.layers.Lambda):
         function = of_function(operation.function)
@@ -95,19 +102,28 @@ def of_call(operation: Any, args: tuple[Any, ...]) -> str | Callable[..., Any] |
     return name
 
 
+def cells(layer: Any) -> list[Any]:
+    """The cells of a recurrent layer, one after another; none of other layers."""
+    if isinstance(layer, keras.layers.Bidirectional):
+        return cells(layer.forward_layer)
+    if not isinstance(layer, keras.layers.RNN):
+        return []
+    stacked = isinstance(layer.cell, keras.layers.StackedRNNCells)
+    return list(layer.cell.cells) if stacked else [layer.cell]
+
+
 def of_hidden_state(operation: Any) -> str | None:
     """The activation of a recurrent layer's cell, where it keeps the sign of what it is given.
 
-    The hidden state then has a sign for each unit. None for other layers and activations.
+    The hidden state then has a sign for each unit. None for other layers and activations, and where
+    two hidden states are mixed.
     """
     if isinstance(operation, keras.layers.Bidirectional):
-        return of_hidden_state(operation.forward_layer)
+        mixed = operation.merge_mode in MIXES
+        return None if mixed else of_hidden_state(operation.forward_layer)
     if not isinstance(operation, keras.layers.RNN):
         return None
-    cell = operation.cell
-    if isinstance(cell, keras.layers.StackedRNNCells):
-        cell = cell.cells[-1]
-    name = of_function(_activation_of(cell))
+    name = of_function(_activation_of(cells(operation)[-1]))
     return name if isinstance(name, str) and THRESHOLDS.get(name) == 0 else None
 
 

@@ -203,7 +203,7 @@ class Encoder:
                 self._probe = Probe(self._activation_model, self._inputs, self._sites)
             return self._probe()
 
-        return fingerprint(self._model, self._sites, probe)
+        return fingerprint(self._model, self._sites, self._trace.moved, probe)
 
     def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
         """Print what is encoded, and what is left out and why; `print_fn` is given each line."""

@@ -1,6 +1,8 @@
 """A short name for what makes codes: two encoders of one fingerprint give the same.
 
-Every fingerprint is made of the model's configuration, its weights and the units that are encoded.
+Every fingerprint is made of the model's configuration, its weights, the states of its recurrent
+layers and the units that are encoded; what training alone looks at (`trainable`, the seeds of
+dropout) is not in it.
 Where the model is made of Keras's own layers and functions that is all there is to know, and the
 fingerprint is the same on every machine and backend.
 
@@ -19,7 +21,7 @@ import hashlib
 import json
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import keras
@@ -27,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfhash import backend
+from tfhash.encoder import activations
 from tfhash.encoder.activation_tracer import ActivationSite
 from tfhash.encoder.inputs import Batch, Inputs
 from tfhash.graph import is_foreign, kind
@@ -39,7 +42,10 @@ STEP = 0.02
 
 
 def fingerprint(
-    model: keras.Model, sites: Sequence[ActivationSite], probe: Callable[[], bytes]
+    model: keras.Model,
+    sites: Sequence[ActivationSite],
+    moved: Container[int],
+    probe: Callable[[], bytes],
 ) -> str:
     """16 hexadecimal digits of a model and the units encoded.
 
@@ -47,6 +53,8 @@ def fingerprint(
     ----------
     model : keras.Model
     sites : sequence of ActivationSite
+    moved : container of int
+        Ids of the variables that a call at inference would assign to.
     probe : function that gives bytes
         What the model computes; called where it has parts that its configuration does not hold.
     """
@@ -59,7 +67,17 @@ def fingerprint(
     for site in sites:
         described = (site.name, kind(site.operation), *site.shape, site.threshold)
         digest.update(repr(described).encode())
-    for variable in model.variables:
+        if _reads_output_as_asked(site):
+            digest.update(b"output")
+    seeds = {
+        id(generator.state)
+        for layer in model._flatten_layers()
+        for generator in layer._seed_generators
+        if id(generator.state) not in moved
+    }
+    for variable in (*model.variables, *backend.recurrent_states(model)):
+        if id(variable) in seeds:
+            continue
         values = np.ascontiguousarray(keras.ops.convert_to_numpy(variable.value))
         digest.update(repr((values.shape, values.dtype.name)).encode())
         digest.update(values.reshape(-1).view(np.uint8).data)
@@ -69,6 +87,15 @@ def fingerprint(
     if not _is_all(model, configuration):
         digest.update(b"computes" + probe())
     return digest.hexdigest()[:16]
+
+
+def _reads_output_as_asked(site: ActivationSite) -> bool:
+    """Whether the bit is of the output because the user said so, and not of the pre-activation."""
+    return (
+        site.reads_output
+        and activations.of_hidden_state(site.operation) is None
+        and not activations.is_exact(site.activation, site.operation)
+    )
 
 
 class Probe:
@@ -147,11 +174,21 @@ def _configuration(model: keras.Model) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of lambdas, which are only read
-            configuration = keras.saving.serialize_keras_object(model.get_config())
+            configuration = _frozen_or_not(keras.saving.serialize_keras_object(model.get_config()))
             json.dumps(configuration, sort_keys=True)
             return configuration
     except Exception:  # of get_config, which may be a user's own
         return None
+
+
+def _frozen_or_not(part: Any) -> Any:
+    """A configuration in which all is trainable: the outputs are the same if it is not."""
+    if isinstance(part, dict):
+        return {
+            name: True if name == "trainable" and value is False else _frozen_or_not(value)
+            for name, value in part.items()
+        }
+    return [_frozen_or_not(one) for one in part] if isinstance(part, list | tuple) else part
 
 
 def _is_all(model: keras.Model, configuration: Any) -> bool:

@@ -46,17 +46,25 @@ class Exploration:
         In the order of their distance to the input: the first is its own.
     is_complete : bool
         Whether they are all that there are, within the bounds.
+    n_thin : int
+        Neighbors of these regions that are thinner than float64 resolves. They are left out, and
+        with them what can be reached through them alone.
     """
 
     def __init__(self, start: Region) -> None:
         self.regions: list[Region] = []
         self.is_complete = False
         self._numbers: dict[bytes, int] = {}
+        self._thin: set[bytes] = set()
         self._distances: list[float] = []
         self._pairs: list[tuple[int, int]] = []
         self._ways: list[_Way] = []
         self._n_ways = 0
         self._start = start
+
+    @property
+    def n_thin(self) -> int:
+        return len(self._thin)
 
     def __len__(self) -> int:
         return len(self.regions)
@@ -109,16 +117,21 @@ class Exploration:
         while self._ways:
             way = self._ways[0]
             source = self.regions[way.source]
-            if way.key in self._numbers:  # reached through another facet since
+            if way.key in self._numbers or way.key in self._thin:  # by another facet since
                 heapq.heappop(self._ways)
             elif not way.is_exact:
                 exact = max(way.distance, source.face_distance(way.facet))
                 heapq.heapreplace(self._ways, _Way(exact, way.number, True, *way[3:]))
             else:
-                self._add(way.there or source.neighbor(way.facet), way.distance)
+                there = way.there or source.neighbor(way.facet)
+                if there.has_interior:
+                    self._add(there, way.distance)
+                else:
+                    self._thin.add(way.key)
                 heapq.heappop(self._ways)
-                return True
-        self.is_complete = True
+                if there.has_interior:
+                    return True
+        self.is_complete = not self._thin
         return False
 
     def _add(self, found: Region, distance: float) -> None:

@@ -44,7 +44,8 @@ def _applied(matrix: Vector | None, value: Vector | _Start) -> Vector:
     if matrix is None:
         return _rows(value).copy()
     if isinstance(value, _Start):
-        return np.column_stack([matrix, matrix @ value.x])
+        # The kernels take rows that lie side by side in memory, which a transposed matrix has not.
+        return np.ascontiguousarray(np.column_stack([matrix, matrix @ value.x]))
     return np.asarray(matrix @ value)
 
 

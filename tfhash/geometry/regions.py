@@ -101,6 +101,11 @@ class Region:
         """One code: the region's activation pattern, as `LineRegions.codes` has it."""
         return codes_of([self])
 
+    @property
+    def has_interior(self) -> bool:
+        """Whether a ball fits into the region, as far as float64 resolves."""
+        return bool(self._polytope.has_interior)
+
     @cached_property
     def facets(self) -> NDArray[np.int64]:
         """int64 [n_facets]: rows of the inequalities that bound the region, within the box.
@@ -112,13 +117,17 @@ class Region:
         Raises
         ------
         ValueError
-            Where the region has no interior, as on a boundary with too many units at their kinks.
+            Where the region has no interior, as on a boundary with too many units at their kinks,
+            or as a neighbor may that is thinner than float64 resolves.
         """
         if not self._polytope.has_interior:
-            raise ValueError(
-                "Expected a region with an interior. Received: one without, between units that "
-                f"are exactly at their kinks: {self.names(self.on_boundary)}. Move x a little."
+            why = (
+                f"between units that are exactly at their kinks: {self.names(self.on_boundary)}. "
+                "Move x a little."
+                if len(self.on_boundary)
+                else "as it is thinner than float64 resolves."
             )
+            raise ValueError(f"Expected a region with an interior. Received: one without, {why}")
         return self._polytope.first[self._polytope.facets]
 
     @property

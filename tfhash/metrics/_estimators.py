@@ -8,7 +8,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from tfhash.codes import Codes
-from tfhash.metrics._inputs import CodesLike, as_codes, as_labels
+from tfhash.metrics._inputs import CodesLike, as_codes, as_labels, plain_labels
 
 
 def estimator_codes(estimator: Any, x: CodesLike, *, reset: bool) -> Codes:
@@ -58,7 +58,14 @@ def class_labels(estimator: Any, y: ArrayLike | None) -> NDArray[Any]:
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."
         )
     labels = as_labels(y)
+    if labels.dtype.kind == "S":
+        raise ValueError(
+            "y: Expected labels that are numbers or words. Received: bytes. Make words of them: "
+            "y.astype(str)."
+        )
     column_or_1d(y, warn=True)
+    if labels.dtype.kind == "T" or (labels.dtype.kind == "O" and not isinstance(labels[0], str)):
+        labels = plain_labels(labels)
     check_classification_targets(labels)
     return labels
 

@@ -117,6 +117,22 @@ def as_labels(y: ArrayLike, name: str = "y") -> NDArray[Any]:
     return labels
 
 
+def plain_labels(labels: NDArray[Any]) -> NDArray[Any]:
+    """Labels of objects (as pandas has words) as words or numbers of NumPy's, where they are.
+
+    Dates and times are in microseconds, whatever they came in, which Python has types for.
+    """
+    kind = labels.dtype.kind
+    if kind in "mM":
+        return labels.astype(f"{kind}8[us]")
+    if kind == "T":
+        return np.array(labels.tolist())
+    kinds = (str, bool | int | float | np.number)
+    if kind == "O" and any(all(isinstance(one, of) for one in labels) for of in kinds):
+        return np.array(labels.tolist())
+    return labels
+
+
 def check_classes(labels: NDArray[Any], name: str = "y") -> None:
     """Raise InputError where labels are measured values: numbers that are not whole."""
     between = labels[labels != np.round(labels)] if labels.dtype.kind == "f" else labels[:0]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from tfhash import progress
 from tfhash._extras import named_if_missing
-from tfhash.codes import Codes, short_list
+from tfhash.codes import Codes, Origin, short_list
 from tfhash.metrics.properties import encoding_properties
 from tfhash.properties import FAMILIES, EncodingProperties
 
@@ -107,12 +107,19 @@ def layer_wise(
     with named_if_missing("metrics.layer_wise"):
         import pandas as pd
 
+    for codes, name in ((train, "train"), (test, "test")):
+        if not isinstance(codes, Codes):
+            raise ValueError(
+                f"{name}: Expected codes whose layers are named, as Encoder.encode gives. "
+                f"Received: {type(codes).__name__}."
+            )
     if [tuple(layer) for layer in train.layers] != [tuple(layer) for layer in test.layers]:
         raise ValueError(
             "Expected training and test codes of the same layers. Received: "
             f"{short_list(layer.name for layer in train.layers)} and "
             f"{short_list(layer.name for layer in test.layers)}."
         )
+    Origin.of(train).check(Origin.of(test), "test", "as train")
     parts = layer_parts([layer.name for layer in train.layers], kinds)
     known: dict[tuple[str, ...], dict[str, float | None]] = {}
     rows = []

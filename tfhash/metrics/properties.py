@@ -16,6 +16,7 @@ from tfhash.metrics._inputs import (
     check_classes,
     check_labels,
     check_same_width,
+    plain_labels,
 )
 from tfhash.metrics.families import MEASURED_BY, Examples
 from tfhash.metrics.regions import redundancy_ratio
@@ -86,8 +87,9 @@ def _check_classes(train: NDArray[Any], test: NDArray[Any]) -> None:
     """Raise InputError where labels are measured values, or numbers in one set and words there."""
     for labels, name in ((train, "y_train"), (test, "y_test")):
         check_classes(labels, name)
-    kinds = ["words" if labels.dtype.kind in "US" else "numbers" for labels in (train, test)]
-    if kinds[0] != kinds[1] and train.dtype.kind != "O" != test.dtype.kind:
+    plain = [plain_labels(labels).dtype.kind for labels in (train, test)]
+    kinds = ["words" if kind in "US" else "numbers" for kind in plain]
+    if kinds[0] != kinds[1] and "O" not in plain:
         raise InputError(
             "Expected training and test labels of one kind. Received: training labels that are "
             f"{kinds[0]}, test labels that are {kinds[1]}."

@@ -53,7 +53,8 @@ def train(
     Runs(options.path, options.tensorboard).check_writable()
     started = time.monotonic()
     print(
-        f"{options.dataset}: {_networks(len(specs))} of {specs[0].epochs} epochs, "
+        f"{options.dataset}: {_networks(len(specs))} of {specs[0].epochs} "
+        f"epoch{'s' if specs[0].epochs != 1 else ''}, "
         f"{specs[0].protocol} protocol, into {options.path}",
         flush=True,
     )

@@ -27,6 +27,7 @@ from tfhash.surgery.network import (
 kl = keras.layers
 CONVOLUTIONS = (kl.Conv1D, kl.Conv2D, kl.Conv3D)
 DEPTHWISE = (kl.DepthwiseConv1D, kl.DepthwiseConv2D)
+ACTIVATIONS = (kl.Activation, kl.ReLU, kl.LeakyReLU, kl.PReLU, kl.ELU, kl.Softmax)
 # At inference they do nothing.
 IDENTITIES = (
     kl.Dropout,
@@ -184,7 +185,9 @@ class _Tracer:
         elif isinstance(layer, kl.Rescaling):
             node.kind, node.is_homogeneous, node.function = CHANNELWISE, False, _inference(layer)
         else:
-            _describe_activation(node, activations.of_call(layer, args))
+            # Other layers have weights of their own before the activation that they are named by.
+            is_one = isinstance(layer, ACTIVATIONS) or not isinstance(layer, keras.Layer)
+            _describe_activation(node, activations.of_call(layer, args) if is_one else None)
         return None
 
     def obstacle(self, node: Node) -> str:
