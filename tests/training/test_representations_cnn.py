@@ -161,7 +161,7 @@ def test_from_the_command_to_the_table(tmp_path, monkeypatch, dataset, number, s
     (condition,) = set(written["condition"])
     other = "classes=16" if dataset == "cifar100" else "optimizer=rmsprop"
     assert condition == f"width=8, data=20, {other}"
-    chosen = pd.read_csv(tmp_path / f"figures/representations_weights_{dataset}.csv")
+    chosen = pd.read_csv(tmp_path / f"figures/representations_cnn_weights_{dataset}.csv")
     assert chosen["regularizer"].tolist() == list(names)
     assert set(chosen["study"]) == {"representations_cnn"} and set(chosen["sample_size"]) == {20}
     assert set(chosen["optimizer"]) == {"adam" if dataset == "cifar100" else "rmsprop"}

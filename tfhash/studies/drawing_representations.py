@@ -17,6 +17,7 @@ from tfhash.runs import representation_tables as tables
 from tfhash.runs.paper import paper_representations
 from tfhash.runs.representation import BOUNDS
 from tfhash.studies import representations_cnn
+from tfhash.studies.definition import Study
 from tfhash.studies.drawing_record import (
     Draw,
     Drawing,
@@ -37,26 +38,22 @@ ERRORS = {
 
 
 def weights(
-    measured: MeasuredRuns, datasets: Collection[str], figures_path: Path
+    study: Study, measured: MeasuredRuns, datasets: Collection[str], figures_path: Path
 ) -> dict[str, list[str]]:
     """Write the loss weights that validation chooses, and what all of them do."""
     files: dict[str, list[str]] = {}
-    for name, make in (("weights", tables.chosen_weights), ("all_weights", tables.all_weights)):
-        found: dict[str, list[pd.DataFrame]] = {}
-        for study in (STUDY, representations_cnn.STUDY):
-            for dataset, (rows, networks) in measured.networks(study, datasets, _VARIED).items():
-                table = make(networks)
-                # As many as there are, for those that stored weights are looked up for.
-                available = n_kept(record(dataset).n_train, rows["hold_out"].iloc[0])
-                every = (table["sample_size"] == 0) & (table["n_classes"] == 0)
-                table["sample_size"] = table["sample_size"].mask(every, available)
-                table.insert(0, "dataset", dataset)
-                table.insert(1, "study", study.name)
-                found.setdefault(dataset, []).append(table)
-        for dataset, parts in found.items():
-            file = f"representations_{name}_{dataset}.csv"
-            write_table(pd.concat(parts, ignore_index=True), figures_path / file)
-            files.setdefault(dataset, []).append(file)
+    for dataset, (rows, networks) in measured.networks(study, datasets, _VARIED).items():
+        # As many as there are, for those that stored weights are looked up for.
+        available = n_kept(record(dataset).n_train, rows["hold_out"].iloc[0])
+        files[dataset] = []
+        for name, make in (("weights", tables.chosen_weights), ("all_weights", tables.all_weights)):
+            table = make(networks)
+            every = (table["sample_size"] == 0) & (table["n_classes"] == 0)
+            table["sample_size"] = table["sample_size"].mask(every, available)
+            table.insert(0, "dataset", dataset)
+            table.insert(1, "study", study.name)
+            files[dataset].append(f"{study.name}_{name}_{dataset}.csv")
+            write_table(table, figures_path / files[dataset][-1])
     return files
 
 
@@ -135,7 +132,8 @@ _DRAW: dict[str, Draw] = {
     "table_6": table_6,
     **{f"table_{number}": partial(table_of_errors, number) for number in ERRORS},
     "figure_4": figure_4,
-    "weights": weights,
+    "weights": partial(weights, STUDY),
+    "cnn_weights": partial(weights, representations_cnn.STUDY),
 }
 DRAWINGS = tuple(
     Drawing(name=f"representations_{name}", needs=_NEEDED, draw=draw)

@@ -43,9 +43,9 @@ STUDY = Study(
     encode_at_once=500,
     without=("one_by_one", "group_size"),  # Keras `fit` trains all, one after another
     figures={
-        "digits": ("representations_table_4", "representations_weights"),
-        "mnist": ("representations_table_4", "representations_weights"),
-        "cifar10": ("representations_table_4", "representations_weights"),
-        "cifar100": ("representations_table_9", "representations_weights"),
+        "digits": ("representations_table_4", "representations_cnn_weights"),
+        "mnist": ("representations_table_4", "representations_cnn_weights"),
+        "cifar10": ("representations_table_4", "representations_cnn_weights"),
+        "cifar100": ("representations_table_9", "representations_cnn_weights"),
     },
 )
