@@ -352,6 +352,17 @@ def test_penalties_of_all_calls_of_a_nested_model_are_in_the_loss(at_each_step):
     assert added == pytest.approx(np.abs(x @ kernel + bias).sum(), rel=1e-4)
 
 
+def test_kernels_have_the_sum_of_their_regularizers():
+    model = keras.Sequential([keras.Input((6,)), kl.Dense(5, kernel_regularizer="l2", name="h")])
+    kernel = model.get_layer("h").get_weights()[0]
+    twice = regularizers.apply(regularizers.apply(model, "h", "l1w", 0.5), "h", "l2w", 0.25)
+    wanted = 0.5 * np.abs(kernel).sum() + (0.01 + 0.25) * np.square(kernel).sum()
+    assert float(sum(twice.losses)) == pytest.approx(wanted, rel=1e-5)
+    layers = [kl.Dense(5, kernel_regularizer=keras.regularizers.OrthogonalRegularizer(), name="h")]
+    with pytest.raises(ValueError, match="'h' with OrthogonalRegularizer"):
+        regularizers.apply(keras.Sequential([keras.Input((6,)), *layers]), "h", "l2w")
+
+
 class Subclassed(keras.Model):
     """Without layers of its own."""
 

@@ -124,10 +124,19 @@ def test_no_workers_at_all_are_refused():
 
 def test_datasets_are_mapped_whole(digits, tmp_path):
     found = StoredDataset.save(digits, tmp_path).load()
+    assert type(found) is type(digits)
     assert isinstance(found.x_train.base, np.memmap)
     for name in ("x_train", "y_train", "x_test", "y_test"):
         assert np.array_equal(getattr(found, name), getattr(digits, name))
     assert (found.name, found.n_classes) == ("digits", 10)
+
+
+def test_factors_are_made_in_workers_as_here(tmp_path):
+    data = datasets.load("gaussian_factors")
+    found = StoredDataset.save(data, tmp_path).load()
+    ours, theirs = (one.with_factors(5) for one in (data, found))
+    assert np.array_equal(ours.x_train, theirs.x_train)
+    assert np.array_equal(ours.y_train, theirs.y_train)
 
 
 @pytest.mark.full

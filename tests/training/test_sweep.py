@@ -23,7 +23,7 @@ import pytest
 from folders import contents
 from sweep_specs import spec
 from tfhash import cli, datasets, results, training
-from tfhash.runs import Runs
+from tfhash.runs import Runs, RunWriter
 from tfhash.training import SweepTrainer, epoch_loop, fit_one_by_one, interrupts
 from tfhash.training import sweep_trainer as sweep
 from tfhash.training.interrupts import Interrupts
@@ -227,6 +227,37 @@ def test_early_stopping_leaves_the_others(digits, tmp_path):
     assert training.train(specs, digits, tmp_path / "together").skipped == specs
 
 
+def test_killed_when_runs_were_to_be_finished_they_end_where_they_did(
+    digits, tmp_path, monkeypatch
+):
+    factors = {"early_stopping": 1, "learning_rate": 0.3, "epochs": 30, "checkpoint_epochs": (1,)}
+    specs = [spec(width=w, **factors) for w in (3, 5, 6, 9)]
+    training.train(specs, digits, tmp_path / "whole")
+    with monkeypatch.context() as patched:
+        patched.setattr(RunWriter, "finish", lambda self: (_ for _ in ()).throw(SystemExit))
+        with pytest.raises(SystemExit):
+            training.train(specs, digits, tmp_path / "killed")
+    training.train(specs, digits, tmp_path / "killed")
+    for one in specs:
+        a, b = (run_of(tmp_path / root, one) for root in ("whole", "killed"))
+        assert list(results.checkpoints(a)) == list(results.checkpoints(b))
+        assert len(pd.read_csv(a / "history.csv")) == len(pd.read_csv(b / "history.csv"))
+    assert not (tmp_path / "whole" / ".sweeps").exists()
+    assert not (tmp_path / "killed" / ".sweeps").exists()
+
+
+def test_nothing_is_better_than_a_loss_that_is_no_number():
+    """As Keras's `EarlyStopping` has it: the first is the best until one is lower."""
+    one = spec(early_stopping=2, epochs=9)
+    state = SweepState([one.network], 0, 0, {}, [np.zeros((4, 1))])
+    ends = []
+    for epoch in range(1, 5):
+        state.epoch = epoch
+        state.history.append(np.full((4, 1), np.nan))
+        ends.append(state.has_stalled(one))
+    assert ends == [False, False, True, True]
+
+
 def test_groups(digits):
     specs = [spec(width=w, repeat=r) for r in (1, 2) for w in (9, 3, 5)]
     widths = [[(one.repeat, one.width) for one in group] for group in groups(specs, digits)]
@@ -392,6 +423,16 @@ def test_damaged_state_and_missing_checkpoints_start_again(digits, tmp_path):
     start, end = functions(run, 1), functions(run, 2)
     assert any(not np.array_equal(start[name], end[name]) for name in end)
     assert not left.exists()
+
+
+@pytest.mark.full
+def test_a_run_without_its_last_checkpoint_is_done_again(digits, tmp_path, caplog):
+    one = spec(epochs=2, checkpoint_epochs=(1, 2))
+    training.train([one], digits, tmp_path)
+    (run_of(tmp_path, one) / "epoch=0002.keras").unlink()
+    assert training.train([one], digits, tmp_path).trained == [one]
+    assert "checkpoint epoch=0002.keras is missing. The run is done again." in caplog.text
+    assert list(results.checkpoints(run_of(tmp_path, one))) == [1, 2]
 
 
 @pytest.mark.full

@@ -167,8 +167,8 @@ def apply(
         Sequential or Functional, built. It is left as it is; the copy starts from its weights and
         is to be compiled.
     layer : str, int or keras.Layer
-        The layer whose representation, or for "l1w" and "l2w" whose kernel, is regularized; in
-        place of the kernel's own regularizer. "dropout" is put behind it, "bn" between its linear
+        The layer whose representation, or for "l1w" and "l2w" whose kernel, is regularized, beside
+        the kernel's own regularizer. "dropout" is put behind it, "bn" between its linear
         part and its activation, which is a layer `<name>_activation` then. What comes after "bn" on
         the same layer is put behind that activation.
     name, weight, normalized
@@ -217,14 +217,39 @@ def apply(
             f"{target.name!r} of class {type(target).__name__}."
         )
 
+    whole = _added(target, regularizer)
+
     def clone(old: keras.Layer) -> keras.Layer:
         if old is not target:
             return rebuilding.with_config(old)
         return rebuilding.with_config(
-            old, kernel_regularizer=keras.saving.serialize_keras_object(regularizer)
+            old, kernel_regularizer=keras.saving.serialize_keras_object(whole)
         )
 
     return rebuilding.copied(model, clone)
+
+
+def _added(layer: Any, regularizer: Any) -> Any:
+    """A regularizer of a kernel and the one that the layer has already, as one.
+
+    Raises
+    ------
+    ValueError
+        Where the layer has one that is no sum of absolute values and squares.
+    """
+    own = layer.kernel_regularizer
+    if own is None:
+        return regularizer
+    kinds = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
+    if type(own) not in kinds:
+        raise ValueError(
+            "Expected a kernel without a regularizer, or with L1, L2 or L1L2, to add one to. "
+            f"Received: {layer.name!r} with {type(own).__name__}."
+        )
+    l1, l2 = (
+        sum(float(getattr(one, name, 0)) for one in (own, regularizer)) for name in ("l1", "l2")
+    )
+    return keras.regularizers.L1L2(l1, l2)
 
 
 def _check_target(model: keras.Model, target: keras.Layer, name: str) -> None:

@@ -164,8 +164,9 @@ class Runs:
         flipped at a thousandth of the cost of loading it.
         """
         there = checkpoints(path)
-        # Early stopping may end a run before its last epochs.
-        needed = [e for e in spec.checkpoint_epochs if not there or e <= max(there)]
+        needed = [*spec.checkpoint_epochs]
+        if getattr(spec, "early_stopping", None) is not None and there:
+            needed = [e for e in needed if e <= max(there)]  # it may end before its last epochs
         missing = [e for e in needed if e not in there]
         if missing or not there:
             return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from tfhash import figures, results
@@ -79,7 +80,9 @@ def _draw_one(kind: FigureKind, name: str, rows: pd.DataFrame, folder: Path) -> 
     paper = paper[(paper["figure"] == kind.paper) & (paper["dataset"] == run["dataset"])]
     if recipe is None or run["depth"] != recipe.depth:
         paper = paper.iloc[:0]
-    caption = _caption(run, ours, recipe)
+    # Of runs whose last epochs are drawn: some may have stopped early, or be measured in part.
+    epochs = rows["epoch"] if kind.x_name != "epoch" else rows["epoch"].max()
+    caption = _caption(run, np.unique(epochs).tolist(), ours, recipe)
     figures.save(kind.draw(ours, paper, caption), folder / name)
     theirs = paper.rename(columns={"y": "paper", "uncertainty": "paper_uncertainty"})
     theirs = theirs.drop(columns=["figure", "reading"])
@@ -90,7 +93,10 @@ def _draw_one(kind: FigureKind, name: str, rows: pd.DataFrame, folder: Path) -> 
     return deviations
 
 
-def _caption(run: pd.Series, ours: pd.DataFrame, recipe: Recipe | None) -> Caption:
+def _caption(
+    run: pd.Series, epochs: list[int], ours: pd.DataFrame, recipe: Recipe | None
+) -> Caption:
+    length = f"{epochs[0]:,}" if len(epochs) == 1 else f"{epochs[0]:,} to {epochs[-1]:,}"
     low, high = ours["n"].min(), ours["n"].max()
     repeats = str(low) if low == high else f"{low} to {high}"
     spread = f", mean ± sd of {repeats} repeats" if high > 1 else ", 1 repeat"
@@ -98,7 +104,7 @@ def _caption(run: pd.Series, ours: pd.DataFrame, recipe: Recipe | None) -> Capti
         title=figures.TITLES.get(run["dataset"], run["dataset"]),
         subtitle=f"{run['depth']} hidden layer{'s' if run['depth'] > 1 else ''}, "
         f"{run['protocol']} protocol",
-        ours=f"tfhash: {run['epochs']:,} epochs{spread}",
+        ours=f"tfhash: {length} epochs{spread}",
         paper=f"paper: {recipe.epochs:,} epochs, {recipe.repeats} repeats" if recipe else "",
     )
 

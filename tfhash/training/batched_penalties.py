@@ -107,7 +107,7 @@ def _covariance(z: Any, members: Any) -> Any:
     from keras import ops
 
     centered = _centered(z, members)
-    if len(members) == 1:
+    if members.shape[0] == 1:
         others = 1 - ops.eye(z.shape[1], dtype="float32")
         products = ops.matmul(centered, ops.transpose(centered, (0, 2, 1))) * others
         return 0.5 * ops.sum(ops.square(products / _counts(members)), axis=(1, 2))

@@ -85,11 +85,15 @@ class SweepState:
             self.models[part] = [layout.take(arrays, i) for i in range(len(self.specs))]
         self.steps = int(placed["steps"]["steps"])
 
-    def keep(self, chosen: Sequence[int]) -> None:
-        """Go on with some of the runs only, by number."""
+    def keep(self, chosen: Sequence[int], folder: Path) -> None:
+        """Go on with some of the runs only, by number; what was saved of all is replaced."""
+        before = self._file(folder)
         self.specs = [self.specs[i] for i in chosen]
         self.models = {part: [of[i] for i in chosen] for part, of in self.models.items()}
         self.history = [row[:, list(chosen)] for row in self.history]
+        if before.exists():
+            self.save(folder)
+            before.unlink()
 
     def index(self, spec: RunSpec) -> int:
         """Number of the network of a run."""
@@ -117,9 +121,10 @@ class SweepState:
         i, patience = self.index(spec), spec.early_stopping
         if patience is None or self.epoch < 2:
             return False
-        best, waited = np.inf, 0
-        for row in self.history[1:]:
-            best, waited = (row[0, i], 0) if row[0, i] < best else (best, waited + 1)
+        losses = [row[0, i] for row in self.history[1:]]
+        best, waited = losses[0], 0  # whatever it is: nothing is better than NaN
+        for loss in losses[1:]:
+            best, waited = (loss, 0) if loss < best else (best, waited + 1)
         return waited >= max(patience, 1)
 
     def save(self, folder: Path) -> None:

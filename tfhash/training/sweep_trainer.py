@@ -309,6 +309,9 @@ class _Group:
         skip(self.progress, state.epoch * len(self.writers))
         if not state.history:
             self._record(self.loop.measure("train", self.rows))
+        elif ended := self._ended():  # killed when they were to be finished
+            self._keep(ended)
+            self._finish(ended)
         saved, pause = time.monotonic(), save_every
         with Interrupts(partial(self.progress.write, file=sys.stderr)) as interrupts:
             while self.writers:
@@ -339,16 +342,14 @@ class _Group:
         at_work = sorted({self.state.index(spec) for spec in self.writers})
         if len(at_work) <= len(self.state.specs) // 2:
             self.state.update(self.loop.read(), self.layout)
-            self.state.keep(at_work)
+            self.state.keep(at_work, self.folder)
             self.loop, self.layout = self.loops.load(self.state, self.n_steps)
 
     def _record(self, trained: np.ndarray) -> None:
         """Keep what this epoch leaves behind, and finish the runs that end with it."""
         state = self.state
         state.history.append(np.concatenate([trained, np.full_like(trained, np.nan)]))
-        ended = [
-            spec for spec in self.writers if state.epoch == spec.epochs or state.has_stalled(spec)
-        ]
+        ended = self._ended()
         kept = [s for s in self.writers if state.epoch in s.checkpoint_epochs or s in ended]
         sizes = len(self.rows), self.loops.n_test
         tested = {
@@ -359,20 +360,32 @@ class _Group:
             state.history[-1][len(trained) :, chosen] = self.loop.measure("test")[:, chosen]
         if kept:
             state.update(self.loop.read(), self.layout)
-        for spec in kept:
-            model = self.models[spec.network]
-            state.assign(model, spec)
-            self.writers[spec].save_checkpoint(state.epoch, model)
+        self._keep(kept)
         if ended and len(ended) < len(self.writers):
             # Should we be killed now, the finished ones are left out of what goes on.
             state.save(self.folder)
         for spec, writer in self.writers.items():
             writer.show(state.rows(spec, first=state.epoch)[0])
-        for spec in ended:
+        self._finish(ended)
+
+    def _ended(self) -> list[RunSpec]:
+        """The runs that end with this epoch."""
+        state = self.state
+        return [s for s in self.writers if state.epoch == s.epochs or state.has_stalled(s)]
+
+    def _keep(self, specs: Sequence[RunSpec]) -> None:
+        """Write checkpoints of the state."""
+        for spec in specs:
+            model = self.models[spec.network]
+            self.state.assign(model, spec)
+            self.writers[spec].save_checkpoint(self.state.epoch, model)
+
+    def _finish(self, specs: Sequence[RunSpec]) -> None:
+        for spec in specs:
             writer = self.writers.pop(spec)
-            writer.save_history(state.rows(spec))
+            writer.save_history(self.state.rows(spec))
             writer.finish()
-            self.progress.update(spec.epochs - state.epoch)
+            self.progress.update(spec.epochs - self.state.epoch)
 
     def _describe(self, epoch: int, epochs: int) -> None:
         widths = [spec.width for spec in self.writers]

@@ -43,11 +43,14 @@ class StoredDataset:
     ----------
     folder : Path
         Has the arrays.
+    kind : type
+        The class of the dataset, which may make its factors in a way of its own.
     name : str
     n_classes : int
     """
 
     folder: Path
+    kind: type[Dataset]
     name: str
     n_classes: int
 
@@ -56,12 +59,12 @@ class StoredDataset:
         """Write the arrays of `dataset` into `folder`."""
         for name in ARRAYS:
             np.save(folder / f"{name}.npy", getattr(dataset, name))
-        return cls(folder, dataset.name, dataset.n_classes)
+        return cls(folder, type(dataset), dataset.name, dataset.n_classes)
 
     def load(self) -> Dataset:
         """The dataset, its arrays read where they are looked at."""
         arrays = {name: np.load(self.folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-        return Dataset(name=self.name, n_classes=self.n_classes, **arrays)
+        return self.kind(name=self.name, n_classes=self.n_classes, **arrays)
 
 
 @dataclass(frozen=True)
