@@ -246,6 +246,13 @@ def test_killed_when_runs_were_to_be_finished_they_end_where_they_did(
     assert not (tmp_path / "killed" / ".sweeps").exists()
 
 
+def test_more_examples_than_the_classes_have_are_refused_before_training(digits, tmp_path):
+    specs = [spec(n_classes=2, sample_size=n) for n in (10, 1000)]
+    with pytest.raises(datasets.DatasetError, match="Received: 1000"):
+        training.train(specs, digits, tmp_path)
+    assert not results.find_runs(tmp_path)
+
+
 def test_nothing_is_better_than_a_loss_that_is_no_number():
     """As Keras's `EarlyStopping` has it: the first is the best until one is lower."""
     one = spec(early_stopping=2, epochs=9)

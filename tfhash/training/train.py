@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfhash.datasets import Dataset
-from tfhash.runs import AnySpec, Runs
+from tfhash.runs import AnySpec, Runs, RunSpec
 from tfhash.training.progress import progress_bar
 from tfhash.training.sweep_trainer import SweepTrainer
 
@@ -70,11 +70,14 @@ def train(
     RunError
         A folder cannot be written, or the root holds a run of another spec in one of the
         directories; then nothing is trained.
+    DatasetError
+        There are fewer examples of the classes that are kept than a run asks for; as before.
     """
     runs = Runs(root, tensorboard)
     runs.check_writable()
     finished = {spec: runs.is_finished(spec) for spec in specs}
     pending = [spec for spec in specs if not finished[spec]]
+    _check_sizes(pending, dataset)
     if pending:
         train_all: Any = trainer or SweepTrainer()
         work = getattr(train_all, "work", lambda spec, dataset: spec.epochs)
@@ -87,3 +90,15 @@ def train(
         skipped=[spec for spec in specs if finished[spec]],
         elsewhere=[spec for spec in pending if not now[spec]],
     )
+
+
+def _check_sizes(specs: Sequence[AnySpec], dataset: Dataset) -> None:
+    """Raise DatasetError where a run asks for more examples than its classes have.
+
+    How many they are is known from the labels alone; of all classes `check_fits` knows it before.
+    """
+    cut = [one for one in specs if isinstance(one, RunSpec) and one.n_classes and one.sample_size]
+    cut.sort(key=lambda one: one.sample_size or 0)
+    largest = {(one.n_classes, one.hold_out): one for one in cut}
+    for one in largest.values():
+        one.whole(dataset).hold_out(one.hold_out).sample(one.sample_size or 0, 0)  # raises
