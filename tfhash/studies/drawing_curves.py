@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from tfhash import figures, results
@@ -26,7 +25,10 @@ def draw(
     rows = _rows_of(kind, table[table["dataset"].isin(datasets)])
     files: dict[str, list[str]] = {}
     for name, group in _settings(kind, rows):
-        apart = _draw_one(kind, name, group, folder)
+        # Some runs may have stopped early, or be measured in part.
+        last = table.loc[group.index, "epoch"]
+        epochs = [last.max()] if kind.x_name == "epoch" else sorted(set(last))
+        apart = _draw_one(kind, name, group, epochs, folder)
         if len(apart):
             deviations.append(apart)
         files.setdefault(str(group["dataset"].iloc[0]), []).append(f"{name}.png")
@@ -71,7 +73,9 @@ def _settings(kind: FigureKind, rows: pd.DataFrame) -> Iterator[tuple[str, pd.Da
         yield from zip(names, groups, strict=True)
 
 
-def _draw_one(kind: FigureKind, name: str, rows: pd.DataFrame, folder: Path) -> pd.DataFrame:
+def _draw_one(
+    kind: FigureKind, name: str, rows: pd.DataFrame, epochs: Sequence[int], folder: Path
+) -> pd.DataFrame:
     """Draw and write one figure and its table; how far it is from the paper's curves."""
     run = rows.iloc[0]
     ours = results.curves(results.summary(rows), kind.x_name, kind.series_name)
@@ -80,9 +84,7 @@ def _draw_one(kind: FigureKind, name: str, rows: pd.DataFrame, folder: Path) -> 
     paper = paper[(paper["figure"] == kind.paper) & (paper["dataset"] == run["dataset"])]
     if recipe is None or run["depth"] != recipe.depth:
         paper = paper.iloc[:0]
-    # Of runs whose last epochs are drawn: some may have stopped early, or be measured in part.
-    epochs = rows["epoch"] if kind.x_name != "epoch" else rows["epoch"].max()
-    caption = _caption(run, np.unique(epochs).tolist(), ours, recipe)
+    caption = _caption(run, epochs, ours, recipe)
     figures.save(kind.draw(ours, paper, caption), folder / name)
     theirs = paper.rename(columns={"y": "paper", "uncertainty": "paper_uncertainty"})
     theirs = theirs.drop(columns=["figure", "reading"])
@@ -94,7 +96,7 @@ def _draw_one(kind: FigureKind, name: str, rows: pd.DataFrame, folder: Path) -> 
 
 
 def _caption(
-    run: pd.Series, epochs: list[int], ours: pd.DataFrame, recipe: Recipe | None
+    run: pd.Series, epochs: Sequence[int], ours: pd.DataFrame, recipe: Recipe | None
 ) -> Caption:
     length = f"{epochs[0]:,}" if len(epochs) == 1 else f"{epochs[0]:,} to {epochs[-1]:,}"
     low, high = ours["n"].min(), ours["n"].max()
