@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import keras
@@ -219,6 +219,27 @@ def recurrent_states(model: Any) -> list[Any]:
     return [state for state in states if isinstance(state, keras.Variable)]
 
 
+def _as_variables_are(
+    model: keras.Model, compile_for: Callable[[list[Any]], Callable[[Any], list[Any]]]
+) -> Callable[[Any], list[Any]]:
+    """A function that is compiled again where the model has other variables than before.
+
+    Adapters and quantization give it others. `compile_for` is given all that there are.
+    """
+    known: dict[tuple[int, ...], tuple[list[Any], Callable[[Any], list[Any]]]] = {}
+
+    def run(inputs: Any) -> list[Any]:
+        own = (*model.trainable_variables, *model.non_trainable_variables)
+        held = [*own, *recurrent_states(model)]
+        key = tuple(map(id, held))
+        if key not in known:
+            known.clear()
+            known[key] = held, compile_for(held)  # held, so that no other gets these ids
+        return known[key][1](inputs)
+
+    return run
+
+
 def compiled_model(
     model: keras.Model, finish: Callable[[Any], list[Any]], accelerated: bool
 ) -> Callable[[Any], list[Any]]:
@@ -234,24 +255,27 @@ def compiled_model(
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
-        return _traced_once(
-            lambda inputs: finish(model(inputs, training=False)),
-            [symbol.shape[0] for symbol in model.inputs],
-            accelerated and bool(model.jit_compile),
+        return _as_variables_are(
+            model,
+            lambda _: _traced_once(
+                lambda inputs: finish(model(inputs, training=False)),
+                [symbol.shape[0] for symbol in model.inputs],
+                accelerated and bool(model.jit_compile),
+            ),
         )
     if backend == "jax":
         import jax
 
         # Not by `stateless_call`, which does not know of the states of recurrent layers.
-        own = (*model.trainable_variables, *model.non_trainable_variables)
-        held = [*own, *recurrent_states(model)]
-
-        def pure(values: list[Any], inputs: Any) -> list[Any]:
+        def pure(held: list[Any], values: list[Any], inputs: Any) -> list[Any]:
             with keras.StatelessScope(state_mapping=list(zip(held, values, strict=True))):
                 return finish(model(inputs, training=False))
 
-        compiled_pure = jax.jit(pure)
-        return lambda inputs: compiled_pure([variable.value for variable in held], inputs)
+        def compiled(held: list[Any]) -> Callable[[Any], list[Any]]:
+            jitted = jax.jit(partial(pure, held))
+            return lambda inputs: jitted([variable.value for variable in held], inputs)
+
+        return _as_variables_are(model, compiled)
     import torch
 
     def detached(inputs: Any) -> list[Any]:

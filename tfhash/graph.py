@@ -13,10 +13,21 @@ from typing import Any
 
 import keras
 from keras.src.backend import AutocastScope
-from keras.src.backend.common.masking import get_keras_mask, set_keras_mask
 from keras.src.models.functional import Functional
 
 from tfhash.foreign import not_a_model
+
+try:
+    from keras.src.backend.common.masking import get_keras_mask, set_keras_mask
+except ImportError:  # Keras 3.5
+
+    def get_keras_mask(x: Any) -> Any:
+        return getattr(x, "_keras_mask", None)
+
+    def set_keras_mask(x: Any, mask: Any) -> None:
+        with contextlib.suppress(AttributeError):  # of JAX's arrays
+            x._keras_mask = mask
+
 
 Kwargs = dict[str, Any]
 Visit = Callable[[str, Any, tuple[Any, ...], Kwargs], Any]
@@ -271,6 +282,8 @@ class Runner:
 
 def _masks(layer: Any, args: tuple[Any, ...], kwargs: Kwargs) -> Kwargs:
     """The masks that a layer's call is given as Keras gives them: those that its tensors carry."""
+    if all(get_keras_mask(one) is None for one in keras.tree.flatten((args, kwargs))):
+        return {}
     try:
         signature = inspect.signature(layer.call)
         given = signature.bind_partial(*args, **kwargs).arguments
@@ -311,6 +324,9 @@ def _graph_of(
     kwargs = {name: value for name, value in kwargs.items() if value is not None}
     with nodes_restored(layer):
         try:
+            # A mask may be given that is not looked at: each input is to be part of a graph.
+            for one in inputs:
+                keras.ops.cast(one, one.dtype)
             # An input that is given back as it came has no operation behind it: a cast to what it
             # is stands for one.
             given = {id(one) for one in inputs}

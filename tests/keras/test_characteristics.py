@@ -126,6 +126,14 @@ def test_channels_lie_where_code_of_a_users_own_has_them():
         axis_of_site(pooled, "block/rectified", read)
 
 
+def test_a_users_layer_may_have_a_kernel_size_of_its_own():
+    layer = Block(name="block")
+    layer.kernel_size = 3
+    inputs = keras.Input((2, 7, 9))
+    model = keras.Model(inputs, layer(inputs))
+    assert axis_of_site(model, "block/rectified", keras.KerasTensor((None, 5, 5, 7))) == 1
+
+
 def test_channels_lie_where_operations_and_steps_have_them():
     inputs = keras.Input((2, 7, 9))
     convolution = kl.Conv2D(5, 3, data_format="channels_first")

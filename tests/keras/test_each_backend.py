@@ -201,6 +201,42 @@ def test_masks_go_where_keras_takes_them(build):
     np.testing.assert_array_equal(Encoder(model).encode(x).to_bits(), outputs(model, x) > 0)
 
 
+class Inner(kl.Layer):
+    """Is given a mask, and does not look at it."""
+
+    def __init__(self):
+        super().__init__(name="inner")
+        self.dense = kl.Dense(6, "relu", name="dense")
+
+    def call(self, x, mask=None):
+        return self.dense(x)
+
+
+class Outer(kl.Layer):
+    def __init__(self):
+        super().__init__(name="outer")
+        self.inner = Inner()
+
+    def call(self, x):
+        return self.inner(x)
+
+
+def test_a_mask_that_is_not_looked_at_hides_nothing():
+    model = tokens(Outer())
+    names = Encoder(model).layer_names
+    assert names[0] == "outer/inner/dense" and len(names) == 2
+
+
+def test_adapters_that_came_later_are_in_the_codes():
+    model = keras.Sequential([keras.Input((4,)), kl.Dense(9, "relu", name="hidden"), kl.Dense(3)])
+    encoder = Encoder(model)
+    before = encoder.encode(X)
+    model.get_layer("hidden").enable_lora(2)
+    for weight in model.get_layer("hidden").trainable_weights:
+        weight.assign(RNG.normal(size=weight.shape))
+    assert encoder.encode(X) == Encoder(model).encode(X) != before
+
+
 class Clipped(kl.Layer):
     """Clips at a weight: the operation holds what was computed of it."""
 

@@ -188,7 +188,7 @@ def test_hidden_states_of_both_directions(merge):
         with pytest.warns(UserWarning, match="'both'.*at every step, inside"):
             assert Encoder(model).layer_names == ["end"]
         return
-    bits = Encoder(model, layers=["both*"]).encode(x).to_bits()
+    bits = Encoder(model, layers="both").encode(x).to_bits()
     alone = [layer(x) for layer in (both.forward_layer, both.backward_layer)]
     wanted = np.hstack([keras.ops.convert_to_numpy(one) for one in alone]) > 0
     np.testing.assert_array_equal(bits, wanted)

@@ -74,11 +74,17 @@ def test_one_unit_may_vary_far_more_than_all_others():
         assert found == pytest.approx(wanted, rel=error)
 
 
-def test_a_layer_may_have_more_units_than_covariances_are_formed_of(monkeypatch):
+def test_a_layer_may_have_more_units_than_covariances_are_formed_of():
     z = np.random.default_rng(0).normal(size=(50, 12)).astype(np.float32)
     formed = float(regularizers.penalty("cr", z))
-    monkeypatch.setattr(penalties, "WIDEST", 11)
-    assert float(regularizers.penalty("cr", z)) == pytest.approx(formed, rel=1e-5)
+    together = keras.ops.ones((50, 50))
+    centered = keras.ops.convert_to_tensor(z - z.mean(axis=0))
+    of_examples = float(penalties._off_diagonal(centered, together))
+    assert of_examples == pytest.approx(formed, rel=1e-5)
+    wide = np.random.default_rng(0).normal(size=(5, 12)).astype(np.float32)
+    covariance = np.cov(wide.T, bias=True)
+    wanted = 0.5 * np.square(covariance[~np.eye(12, dtype=bool)]).sum()
+    assert float(regularizers.penalty("cr", wide)) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_class_wise_penalties_train_with_fit():
@@ -327,6 +333,20 @@ def test_a_loaded_model_with_dropout_can_have_more(tmp_path):
     model = keras.models.load_model(tmp_path / "model.keras")
     regularizers.get("dropout")  # takes a name too
     assert regularizers.apply(model, "h", "dropout").layers[2].name == "h_dropout"
+
+
+def test_a_plain_model_around_a_regularized_one_holds_nothing():
+    regularized = regularizers.apply(small_model(), "hidden", "cr", 0.1)
+    plain = keras.Model(regularized.inputs, regularized.outputs)
+    for _ in range(3):
+        plain(data()[0], training=True)
+    assert regularized.get_layer("hidden_cr").take() == []
+
+
+def test_kernels_of_attention_are_regularized():
+    inputs = keras.Input((4, 6))
+    model = keras.Model(inputs, kl.MultiHeadAttention(2, 3, name="attention")(inputs, inputs))
+    assert len(regularizers.apply(model, "attention", "l2w").losses) == 4
 
 
 @pytest.mark.parametrize("at_each_step", (False, True))

@@ -148,6 +148,20 @@ def test_weights_are_fitted_to_units_of_any_size(factor):
     np.testing.assert_allclose(before, after, atol=1e-2)  # of 1e4: what float32 holds
 
 
+def test_weights_of_many_units_do_not_fit_rounding():
+    """Of 500 units that nearly depend on one another, from 400 examples of ten numbers."""
+    keras.utils.set_random_seed(0)
+    layers = [kl.Dense(500, activation="relu", name="inner"), kl.Dense(3)]
+    model = keras.Sequential([keras.Input((10,)), *layers])
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(800, 10)).astype(np.float32)
+    rotation = np.linalg.qr(rng.normal(size=(500, 500)))[0]
+    shift = np.full(500, 5.0)
+    new = representation.comparable_network(model, "inner", rotation, x[:400], shift=shift)
+    before, after = (keras.ops.convert_to_numpy(one(x[400:])) for one in (model, new))
+    assert np.square(after - before).mean() < 0.3 * np.square(before).mean()
+
+
 def test_weights_of_units_that_are_never_on_are_fitted():
     layers = [kl.Dense(4, activation="relu", use_bias=False, name="inner")]
     model = keras.Sequential([keras.Input((6,)), *layers, kl.Dense(3, use_bias=False)])

@@ -12,6 +12,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -251,6 +252,30 @@ def test_more_examples_than_the_classes_have_are_refused_before_training(digits,
     with pytest.raises(datasets.DatasetError, match="Received: 1000"):
         training.train(specs, digits, tmp_path)
     assert not results.find_runs(tmp_path)
+
+
+@pytest.mark.full
+def test_states_of_networks_that_are_not_asked_for_stay(digits, tmp_path, monkeypatch):
+    specs = [spec(width=w, epochs=4) for w in (3, 4, 5, 6)]
+    pressed = partial(signal.raise_signal, signal.SIGINT)
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            epoch_loop.EpochLoop, "epoch", _pressing(epoch_loop.EpochLoop.epoch, pressed)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            training.train(specs, digits, tmp_path)
+    assert len(saved_networks(tmp_path / ".sweeps")) == 4
+    training.train(specs[:2], digits, tmp_path)
+    assert {one.width for one in saved_networks(tmp_path / ".sweeps")} >= {5, 6}
+
+
+def _pressing(epoch, press):
+    def pressed(self, *args):
+        found = epoch(self, *args)
+        press()
+        return found
+
+    return pressed
 
 
 def test_nothing_is_better_than_a_loss_that_is_no_number():

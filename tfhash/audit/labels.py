@@ -222,7 +222,10 @@ def examples(codes: CodesLike, y: ArrayLike, n: int = 10, k: int = 10) -> dict[A
     regions, _ = region_ids(checked)
     labels, ids = np.unique(given, return_inverse=True)
     found = {}
-    for i, label in enumerate(plain_labels(labels).tolist()):
+    # Python's own types, which of times finer than microseconds there are not.
+    is_fine = labels.dtype.kind in "mM" and isinstance(labels[:1].tolist()[0], int)
+    keys = plain_labels(labels) if is_fine else labels
+    for i, label in enumerate(keys.tolist()):
         rows = np.flatnonzero(ids == i)
         _, first = np.unique(regions[rows], return_index=True)
         rows = rows[np.sort(first)]

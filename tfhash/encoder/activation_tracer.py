@@ -240,10 +240,12 @@ def _blind_spot(operation: Any) -> tuple[str, bool]:
         return ("elementwise, but no activation that is known", True) if bends else ("", False)
     if isinstance(operation, keras.layers.RNN | keras.layers.Bidirectional):
         reason = "recurrent: its activations are applied at every step, inside"
+        if getattr(operation, "merge_mode", None) in functions.MIXES:
+            reason += ", and the hidden states of both directions are mixed"
         return reason, _rectifies(operation)
     inner = _inner_activations(operation)
     reason = f"holds {', '.join(sorted(inner))} inside" if inner else ""
-    return reason, _rectifies(operation)
+    return reason, not inner.isdisjoint(functions.RECTIFIERS)
 
 
 def _inner_activations(layer: keras.Layer) -> set[str]:

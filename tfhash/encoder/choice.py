@@ -103,6 +103,14 @@ def _found(
     if isinstance(choice, str):
         if any(site.name == choice and site.threshold is not None for site in sites):
             return [choice], True
+        both = [  # of a Bidirectional that gives both of its directions
+            site.name
+            for site in sites
+            if isinstance(site.operation, keras.layers.Bidirectional)
+            and site.name.rpartition("/")[0] == choice
+        ]
+        if both:
+            return both, True
         return fnmatch.filter([site.name for site in encoded], choice), False
     layer = _layer(model, choice)
     own = [

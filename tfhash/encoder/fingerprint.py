@@ -1,10 +1,9 @@
 """A short name for what makes codes: two encoders of one fingerprint give the same.
 
 Every fingerprint is made of the model's configuration, its weights, the states of its recurrent
-layers and the units that are encoded; what training alone looks at (`trainable`, the seeds of
-dropout) is not in it.
-Where the model is made of Keras's own layers and functions that is all there is to know, and the
-fingerprint is the same on every machine and backend.
+layers and the units that are encoded; what training alone moves or looks at (`trainable`, the
+states of dropout's seeds) is not in it. Where the model is made of Keras's own layers and functions
+that is all there is to know, and the fingerprint is the same on every machine and backend.
 
 A configuration does not hold code: subclassed models, layers and functions of a user's own,
 lambdas, what they keep in attributes, networks of other libraries in a layer. The fingerprint of a

@@ -59,7 +59,7 @@ class RepresentationPenalty(keras.layers.Layer):
         self._seen = _Seen()
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        if training:
+        if training and _CALLED.get():  # nobody else would ever take them
             self._seen.values.append(inputs)
         return inputs
 
@@ -237,7 +237,7 @@ def _added(layer: Any, regularizer: Any) -> Any:
     ValueError
         Where the layer has one that is no sum of absolute values and squares.
     """
-    own = layer.kernel_regularizer
+    own = keras.regularizers.get(layer.get_config()["kernel_regularizer"])
     if own is None:
         return regularizer
     kinds = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)

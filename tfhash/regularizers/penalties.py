@@ -19,9 +19,9 @@ from tfhash import backend
 Penalty = Callable[[Any], Any]
 ClassWisePenalty = Callable[[Any, Any], Any]
 
-WIDEST = (
-    2048  # units whose covariances are formed, [d, d]; of more, the products of examples, [n, n]
-)
+# Up to so many units their covariances are formed, [d, d], where the size of the batch is not known
+# when a step is compiled; of more, and of more than twice the batch, products of examples, [n, n].
+WIDEST = 512
 
 
 def covariance(z: Any) -> Any:
@@ -33,7 +33,7 @@ def covariance(z: Any) -> Any:
     ops, d = keras.ops, z.shape[1]
     centered = z - _mean(z)
     n = z.shape[0] or ops.shape(z)[0]
-    if d is None or d > WIDEST:
+    if d is None or d > (2 * z.shape[0] if z.shape[0] else WIDEST):
         return _off_diagonal(centered, ops.ones((n, n), dtype=centered.dtype))
     others = 1 - ops.eye(d, dtype=centered.dtype)
     products = backend.matmul(ops.transpose(centered), centered) * others

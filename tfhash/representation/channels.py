@@ -102,7 +102,8 @@ def _formats(layer: Any) -> list[str]:
     """Where the convolutions and poolings that a layer holds have their channels."""
     inner = layer._flatten_layers() if isinstance(layer, keras.Layer) else ()
     spatial = [one for one in inner if hasattr(one, "kernel_size") or hasattr(one, "pool_size")]
-    return sorted({one.data_format for one in spatial})
+    found = {getattr(one, "data_format", None) for one in spatial}
+    return [one for one in ("channels_first", "channels_last") if one in found]
 
 
 def _said_by(operation: Any) -> int | None:

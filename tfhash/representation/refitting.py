@@ -16,9 +16,9 @@ from tfhash.metrics._inputs import as_labels, check_labels
 from tfhash.representation import affine as maps
 from tfhash.representation.layers import batches
 
-# Of the mean square of each unit, added to it: it decides the weights of units that depend on one
-# another linearly, for which any would do.
-RIDGE = 1e-12
+# Of the sum of the eigenvalues, added to each: it decides the weights of units that depend on one
+# another linearly, and keeps those of units that nearly do from fitting the rounding of float32.
+RIDGE = 1e-10
 
 
 def refit(old: keras.Model, new: Any, name: str, x: Any, y: ArrayLike | None) -> None:
@@ -126,7 +126,7 @@ def _least_squares(given: np.ndarray, wanted: np.ndarray, with_bias: bool) -> np
     size[size == 0] = 1
     scaled = centered / size
     gram = scaled.T @ scaled
-    gram[np.diag_indices_from(gram)] += RIDGE * len(given)
+    gram[np.diag_indices_from(gram)] += RIDGE * max(1.0, np.trace(gram))
     weights = np.linalg.solve(gram, scaled.T @ (wanted - offset)) / size[:, None]
     return np.vstack([weights, offset - mean @ weights]) if with_bias else weights
 

@@ -186,7 +186,8 @@ class _Tracer:
             node.kind, node.is_homogeneous, node.function = CHANNELWISE, False, _inference(layer)
         else:
             # Other layers have weights of their own before the activation that they are named by.
-            is_one = isinstance(layer, ACTIVATIONS) or not isinstance(layer, keras.Layer)
+            inner = activations.innermost(layer)
+            is_one = isinstance(inner, ACTIVATIONS) or not isinstance(layer, keras.Layer)
             _describe_activation(node, activations.of_call(layer, args) if is_one else None)
         return None
 

@@ -102,12 +102,12 @@ def penalties(
 def _covariance(z: Any, members: Any) -> Any:
     """Half the squared covariances of different units.
 
-    Of one class from the covariances, of several from the products of examples.
+    Of one class from the covariances where units are few, else from the products of examples.
     """
     from keras import ops
 
     centered = _centered(z, members)
-    if members.shape[0] == 1:
+    if members.shape[0] == 1 and z.shape[1] <= 2 * z.shape[2]:
         others = 1 - ops.eye(z.shape[1], dtype="float32")
         products = ops.matmul(centered, ops.transpose(centered, (0, 2, 1))) * others
         return 0.5 * ops.sum(ops.square(products / _counts(members)), axis=(1, 2))

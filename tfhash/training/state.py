@@ -85,13 +85,16 @@ class SweepState:
             self.models[part] = [layout.take(arrays, i) for i in range(len(self.specs))]
         self.steps = int(placed["steps"]["steps"])
 
-    def keep(self, chosen: Sequence[int], folder: Path) -> None:
-        """Go on with some of the runs only, by number; what was saved of all is replaced."""
-        before = self._file(folder)
+    def keep(self, chosen: Sequence[int], folder: Path | None = None) -> None:
+        """Go on with some of the runs only, by number.
+
+        With a folder, what was saved there of all is replaced: nobody needs the others any more.
+        """
+        before = folder and self._file(folder)
         self.specs = [self.specs[i] for i in chosen]
         self.models = {part: [of[i] for i in chosen] for part, of in self.models.items()}
         self.history = [row[:, list(chosen)] for row in self.history]
-        if before.exists():
+        if folder and before and before.exists():
             self.save(folder)
             before.unlink()
 

@@ -342,7 +342,10 @@ class _Group:
         at_work = sorted({self.state.index(spec) for spec in self.writers})
         if len(at_work) <= len(self.state.specs) // 2:
             self.state.update(self.loop.read(), self.layout)
-            self.state.keep(at_work, self.folder)
+            left_out = [s for i, s in enumerate(self.state.specs) if i not in at_work]
+            # Those of an earlier command that were not asked for now are not finished yet.
+            finished = all(network in self.models for network in left_out)
+            self.state.keep(at_work, self.folder if finished else None)
             self.loop, self.layout = self.loops.load(self.state, self.n_steps)
 
     def _record(self, trained: np.ndarray) -> None:

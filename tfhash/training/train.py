@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfhash.datasets import Dataset
+from tfhash.datasets import Dataset, DatasetError
+from tfhash.datasets.dataset import n_kept
 from tfhash.runs import AnySpec, Runs, RunSpec
 from tfhash.training.progress import progress_bar
 from tfhash.training.sweep_trainer import SweepTrainer
@@ -97,8 +98,11 @@ def _check_sizes(specs: Sequence[AnySpec], dataset: Dataset) -> None:
 
     How many they are is known from the labels alone; of all classes `check_fits` knows it before.
     """
-    cut = [one for one in specs if isinstance(one, RunSpec) and one.n_classes and one.sample_size]
-    cut.sort(key=lambda one: one.sample_size or 0)
-    largest = {(one.n_classes, one.hold_out): one for one in cut}
-    for one in largest.values():
-        one.whole(dataset).hold_out(one.hold_out).sample(one.sample_size or 0, 0)  # raises
+    for one in specs:
+        if isinstance(one, RunSpec) and one.n_classes and one.sample_size:
+            there = n_kept(int((dataset.y_train < one.n_classes).sum()), one.hold_out)
+            if one.sample_size > there:
+                raise DatasetError(
+                    f"Expected a sample size from 1 to {there}, the training examples of "
+                    f"{one.n_classes} classes of {dataset.name}. Received: {one.sample_size}."
+                )

@@ -44,7 +44,8 @@ class StoredDataset:
     folder : Path
         Has the arrays.
     kind : type
-        The class of the dataset, which may make its factors in a way of its own.
+        The class of the dataset, which may make its factors in a way of its own; `Dataset` for one
+        that is not this package's, which a process may not be able to make.
     name : str
     n_classes : int
     """
@@ -59,7 +60,9 @@ class StoredDataset:
         """Write the arrays of `dataset` into `folder`."""
         for name in ARRAYS:
             np.save(folder / f"{name}.npy", getattr(dataset, name))
-        return cls(folder, type(dataset), dataset.name, dataset.n_classes)
+        kind = type(dataset)
+        known = kind if kind.__module__.startswith("tfhash.") else Dataset
+        return cls(folder, known, dataset.name, dataset.n_classes)
 
     def load(self) -> Dataset:
         """The dataset, its arrays read where they are looked at."""
