@@ -40,6 +40,17 @@ FOREIGN = tuple(
 )
 
 
+# Layers that are an activation, and nothing before it.
+ACTIVATIONS = (
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ELU,
+    keras.layers.Softmax,
+)
+
+
 class NotTraced(ValueError):
     """A call is not written with layers and `keras.ops` alone: what is in it is not known."""
 
@@ -172,8 +183,7 @@ class Runner:
         self, layer: Any, args: tuple[Any, ...], kwargs: Kwargs, prefix: str, training: bool
     ) -> Any:
         """The outputs of a layer that `holds_calls`, called as Keras calls it: masks go with it."""
-        masks = _masks(layer, args, kwargs)
-        kwargs = {**kwargs, **masks}
+        kwargs = {**kwargs, **_masks(layer, args, kwargs)}
         first = args[0] if args else next(iter(kwargs.values()), None)
         previous = kwargs.get("mask")
         if previous is None:

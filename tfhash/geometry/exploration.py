@@ -126,11 +126,9 @@ class Exploration:
                 there = way.there or source.neighbor(way.facet)
                 if there.has_interior:
                     self._add(there, way.distance)
-                else:
-                    self._thin.add(way.key)
-                heapq.heappop(self._ways)
-                if there.has_interior:
+                    heapq.heappop(self._ways)
                     return True
+                self._thin.add(way.key)
         self.is_complete = not self._thin
         return False
 

@@ -120,7 +120,7 @@ class Region:
             Where the region has no interior, as on a boundary with too many units at their kinks,
             or as a neighbor may that is thinner than float64 resolves.
         """
-        if not self._polytope.has_interior:
+        if not self.has_interior:
             why = (
                 f"between units that are exactly at their kinks: {self.names(self.on_boundary)}. "
                 "Move x a little."

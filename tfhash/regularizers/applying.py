@@ -18,16 +18,6 @@ from tfhash.regularizers.names import (
     get,
 )
 
-# Layers that end in an activation, or are one: no batch normalization goes before it there.
-ACTIVATIONS = (
-    keras.layers.Activation,
-    keras.layers.ReLU,
-    keras.layers.LeakyReLU,
-    keras.layers.PReLU,
-    keras.layers.ELU,
-    keras.layers.Softmax,
-)
-
 _CALLED: ContextVar[bool] = ContextVar("_CALLED", default=False)  # inside a `RegularizedModel`
 
 
@@ -318,7 +308,7 @@ def _normalized(model: keras.Model, target: keras.Layer) -> keras.Model:
             f"Received: {target.name!r} of class {type(target).__name__}, whose activation is "
             "within it."
         )
-    if isinstance(target, ACTIVATIONS):
+    if isinstance(target, graph.ACTIVATIONS):
         raise ValueError(
             f"Expected the layer before the activation {target.name!r}. Received: the activation: "
             "name the layer whose outputs it is given."
@@ -349,7 +339,7 @@ def _hides_its_activation(layer: Any) -> bool:
     if isinstance(layer, keras.layers.TimeDistributed):
         inner = layer.layer
         own = getattr(inner, "activation", None) not in (None, keras.activations.linear)
-        return own or isinstance(inner, ACTIVATIONS) or _hides_its_activation(inner)
+        return own or isinstance(inner, graph.ACTIVATIONS) or _hides_its_activation(inner)
     inside = (keras.layers.RNN, keras.layers.Bidirectional, keras.Model)
     return isinstance(layer, inside)
 

@@ -27,7 +27,6 @@ from tfhash.surgery.network import (
 kl = keras.layers
 CONVOLUTIONS = (kl.Conv1D, kl.Conv2D, kl.Conv3D)
 DEPTHWISE = (kl.DepthwiseConv1D, kl.DepthwiseConv2D)
-ACTIVATIONS = (kl.Activation, kl.ReLU, kl.LeakyReLU, kl.PReLU, kl.ELU, kl.Softmax)
 # At inference they do nothing.
 IDENTITIES = (
     kl.Dropout,
@@ -187,7 +186,7 @@ class _Tracer:
         else:
             # Other layers have weights of their own before the activation that they are named by.
             inner = activations.innermost(layer)
-            is_one = isinstance(inner, ACTIVATIONS) or not isinstance(layer, keras.Layer)
+            is_one = isinstance(inner, graph.ACTIVATIONS) or not isinstance(layer, keras.Layer)
             _describe_activation(node, activations.of_call(layer, args) if is_one else None)
         return None
 
