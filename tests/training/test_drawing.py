@@ -17,7 +17,7 @@ from tfhash.studies import (
     drawing_shifts,
     regularizers,
 )
-from tfhash.studies.drawing_record import MeasuredRuns, are_alike
+from tfhash.studies.drawing_record import MeasuredRuns, are_alike, overridden
 
 SHIFTS = {"none": 0.0, "batch_norm": -0.1, "l2": 0.05, "clipping": 0.01}
 
@@ -218,3 +218,22 @@ def test_a_phase_chart_with_a_seed_missing_and_a_grid_of_one_point(tmp_path, cap
     assert row["split"] == "whole charts" and (row["window"], row["effect"]) == (2, 0.01)
     named = phases.shipped_chart("mnist").thresholds.regimes(chart["redundancy"], chart["gap"])
     assert row["agreement"] == pytest.approx((named == chart["regime"]).mean())
+
+
+@pytest.mark.parametrize(
+    ("changes", "varied", "words"),
+    [
+        ({}, (), ""),
+        ({"batch_size": 1024}, (), ", batches of 1,024"),
+        ({"batch_norm": True}, (), ", with batch normalization"),
+        ({"dataset": "cifar10", "batch_norm": False}, (), ", without batch normalization"),
+        ({"batch_size": 7, "batch_norm": True}, ("batch_norm",), ", batches of 7"),
+        ({"protocol": "of a user's own", "batch_size": 7}, (), ""),
+    ],
+)
+def test_figures_say_what_flags_changed_of_a_protocol(changes, varied, words):
+    dataset = changes.get("dataset", "mnist")
+    papers = runs.recipe("paper", dataset)
+    run = {"protocol": "paper", "dataset": dataset, "batch_size": papers.batch_size}
+    run = pd.Series({**run, "batch_norm": papers.batch_norm, **changes})
+    assert overridden(run, varied) == words

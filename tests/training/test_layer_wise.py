@@ -120,6 +120,21 @@ def test_tsne_keeps_classes_together():
         metrics.hamming_tsne(bits, perplexity=50)
 
 
+def test_tsne_is_that_of_hamming_distances():
+    from sklearn.manifold import TSNE
+
+    from tfhash.metrics.tsne import _start
+
+    rng = np.random.default_rng(0)
+    centers = rng.integers(0, 2, (4, 64), np.uint8)
+    bits = centers[rng.integers(0, 4, 61)] ^ (rng.random((61, 64)) < 0.1)
+    # All are neighbors of each other, and counts divided by 64 lose no digit.
+    settings = {"perplexity": 20, "max_iter": 250, "random_state": 0}
+    start = _start(Codes.from_bits(bits), 0)
+    theirs = TSNE(metric="hamming", init=start, **settings).fit_transform(bits)
+    np.testing.assert_allclose(metrics.hamming_tsne(bits, **settings), theirs, atol=1e-3)
+
+
 def test_tsne_neighbors_are_exact():
     from tfhash.metrics.tsne import _with_itself_first
 

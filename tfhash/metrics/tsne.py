@@ -20,9 +20,11 @@ def hamming_tsne(
     """Places in the plane where codes that are close in Hamming distance are close (t-SNE).
 
     scikit-learn's Barnes-Hut t-SNE (van der Maaten & Hinton, 2008) on exact Hamming neighbors:
-    codes are never unpacked, and memory is that of the neighbors, 3 * `perplexity` a code. It
-    starts from the two main directions of the distances to 64 codes drawn at random, so that
-    what is far apart begins far apart.
+    codes are never unpacked, and memory is that of the neighbors, 3 * `perplexity` a code.
+    Affinities fall as `exp(-d ** 2 / s)` with the Hamming distance d, as those of
+    `TSNE(metric="hamming")` do; of the 0/1 matrix by Euclidean distance, scikit-learn's default,
+    as `exp(-d / s)`, which gives another map. It starts from the two main directions of the
+    distances to 64 codes drawn at random, so that what is far apart begins far apart.
 
     Parameters
     ----------

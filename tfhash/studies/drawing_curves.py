@@ -10,7 +10,7 @@ import pandas as pd
 from tfhash import figures, results
 from tfhash.figures import Caption, FigureKind
 from tfhash.runs import RECIPES, Recipe
-from tfhash.studies.drawing_record import write_table
+from tfhash.studies.drawing_record import overridden, write_table
 
 
 def draw(
@@ -105,7 +105,7 @@ def _caption(
     return Caption(
         title=figures.TITLES.get(run["dataset"], run["dataset"]),
         subtitle=f"{run['depth']} hidden layer{'s' if run['depth'] > 1 else ''}, "
-        f"{run['protocol']} protocol",
+        f"{run['protocol']} protocol{overridden(run)}",
         ours=f"tfhash: {length} epochs{spread}",
         paper=f"paper: {recipe.epochs:,} epochs, {recipe.repeats} repeats" if recipe else "",
     )

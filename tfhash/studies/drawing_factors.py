@@ -10,7 +10,13 @@ import pandas as pd
 
 from tfhash import figures
 from tfhash.runs.representation import TITLES
-from tfhash.studies.drawing_record import Drawing, MeasuredRuns, how_trained, write_table
+from tfhash.studies.drawing_record import (
+    Drawing,
+    MeasuredRuns,
+    how_trained,
+    overridden,
+    write_table,
+)
 from tfhash.studies.representation_factors import STUDY
 
 _VARIED = ("n_factors", "regularizer", "regularizer_weight", "regularizer_normalized")
@@ -34,6 +40,7 @@ def draw(
         run = rows.iloc[0]
         repeats = rows["repeat"].nunique()
         trained = how_trained(run["depth"], run["width"], run["sample_size"], run["epochs"])
+        trained += overridden(run)
         caption = figures.Caption(
             title=figures.TITLES.get(dataset, dataset),
             subtitle=f"{TITLES[regularizer]}, {trained}, "

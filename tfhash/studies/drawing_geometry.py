@@ -14,7 +14,13 @@ from tfhash.figures import Caption
 from tfhash.runs import StoredRun
 from tfhash.runs.plane import StoredPlane
 from tfhash.studies import random_data
-from tfhash.studies.drawing_record import Drawing, MeasuredRuns, are_alike, write_table
+from tfhash.studies.drawing_record import (
+    Drawing,
+    MeasuredRuns,
+    are_alike,
+    overridden,
+    write_table,
+)
 
 BINS = 25
 EARLY = 10  # the epoch that the last one is compared with, as in the paper
@@ -91,9 +97,10 @@ def _draw_histograms(
             return False
         rows += _bins(title, series)
     table = pd.DataFrame(rows)
-    protocol = lengths["protocol"].iloc[0]
-    title = figures.TITLES.get(lengths["dataset"].iloc[0], lengths["dataset"].iloc[0])
-    caption = Caption(title, f"stochastic activation diameters, {protocol} protocol", "", "")
+    run = lengths.iloc[0]
+    title = figures.TITLES.get(run["dataset"], run["dataset"])
+    trained = f"{run['protocol']} protocol{overridden(run)}"
+    caption = Caption(title, f"stochastic activation diameters, {trained}", "", "")
     figures.save(figures.diameter_histograms(table, caption), folder / name)
     write_table(table, folder / f"{name}.csv")
     return True

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tfhash import figures
 from tfhash.figures import layer_wise
-from tfhash.studies.drawing_record import Drawing, MeasuredRuns, are_alike, write_table
+from tfhash.studies.drawing_record import Drawing, MeasuredRuns, are_alike, overridden, write_table
 
 
 def draw(
@@ -32,7 +32,8 @@ def draw(
         repeats = rows["repeat"].nunique()
         caption = figures.Caption(
             title=figures.TITLES.get(dataset, dataset),
-            subtitle=f"{depth} hidden layers of {width} units, {protocol} protocol, "
+            subtitle=f"{depth} hidden layers of {width} units, {protocol} protocol"
+            f"{overridden(rows.iloc[0])}, "
             + (f"mean ± sd of {repeats} repeats" if repeats > 1 else "1 repeat"),
             ours="",
             paper="",

@@ -16,7 +16,7 @@ from tfhash.phases.chart import EFFECT, WINDOW
 from tfhash.phases.shipped import SIZES
 from tfhash.phases.thresholds import agreement, intervals
 from tfhash.runs.trouble import log
-from tfhash.studies.drawing_record import Drawing, MeasuredRuns, are_alike, write_table
+from tfhash.studies.drawing_record import Drawing, MeasuredRuns, are_alike, overridden, write_table
 from tfhash.studies.phase_chart import STUDY
 
 RESAMPLES = 200
@@ -40,7 +40,7 @@ def draw(
     table = table[table["experiment"] == STUDY.directory]
     points: dict[str, pd.DataFrame] = {}
     charts: dict[str, pd.DataFrame] = {}
-    depths: dict[str, int] = {}
+    runs: dict[str, pd.Series] = {}
     for dataset, rows in table.groupby("dataset"):
         if not are_alike(rows, _VARIED, f"The phase chart of {dataset}"):
             continue
@@ -51,7 +51,7 @@ def draw(
             log.warning("The phase chart of %s is left out. %s", dataset, error)
             continue
         points[str(dataset)], charts[str(dataset)] = of_one, default
-        depths[str(dataset)] = int(rows["depth"].iloc[0])
+        runs[str(dataset)] = rows.iloc[0]
     drawn = [dataset for dataset in charts if dataset in datasets]
     if not drawn:
         return {}
@@ -63,7 +63,7 @@ def draw(
     files: dict[str, list[str]] = {}
     for dataset in drawn:
         name = f"phase_chart_{dataset}"
-        _draw_one(charts[dataset], points[dataset], dataset, depths[dataset], figures_path / name)
+        _draw_one(charts[dataset], points[dataset], dataset, runs[dataset], figures_path / name)
         tests = [row for one, of in by_definition.items() for row in _tests(of, dataset, *one)]
         write_table(pd.DataFrame(tests), figures_path / f"{name}_tests.csv")
         files[dataset] = [f"{name}.png"]
@@ -87,7 +87,7 @@ def _tests(
 
 
 def _draw_one(
-    chart: pd.DataFrame, points: pd.DataFrame, dataset: str, depth: int, file: Path
+    chart: pd.DataFrame, points: pd.DataFrame, dataset: str, run: pd.Series, file: Path
 ) -> None:
     seeds = chart["n"]
     missing = int((seeds < seeds.max()).sum())
@@ -101,10 +101,11 @@ def _draw_one(
         )
     most = f"{seeds.max()} seed{'s' if seeds.max() > 1 else ''}"
     n = f"{seeds.min()} to {most}" if missing else most
-    layers = "1 hidden layer" if depth == 1 else f"{depth} hidden layers"
+    layers = "1 hidden layer" if run["depth"] == 1 else f"{run['depth']} hidden layers"
     caption = figures.Caption(
         title=figures.TITLES.get(dataset, dataset),
-        subtitle=f"activation hash phase chart, {layers}, {len(chart):,} points, {n}",
+        subtitle=f"activation hash phase chart, {layers}, {len(chart):,} points, {n}"
+        f"{overridden(run, _VARIED)}",
         ours="Redundancy and K-NN accuracy of the test set",
         paper="",
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tfhash import results
 from tfhash.errors import InputError
 from tfhash.files import write_text
-from tfhash.runs import representation_tables
+from tfhash.runs import RECIPES, representation_tables
 from tfhash.runs.trouble import log
 
 if TYPE_CHECKING:
@@ -161,6 +161,19 @@ def how_trained(depth: int, width: int, sample_size: float | None, epochs: int) 
         f"{depth} hidden layer{'s' if depth > 1 else ''} of {width} units, {examples} training "
         f"examples, {epochs} epochs"
     )
+
+
+def overridden(run: pd.Series, varied: Collection[str] = ()) -> str:
+    """What flags changed of a run's protocol, but for `varied`: "", or with a comma before it."""
+    usual = RECIPES.get((run["protocol"], run["dataset"]))
+    if usual is None:
+        return ""
+    in_words = {
+        "batch_size": f"batches of {int(run['batch_size']):,}",
+        "batch_norm": f"{'with' if run['batch_norm'] else 'without'} batch normalization",
+    }
+    changed = [n for n in in_words if n not in varied and run[n] != getattr(usual, n)]
+    return "".join(f", {in_words[name]}" for name in changed)
 
 
 def write_table(table: pd.DataFrame, file: Path, digits: int = 6) -> None:

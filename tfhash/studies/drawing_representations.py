@@ -23,6 +23,7 @@ from tfhash.studies.drawing_record import (
     Drawing,
     MeasuredRuns,
     how_trained,
+    overridden,
     write_table,
 )
 from tfhash.studies.representations import STUDY
@@ -116,7 +117,9 @@ def _conditions(
             paper = _paper(dataset)
             suffix = "" if is_papers else f"_sample_size={key[0] or 'all'}_width={key[1]}"
             size, width, *_ = key
-            trained = how_trained(rows["depth"].iloc[0], width, size, group["epochs"].max())
+            run = rows.iloc[0]
+            trained = how_trained(run["depth"], width, size, group["epochs"].max())
+            trained += overridden(run)
             table = tables.table_6(group, paper if is_papers else paper.iloc[:0])
             yield dataset, suffix, trained, table
 

@@ -14,7 +14,7 @@ from tfhash.figures import Caption
 from tfhash.runs.conditions import CONDITIONS, condition_of
 from tfhash.runs.shifts import MODEL, pairs, shifts
 from tfhash.studies import label_noise, regularizers
-from tfhash.studies.drawing_record import Drawing, MeasuredRuns, write_table
+from tfhash.studies.drawing_record import Drawing, MeasuredRuns, overridden, write_table
 
 _VARIED = ("width", *CONDITIONS["none"])  # the fields that make a condition
 _VARIED_NOISE = ("width", "label_noise")
@@ -36,7 +36,8 @@ def draw_pairs(
         caption = Caption(
             title=figures.TITLES.get(dataset, dataset),
             subtitle=f"a point a model, {rows['epochs'].iloc[0]:,} epochs, "
-            f"{rows['width'].nunique()} widths, {_seeds(rows)}",
+            f"{rows['width'].nunique()} widths, {_seeds(rows)}"
+            f"{overridden(rows.iloc[0], _VARIED)}",
             ours="",
             paper="",
         )
