@@ -25,8 +25,8 @@ class RepresentationRegularizer(keras.regularizers.Regularizer):
     """A penalty on the representations of a batch, times its weight.
 
     Called with representations [n, ...] and, for class-wise ones, labels [n]. Keras's own
-    `activity_regularizer` takes those that need no labels, but divides by the batch size;
-    `apply` hands over labels and divides by nothing.
+    `activity_regularizer` takes those that need no labels, and divides by the batch size from Keras
+    3.14 on; `apply` hands over labels and divides by nothing.
 
     Parameters
     ----------
