@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -148,12 +149,16 @@ def _spec(recipe: training.Protocol, **rest: object) -> RunSpec:
 
 def _side_by_side(specs: Sequence[RunSpec], dataset: Dataset) -> Callable[[int], None]:
     """What trains one epoch, by its number, of all of `specs`."""
-    programs: dict[tuple[int, ...], tuple[CompiledLoopCache, list[SweepState]]] = {}
+    # A cache holds one program, and penalties are a part of it.
+    programs: dict[tuple[Any, ...], tuple[CompiledLoopCache, list[SweepState]]] = {}
     for part in chain.from_iterable(map(parts, groups(specs, dataset))):
         each = [SweepState.start({spec: spec.build_model(dataset)}).models for spec in part]
         models = {kind: [of[kind][0] for of in each] for kind in PARTS}
-        widths = tuple(spec.width for spec in part)
-        _, states = programs.setdefault(widths, (CompiledLoopCache(dataset), []))
+        program = tuple(
+            (spec.width, spec.regularizer, spec.regularizer_weight, spec.regularizer_normalized)
+            for spec in part
+        )
+        _, states = programs.setdefault(program, (CompiledLoopCache(dataset), []))
         states.append(SweepState(list(part), 0, 0, models))
 
     def epoch(number: int) -> None:
